@@ -1,0 +1,185 @@
+"""One training step and one inference in each library, on the same workload.
+
+Every class offers ``train()`` and ``infer()``; both take no arguments and
+return when the work is done.  ``PEERS`` names them; a library that is not
+installed raises ImportError when its class is made.
+"""
+
+import numpy as np
+from workloads import CLASSES
+
+
+def batch_of(workload):
+    """The same random input and labels for everybody."""
+    rng = np.random.default_rng(0)
+    x = rng.random((workload.batch, workload.steps, workload.inputs), dtype=np.float32)
+    return x, rng.integers(0, CLASSES, workload.batch)
+
+
+class Rnnlite:
+    """This library: forward, loss, backward, Adam."""
+
+    def __init__(self, workload, threads):
+        import rnnlite
+
+        rnnlite.set_num_threads(threads)
+        layer = {"lstm": rnnlite.LSTM, "gru": rnnlite.GRU, "rnn": rnnlite.RNN}[workload.cell]
+        self.model = rnnlite.Sequential(
+            [
+                layer(workload.inputs, workload.hidden, seed=0),
+                rnnlite.Dense(workload.hidden, CLASSES, seed=1),
+            ]
+        )
+        self.optimizer = rnnlite.Adam(self.model)
+        self.loss = rnnlite.softmax_cross_entropy
+        self.x, self.y = batch_of(workload)
+        self.dlogits = np.empty((workload.batch, CLASSES), np.float32)
+
+    def train(self):
+        """One whole training step."""
+        logits = self.model.forward(self.x, training=True)
+        self.loss(logits, self.y, out=self.dlogits)
+        self.model.backward(self.dlogits, need_dx=False)
+        self.optimizer.step()
+
+    def infer(self):
+        """Forward alone."""
+        self.model.forward(self.x, keep=False)
+
+
+class Torch:
+    """PyTorch, eager, with its fused Adam."""
+
+    def __init__(self, workload, threads):
+        import torch
+
+        torch.set_num_threads(threads)
+        self.torch = torch
+        layer = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[workload.cell]
+        self.layer = layer(workload.inputs, workload.hidden, batch_first=True)
+        self.dense = torch.nn.Linear(workload.hidden, CLASSES)
+        parameters = [*self.layer.parameters(), *self.dense.parameters()]
+        self.optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
+        x, y = batch_of(workload)
+        self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
+
+    def train(self):
+        """One whole training step."""
+        self.optimizer.zero_grad()
+        h, _ = self.layer(self.x)
+        loss = self.torch.nn.functional.cross_entropy(self.dense(h[:, -1]), self.y)
+        loss.backward()
+        self.optimizer.step()
+
+    def infer(self):
+        """Forward alone, no gradients recorded."""
+        with self.torch.inference_mode():
+            h, _ = self.layer(self.x)
+            self.dense(h[:, -1])
+
+
+class Keras:
+    """TensorFlow/Keras, the step compiled as a graph."""
+
+    def __init__(self, workload, threads):
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        layers = tf.keras.layers
+        layer = {"lstm": layers.LSTM, "gru": layers.GRU, "rnn": layers.SimpleRNN}[workload.cell]
+        model = tf.keras.Sequential(
+            [
+                tf.keras.Input((workload.steps, workload.inputs)),
+                layer(workload.hidden),
+                layers.Dense(CLASSES),
+            ]
+        )
+        optimizer = tf.keras.optimizers.Adam(1e-3)
+        loss_of = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        x, y = (tf.constant(array) for array in batch_of(workload))
+
+        @tf.function
+        def train():
+            with tf.GradientTape() as tape:
+                loss = loss_of(y, model(x, training=True))
+            gradients = tape.gradient(loss, model.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            return loss
+
+        infer = tf.function(lambda: model(x, training=False))
+        self.train = lambda: train().numpy()
+        self.infer = lambda: infer().numpy()
+
+
+class Jax:
+    """JAX: ``jit`` of a scan; the number of threads is set by the process's affinity alone."""
+
+    def __init__(self, workload, threads):
+        import jax
+        import jax.numpy as jnp
+
+        del threads
+        rng = np.random.default_rng(1)
+        H, columns = workload.hidden, workload.gates * workload.hidden
+        shapes = [(workload.inputs, columns), (H, columns), (columns,), (H, CLASSES), (CLASSES,)]
+        params = [jnp.asarray(rng.normal(0, 0.1, shape), jnp.float32) for shape in shapes]
+        x, y = (jnp.asarray(array) for array in batch_of(workload))
+
+        def lstm(state, z):
+            _, c = state
+            i, f, g, o = jnp.split(z, 4, axis=1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+        def gru(state, z, hz):
+            h = state[0]
+            (xr, xz, xn), (hr, hu, hn) = jnp.split(z, 3, axis=1), jnp.split(hz, 3, axis=1)
+            u = jax.nn.sigmoid(xz + hu)
+            return ((1 - u) * jnp.tanh(xn + jax.nn.sigmoid(xr + hr) * hn) + u * h,)
+
+        def logits(params, x):
+            Wx, Wh, b, W, c = params
+            zero = jnp.zeros((workload.batch, H), jnp.float32)
+            state = (zero, zero) if workload.cell == "lstm" else (zero,)
+
+            def step(state, x_t):
+                z, hz = x_t @ Wx + b, state[0] @ Wh
+                if workload.cell == "gru":
+                    return gru(state, z, hz), None
+                if workload.cell == "lstm":
+                    return lstm(state, z + hz), None
+                return (jnp.tanh(z + hz),), None
+
+            state, _ = jax.lax.scan(step, state, x.swapaxes(0, 1))
+            return state[0] @ W + c
+
+        def loss_of(params, x, y):
+            log_p = jax.nn.log_softmax(logits(params, x))
+            return -log_p[jnp.arange(workload.batch), y].mean()
+
+        @jax.jit
+        def update(params, m, v, t, x, y):
+            _, grads = jax.value_and_grad(loss_of)(params, x, y)
+            m = [0.9 * a + 0.1 * g for a, g in zip(m, grads, strict=True)]
+            v = [0.999 * a + 0.001 * g * g for a, g in zip(v, grads, strict=True)]
+            c1, c2 = 1 - 0.9**t, 1 - 0.999**t
+            params = [
+                p - 1e-3 * (a / c1) / (jnp.sqrt(b / c2) + 1e-8)
+                for p, a, b in zip(params, m, v, strict=True)
+            ]
+            return params, m, v, t + 1
+
+        zeros = [jnp.zeros_like(p) for p in params]
+        self.state = (params, zeros, zeros, 1.0)
+        self.update = lambda: update(*self.state, x, y)
+        infer = jax.jit(logits)
+        self.infer = lambda: infer(params, x).block_until_ready()
+
+    def train(self):
+        """One whole training step."""
+        self.state = self.update()
+        self.state[0][0].block_until_ready()
+
+
+PEERS = {"rnnlite": Rnnlite, "torch": Torch, "keras": Keras, "jax": Jax}

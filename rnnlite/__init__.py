@@ -1,0 +1,33 @@
+"""rnnlite: recurrent networks from scratch on NumPy and Numba.
+
+    functional, reference   the networks as plain functions, fast and plain NumPy
+    LSTM, RNN, GRU, Dense, Sequential, Adam    the same as objects
+    gradcheck               is this gradient right?
+    datasets                MNIST
+
+``python examples/mnist_lstm.py`` in the repository shows all of it at work.
+"""
+
+from rnnlite import datasets, functional, gradcheck, reference
+from rnnlite.layers import GRU, LSTM, RNN, Dense, Sequential
+from rnnlite.losses import softmax_cross_entropy
+from rnnlite.optim import Adam
+from rnnlite.threads import get_num_threads, set_num_threads
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Adam",
+    "Dense",
+    "Sequential",
+    "datasets",
+    "functional",
+    "get_num_threads",
+    "gradcheck",
+    "reference",
+    "set_num_threads",
+    "softmax_cross_entropy",
+]

@@ -1,0 +1,50 @@
+"""Gated recurrent unit (Cho et al. 2014).
+
+    r = sigmoid(x Wx_r + b_r + h Wh_r + bh_r)            reset gate
+    z = sigmoid(x Wx_z + b_z + h Wh_z + bh_z)            update gate
+    n = tanh(x Wx_n + b_n + r (h Wh_n + bh_n))           candidate
+    h_t = (1 - z) n + z h_{t-1}                          hidden state
+
+The reset gate acts after the recurrent product, as in cuDNN and PyTorch.
+"""
+
+from rnnlite.cells.cell import Block, Cell
+from rnnlite.kernels.activations import sigmoid, tanh
+
+
+def _step(projections, state):
+    x_n, a_r, a_z, h_n = projections
+    (h_before,) = state
+    r = sigmoid(a_r)
+    z = sigmoid(a_z)
+    n = tanh(x_n + r * h_n)
+    h = n + z * (h_before - n)
+    return (h,), (r, z, n, h_n)
+
+
+def _step_backward(dstate, kept, state, new_state):
+    (dh,) = dstate
+    r, z, n, h_n = kept
+    (h_before,) = state
+    dz = dh * (h_before - n)  # h = n + z (h_before - n)
+    dn = dh * (1.0 - z)
+    dx_n = dn * (1.0 - n * n)  # n = tanh(x_n + r h_n)
+    dh_n = dx_n * r
+    dr = dx_n * h_n
+    da_r = dr * r * (1.0 - r)
+    da_z = dz * z * (1.0 - z)
+    return (dx_n, da_r, da_z, dh_n), (dh * z,)
+
+
+GRU = Cell(
+    name="gru",
+    gates=("r", "z", "n"),
+    # The candidate's two halves stay apart, because r stands between them;
+    # this order makes the users of x neighbours, and those of h as well.
+    blocks=(Block(2, None), Block(0, 0), Block(1, 1), Block(None, 2)),
+    states=("h",),
+    kept=("r", "z", "n", "h_n"),
+    step=_step,
+    step_backward=_step_backward,
+    recurrent_bias=True,
+)

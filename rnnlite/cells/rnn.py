@@ -1,0 +1,43 @@
+"""The vanilla recurrent cell (Elman 1990, "Finding structure in time").
+
+    h_t = f(x_t Wx + h_{t-1} Wh + b)
+
+with f = tanh, or f = ReLU.
+"""
+
+from rnnlite.cells.cell import Block, Cell
+from rnnlite.kernels.activations import relu, tanh, where_positive, zero_like
+
+
+def _tanh_step(z, state):
+    (z_h,) = z
+    h = tanh(z_h)
+    return (h,), (h,)
+
+
+def _tanh_step_backward(dstate, kept, state, new_state):
+    (dh,) = dstate
+    (h,) = kept
+    dz_h = dh * (1.0 - h * h)  # tanh' = 1 - tanh^2
+    return (dz_h,), (zero_like(dh),)
+
+
+def _relu_step(z, state):
+    (z_h,) = z
+    h = relu(z_h)
+    return (h,), (h,)
+
+
+def _relu_step_backward(dstate, kept, state, new_state):
+    (dh,) = dstate
+    (h,) = kept
+    dz_h = where_positive(h, dh)  # relu' = [h > 0]
+    return (dz_h,), (zero_like(dh),)
+
+
+_LAYOUT = {"gates": ("h",), "blocks": (Block(0, 0),), "states": ("h",), "kept": ("h",)}
+
+RNN = {
+    "tanh": Cell("rnn-tanh", **_LAYOUT, step=_tanh_step, step_backward=_tanh_step_backward),
+    "relu": Cell("rnn-relu", **_LAYOUT, step=_relu_step, step_backward=_relu_step_backward),
+}

@@ -1,0 +1,118 @@
+"""Checks of what people hand in: every error names the argument, what came and what was wanted."""
+
+import operator
+
+import numpy as np
+
+
+def float_dtype(where, dtype):
+    """float32 or float64 as a numpy.dtype."""
+    try:
+        result = np.dtype(dtype)
+    except TypeError:
+        result = None
+    if result not in (np.float32, np.float64):
+        raise ValueError(f"{where}: dtype is {dtype!r}; it can be 'float32' or 'float64'")
+    return result
+
+
+def whole_number(where, name, value, least=1):
+    """``value`` as an int of at least ``least``."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{where}: {name} is {value!r}; it must be a whole number")
+    if number < least:
+        raise ValueError(f"{where}: {name} is {number}; it must be at least {least}")
+    return number
+
+
+def real_number(where, name, value, low, high, *, low_included=True, high_included=True):
+    """``value`` as a finite float between ``low`` and ``high``."""
+    if isinstance(value, (bool, str)) or not isinstance(
+        value, (int, float, np.integer, np.floating)
+    ):
+        raise TypeError(f"{where}: {name} is {value!r}; it must be a number")
+    number = float(value)
+    above = number >= low if low_included else number > low
+    below = number <= high if high_included else number < high
+    if not (above and below and np.isfinite(number)):
+        interval = f"{'[' if low_included else '('}{low}, {high}{']' if high_included else ')'}"
+        raise ValueError(f"{where}: {name} is {value!r}; it must lie in {interval}")
+    return number
+
+
+def one_of(where, name, value, allowed):
+    """``value``, if it is among ``allowed``."""
+    if not isinstance(value, str) or value not in allowed:
+        wanted = " or ".join(map(repr, allowed))
+        raise ValueError(f"{where}: {name} is {value!r}; it can be {wanted}")
+    return value
+
+
+def real_array(where, name, value):
+    """``value`` as an array of real numbers, of any shape."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{where}: {name} holds {array.dtype}; it must hold real numbers")
+    return array
+
+
+def common_float(*arrays):
+    """float64 if one of the arrays is, else float32 (whole numbers do not decide)."""
+    kinds = [array.dtype for array in arrays if array is not None and array.dtype.kind == "f"]
+    return np.result_type(np.float32, *kinds) if kinds else np.dtype(np.float32)
+
+
+def shaped(where, name, value, shape, meaning, dtype):
+    """``value`` as a C-contiguous array of ``dtype`` with exactly ``shape``.
+
+    Parameters
+    ----------
+    meaning : str
+        The shape in words, as in ``"(batch, hidden)"``.
+    """
+    array = real_array(where, name, value)
+    if array.shape != tuple(shape):
+        raise ValueError(
+            f"{where}: {name} has shape {array.shape}; wanted {tuple(shape)}, {meaning}"
+        )
+    return contiguous(array, dtype)
+
+
+def contiguous(array, dtype):
+    """``array`` as kernels take it: C-contiguous, aligned, writeable; copied only if it is not.
+
+    Numba compiles a kernel anew for each kind of array it meets, read-only
+    ones included; with this they meet one kind only.
+    """
+    return np.require(array, dtype, "CAW")
+
+
+def dimensions(where, name, value, count, meaning):
+    """``value`` as an array with ``count`` axes, none of them empty."""
+    array = real_array(where, name, value)
+    if array.ndim != count:
+        raise ValueError(f"{where}: {name} has shape {array.shape}; wanted {count} axes, {meaning}")
+    if 0 in array.shape:
+        raise ValueError(f"{where}: {name} has shape {array.shape}; no axis of {meaning} may be 0")
+    return array
+
+
+def row_lengths(where, lengths, B, T):
+    """``lengths`` as int64 (B,), each in 1..T; None stays None."""
+    if lengths is None:
+        return None
+    array = np.asarray(lengths)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{where}: lengths holds {array.dtype}; it must hold whole numbers")
+    if array.shape != (B,):
+        raise ValueError(f"{where}: lengths has shape {array.shape}; wanted ({B},), (batch,)")
+    if array.min() < 1 or array.max() > T:
+        raise ValueError(
+            f"{where}: lengths runs from {array.min()} to {array.max()}; each must lie in 1..{T}, "
+            "the number of time steps"
+        )
+    return array.astype(np.int64)

@@ -1,0 +1,321 @@
+"""Is this gradient right?  Central differences against backward, number by number.
+
+The derivative of a loss L by one number p is estimated by moving that number
+a little both ways,
+
+    dL/dp = (L(p + step) - L(p - step)) / (2 step),
+
+and compared with what ``backward`` says.  In float64 the two agree to about
+ten digits if the derivative is right, and to two or three if a term is
+missing somewhere.
+
+What is checked may be a layer of the library, a ``Sequential``, or any object
+of your own with ``forward(x)``, ``backward(dy)`` and the dicts ``params`` and
+``grads``.
+
+A gradient check compares backward with forward.  It cannot notice that
+forward itself computes the wrong thing.
+"""
+
+import inspect
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnlite import checking
+from rnnlite.layers import Layer, Recurrent
+from rnnlite.losses import softmax_cross_entropy
+
+TOLERANCE = 1e-6
+STEP = 1e-5
+
+
+class ArrayReport(NamedTuple):
+    """The check of one array.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    checked : int
+        How many of its numbers were checked.
+    relative_error : float
+        Largest difference between backward and the estimate, divided by the
+        largest of all values on either side.
+    worst : tuple of int
+        Index of that difference.
+    analytic, numeric : float
+        Both values there: what backward says, and the estimate.
+    """
+
+    name: str
+    shape: tuple
+    checked: int
+    relative_error: float
+    worst: tuple
+    analytic: float
+    numeric: float
+
+
+class Report(NamedTuple):
+    """Result of a gradient check; ``print`` it for a table.
+
+    Attributes
+    ----------
+    arrays : tuple of ArrayReport
+        One for every parameter, the input, and the initial state.
+    tolerance : float
+    """
+
+    arrays: tuple
+    tolerance: float
+
+    @property
+    def max_relative_error(self):
+        """Largest relative error of all arrays."""
+        # np.max, unlike max, lets a NaN through.
+        return float(np.max([array.relative_error for array in self.arrays]))
+
+    @property
+    def passed(self):
+        """Whether every relative error is within the tolerance (a NaN is not)."""
+        return bool(self.max_relative_error <= self.tolerance)
+
+    def __str__(self):
+        rows = [("array", "shape", "checked", "relative error", "worst at", "backward", "estimate")]
+        for a in self.arrays:
+            mark = "" if a.relative_error <= self.tolerance else "  <-- wrong"
+            rows.append((
+                a.name, str(a.shape), str(a.checked), f"{a.relative_error:.2e}",
+                str(a.worst), f"{a.analytic:+.9e}", f"{a.numeric:+.9e}{mark}",
+            ))  # fmt: skip
+        widths = [max(len(row[i]) for row in rows) for i in range(7)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        verdict = "passed" if self.passed else "FAILED"
+        lines.append(
+            f"gradient check {verdict}: largest relative error {self.max_relative_error:.2e}, "
+            f"allowed {self.tolerance:.0e}"
+        )
+        return "\n".join(lines)
+
+
+def check(
+    layer,
+    x,
+    labels=None,
+    loss=None,
+    initial_state=None,
+    lengths=None,
+    tolerance=TOLERANCE,
+    samples=None,
+    seed=0,
+):
+    """Check every gradient of a layer or model against central differences.
+
+    Without ``labels`` and ``loss``, the loss is a random weighted sum of the
+    output, plus one of the final state if there is one: every output takes part.
+
+    Parameters
+    ----------
+    layer : Layer, Sequential, or any object with forward, backward, params, grads
+        A layer of the library is checked as a float64 copy and stays as it is.
+        The parameters of another object must be float64; they are moved and
+        put back.  Its ``backward(dy)`` fills ``grads`` and may return dx.
+    x : array_like
+        Input.  Random numbers are best: at a zero, ReLU has no derivative.
+    labels : array_like, optional
+        For ``loss``; on their own they choose ``softmax_cross_entropy``.
+    loss : function ``(output, labels) -> (loss, doutput)``, optional
+    initial_state : array or tuple of arrays, optional
+        For a recurrent layer; random if not given.
+    lengths : array_like of int (B,), optional
+        Valid steps of each row, for layers that take them.
+    tolerance : float
+        Largest relative error that passes.
+    samples : int, optional
+        Check only so many numbers of each array, chosen at random, which makes
+        large layers affordable; all of them if not given.
+    seed : int
+        Of everything random here.
+
+    Returns
+    -------
+    Report
+        ``report.passed``, ``report.max_relative_error``; ``str(report)`` is a table.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an object without the four members, parameters that are not
+        float64, or gradients of a wrong shape.
+
+    Examples
+    --------
+    >>> from rnnlite.layers import LSTM
+    >>> report = check(LSTM(3, 4, seed=0), np.random.default_rng(0).normal(size=(2, 5, 3)))
+    >>> report.passed, [array.name for array in report.arrays]
+    (True, ['Wx', 'b', 'Wh', 'x', 'h0', 'c0'])
+    """
+    tolerance = checking.real_number("check", "tolerance", tolerance, 0.0, 1.0, low_included=False)
+    if samples is not None:
+        samples = checking.whole_number("check", "samples", samples)
+    subject = _Subject(layer, x, labels, loss, initial_state, lengths, seed)
+    rng = np.random.default_rng(seed)
+    analytic = subject.gradients()
+    reports = []
+    for name, array in subject.arrays.items():
+        gradient = np.asarray(analytic[name])
+        if gradient.shape != array.shape:
+            raise ValueError(
+                f"check: the gradient of {name} has shape {gradient.shape}; "
+                f"wanted {array.shape}, that of {name}"
+            )
+        reports.append(_check_array(subject.loss, name, array, gradient, tolerance, samples, rng))
+    subject.gradients()  # leave grads as backward made them
+    return Report(tuple(reports), tolerance)
+
+
+def _check_array(loss, name, array, gradient, tolerance, samples, rng):
+    if samples is None or samples >= array.size:
+        places = np.arange(array.size)
+    else:
+        places = np.sort(rng.choice(array.size, samples, replace=False))
+    found = gradient.reshape(-1)[places].astype(np.float64)
+    estimate = np.array([_central_difference(loss, array, place, STEP) for place in places])
+    scale = max(np.max(np.abs(found)), np.max(np.abs(estimate)))
+    if scale == 0.0:
+        scale = 1.0
+    # A kink (ReLU at 0) within reach of a step spoils that estimate.  A smaller
+    # step no longer reaches it; a wrong derivative stays wrong at any step.
+    for step in (STEP / 10, STEP / 100):
+        for i in np.flatnonzero(~(np.abs(found - estimate) <= tolerance * scale)):
+            closer = _central_difference(loss, array, places[i], step)
+            if abs(found[i] - closer) < abs(found[i] - estimate[i]):
+                estimate[i] = closer
+    error = np.abs(found - estimate) / scale
+    worst = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
+    index = tuple(int(i) for i in np.unravel_index(places[worst], array.shape))
+    return ArrayReport(
+        name, array.shape, len(places), float(error[worst]), index,
+        float(found[worst]), float(estimate[worst]),
+    )  # fmt: skip
+
+
+def _central_difference(loss, array, place, step):
+    index = np.unravel_index(place, array.shape)
+    value = array[index]
+    try:
+        array[index] = value + step
+        above, high = array[index], loss()
+        array[index] = value - step
+        below, low = array[index], loss()
+    finally:
+        array[index] = value
+    # The step that was really made: value + step is rounded.
+    return (high - low) / (above - below)
+
+
+class _Subject:
+    """What is checked: the arrays that can be moved, the loss, and backward's gradients."""
+
+    def __init__(self, layer, x, labels, loss, initial_state, lengths, seed):
+        for member in ("forward", "backward", "params", "grads"):
+            if not hasattr(layer, member):
+                raise TypeError(
+                    f"check: layer is a {type(layer).__name__} without {member!r}; wanted an "
+                    "object with forward, backward, params and grads"
+                )
+        own = isinstance(layer, Layer)
+        self.layer = layer.copy("float64") if own else layer
+        for name, array in self.layer.params.items():
+            if not isinstance(array, np.ndarray) or array.dtype != np.float64:
+                raise TypeError(
+                    f"check: params[{name!r}] is {getattr(array, 'dtype', type(array).__name__)}; "
+                    "central differences need float64 arrays"
+                )
+        x = np.asarray(x)
+        whole_numbers = x.dtype.kind in "iub" and not own
+        self.x = x if whole_numbers else np.array(x, np.float64)
+        if labels is not None and loss is None:
+            loss = softmax_cross_entropy
+        self.labels, self.loss_function = labels, loss
+        self.rng = np.random.default_rng(seed)
+
+        self.keywords = {}
+        if lengths is not None:
+            if not own and "lengths" not in inspect.signature(layer.forward).parameters:
+                raise TypeError("check: lengths were given, but layer.forward takes none")
+            self.keywords["lengths"] = lengths
+        self.arrays = dict(self.layer.params)
+        if self.x.dtype == np.float64:
+            self.arrays["x"] = self.x
+        self.states = ()
+        if isinstance(self.layer, Recurrent):
+            self._take_initial_state(initial_state)
+        elif initial_state is not None:
+            raise TypeError(f"check: a {type(layer).__name__} takes no initial_state")
+
+        output = self._forward()
+        self.weights = self._random(output.shape)
+        self.final_weights = [self._random(state.shape) for state in self._final_states()]
+
+    def _take_initial_state(self, given):
+        names = self.layer.cell.states
+        shape = (len(self.x), self.layer.hidden_size)
+        if given is None:
+            given = [0.5 * self._random(shape) for _ in names]
+        elif len(names) == 1:
+            given = (given,)
+        self.states = tuple(np.array(state, np.float64) for state in given)
+        self.keywords["initial_state"] = self.states if len(names) > 1 else self.states[0]
+        self.arrays |= {f"{name}0": state for name, state in zip(names, self.states, strict=True)}
+
+    def _random(self, shape):
+        return self.rng.standard_normal(shape)
+
+    def _forward(self):
+        return np.asarray(self.layer.forward(self.x, **self.keywords))
+
+    def _final_states(self):
+        """Final states that the loss looks at: none if the caller gave the loss."""
+        if not self.states or self.loss_function is not None:
+            return ()
+        final = self.layer.final_state
+        return final if isinstance(final, tuple) else (final,)
+
+    def loss(self):
+        output = self._forward()
+        if self.loss_function is not None:
+            return float(self.loss_function(output, self.labels)[0])
+        total = np.sum(output * self.weights)
+        for state, weights in zip(self._final_states(), self.final_weights, strict=True):
+            total += np.sum(state * weights)
+        return float(total)
+
+    def gradients(self):
+        """What backward says, by name."""
+        output = self._forward()
+        if self.loss_function is None:
+            dy = self.weights
+        else:
+            dy = self.loss_function(output, self.labels)[1]
+        final = self.final_weights
+        if final:
+            dfinal = tuple(final) if len(final) > 1 else final[0]
+            dx = self.layer.backward(dy, dfinal_state=dfinal)
+        else:
+            dx = self.layer.backward(dy)
+        found = {name: np.array(self.layer.grads[name]) for name in self.layer.params}
+        if dx is None:
+            self.arrays.pop("x", None)  # an object of one's own need not return it
+        else:
+            found["x"] = np.array(dx)
+        if self.states:
+            dinitial = self.layer.dinitial_state
+            dinitial = dinitial if isinstance(dinitial, tuple) else (dinitial,)
+            names = self.layer.cell.states
+            found |= {f"{name}0": array for name, array in zip(names, dinitial, strict=True)}
+        return found

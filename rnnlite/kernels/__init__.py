@@ -1,0 +1,1 @@
+"""The machine room: functions over flat arrays, no classes, no validation."""

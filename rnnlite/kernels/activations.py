@@ -1,0 +1,86 @@
+"""tanh, sigmoid and relu of a vector register, accurate to a few units in the last place.
+
+``math.tanh`` stays a call for each number (7 ns); the functions below are
+about twenty multiply-adds and one division for a whole register.
+
+Both curves rest on expm1(y) = e^y - 1, which keeps its relative accuracy near
+zero where e^y - 1 would cancel:
+
+    tanh(x)    = e^2x - 1 / (e^2x + 1)  = E / (E + 2)   with E = expm1(2x)
+    sigmoid(x) = 1 / (1 + e^-x)         = 1 / (E + 2)   with E = expm1(-x)
+
+and expm1 on a polynomial over a short interval, since every y is n ln 2 + r
+with a whole number n and |r| <= ln(2)/2:
+
+    expm1(y) = 2^n e^r - 1 = 2^n expm1(r) + (2^n - 1)
+
+The polynomials are minimax fits, relative error 1.1e-8 (float32) and 2.4e-19
+(float64), made by ``scripts/fit_expm1.py``.
+
+The derivatives are given by the *outputs*, which is what a cell keeps:
+tanh' = 1 - tanh^2, sigmoid' = sigmoid (1 - sigmoid), relu' = [relu > 0].
+"""
+
+from rnnlite.kernels.jit import inner
+from rnnlite.kernels.simd import (
+    clip,
+    is_double,
+    power_of_two,
+    round_to_integer,
+    where_positive,
+    zero_like,
+)
+
+__all__ = ["relu", "sigmoid", "tanh", "where_positive", "zero_like"]
+
+INFINITY = float("inf")
+LOG2_E = 1.4426950408889634
+# ln 2 in two parts; the first has so few bits that n * LN2_HIGH is exact.
+LN2_HIGH_32, LN2_LOW_32 = 0.693359375, -2.12194440054690583e-4
+LN2_HIGH_64, LN2_LOW_64 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+
+
+@inner
+def _expm1(y):
+    n = round_to_integer(y * LOG2_E)
+    if is_double(y):
+        r = y - n * LN2_HIGH_64 - n * LN2_LOW_64
+        p = r * 2.0876862794868878408e-9 + 2.5109973697746792347e-8
+        p = p * r + 2.7557399574775760938e-7
+        p = p * r + 2.7557241113840343014e-6
+        p = p * r + 2.4801587172806064904e-5
+        p = p * r + 1.9841269889838575813e-4
+        p = p * r + 1.3888888888965007193e-3
+        p = p * r + 8.3333333333196913477e-3
+        p = p * r + 4.1666666666666492627e-2
+        p = p * r + 0.16666666666666680668
+        p = p * r + 0.50000000000000000109
+    else:
+        r = y - n * LN2_HIGH_32 - n * LN2_LOW_32
+        p = r * 1.3888879225514471689e-3 + 8.3690758050871738123e-3
+        p = p * r + 4.1667136323386815823e-2
+        p = p * r + 0.16666506154584412890
+        p = p * r + 0.49999998123643534210
+    p = p * r * r + r
+    scale = power_of_two(n)
+    return p * scale + (scale - 1.0)
+
+
+@inner
+def tanh(x):
+    """Hyperbolic tangent; NaN stays NaN, beyond +-19 the result is +-1 exactly."""
+    e = _expm1(clip(x * 2.0, -38.0, 38.0))
+    return e / (e + 2.0)
+
+
+@inner
+def sigmoid(x):
+    """Logistic function 1 / (1 + e^-x); below -87 (float32) it no longer decreases."""
+    limit = 708.0 if is_double(x) else 87.0
+    return 1.0 / (_expm1(clip(-x, -limit, limit)) + 2.0)
+
+
+@inner
+def relu(x):
+    """The larger of x and 0; NaN stays NaN."""
+    return clip(x, 0.0, INFINITY)

@@ -1,0 +1,167 @@
+"""Every Numba option of the library, in one place, and why it is set.
+
+Two decorators are used by the rest of the machine room:
+
+``@kernel``
+    an entry point, called from Python: compiled for the types it meets,
+    without the GIL, and kept on disk for the next process;
+``@inner``
+    a function that only kernels call; it is compiled into them.
+
+The disk cache is keyed by *content*.  Numba's own key is the file that a
+kernel stands in, so an edit to an equation in another file would go unnoticed
+(numba issue 1833), and a cell held in a closure would never be found again
+(numba issue 6264, a dispatcher's identity is random in every process).  Here
+the folder is named by a hash over all compiled sources, and the key of a
+kernel by the name of the cell it was built for: an edit takes effect in the
+next process, and an unchanged second process compiles nothing.
+
+Set ``NUMBA_DISABLE_JIT=1`` to run every kernel as ordinary Python, in a
+debugger if you like.
+"""
+
+import contextlib
+import functools
+import hashlib
+import logging
+import pickle
+import tempfile
+from pathlib import Path
+
+import numba
+from numba import config
+from numba.core import caching
+
+from rnnlite.cache_folder import cache_folder
+from rnnlite.kernels import target
+
+JIT_DISABLED = bool(config.DISABLE_JIT)
+
+# fastmath=True would also promise LLVM that no NaN or infinity ever occurs
+# ("nnan", "ninf"); a diverging training run would then print garbage instead
+# of NaN.  These five only allow reordering and fused multiply-adds.
+FAST_MATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+
+OPTIONS = {
+    "nogil": True,  # the threads of rnnlite.threads run kernels side by side
+    "fastmath": FAST_MATH,
+    "error_model": "numpy",  # x / 0 is inf: no branch in the middle of a loop
+    "boundscheck": False,
+}
+
+inner = numba.njit(**OPTIONS)
+
+log = logging.getLogger("rnnlite")
+
+
+def kernel(function=None, *, identity=""):
+    """Compile an entry point and keep the machine code on disk.
+
+    Parameters
+    ----------
+    function : callable
+        The kernel.  It must reach nothing but module-level names of the
+        compiled part of the library, and what ``identity`` names.
+    identity : str
+        For a kernel built inside another function: a text that tells what it
+        was built for (a cell's name), the same in every process.
+    """
+    if function is None:
+        return functools.partial(kernel, identity=identity)
+    compiled = inner(function)
+    if not JIT_DISABLED and kernel_folder() is not None:
+        # Private to Numba, hence only here: without it, kernels still work
+        # and are compiled anew in every process.
+        compiled._cache = _KernelCache(function, identity)
+    return compiled
+
+
+@functools.cache
+def source_hash():
+    """Hash of everything that can change a kernel's machine code."""
+    package = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256(f"{numba.__version__} {target.CHOSEN}".encode())
+    folders = [package / "kernels", package / "cells"]
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+@functools.cache
+def kernel_folder():
+    """Folder of the compiled kernels, or None if none can be written."""
+    folder = cache_folder() / "kernels" / source_hash()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        log.warning(
+            "rnnlite: cannot keep compiled kernels in %s (%s); each start compiles them again",
+            folder,
+            error.strerror or error,
+        )
+        return None
+    return folder
+
+
+@functools.cache
+def _say_compiling():
+    log.warning(
+        "rnnlite: compiling kernels for this machine, some seconds, once (kept in %s)",
+        kernel_folder(),
+    )
+
+
+class _KernelLocator(caching._CacheLocator):
+    """Tells Numba where a kernel's file is: in the folder of this content."""
+
+    def __init__(self, function):
+        self._py_file = function.__code__.co_filename
+        self._line = function.__code__.co_firstlineno
+
+    def get_cache_path(self):
+        return str(kernel_folder())
+
+    def get_source_stamp(self):
+        return source_hash()
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, py_func, py_file):
+        return cls(py_func)
+
+
+class _KernelCacheImpl(caching.CompileResultCacheImpl):
+    _locator_classes = (_KernelLocator,)
+
+
+class _KernelCache(caching.FunctionCache):
+    _impl_class = _KernelCacheImpl
+
+    def __init__(self, function, identity):
+        super().__init__(function)
+        self._identity = identity
+
+    def _index_key(self, sig, codegen):
+        return sig, codegen.magic_tuple(), self._identity
+
+    def load_overload(self, sig, target_context):
+        try:
+            found = super().load_overload(sig, target_context)
+        except (EOFError, pickle.UnpicklingError) as error:
+            log.warning("rnnlite: compiling again, a kept kernel is damaged: %s", error)
+            found = None
+        if found is None:
+            _say_compiling()
+        return found
+
+    @contextlib.contextmanager
+    def _guard_against_spurious_io_errors(self):
+        # A full disk or a folder that became read-only makes the next start
+        # slower; it does not end this one.
+        try:
+            yield
+        except OSError as error:
+            log.warning("rnnlite: a compiled kernel could not be kept or read: %s", error)

@@ -1,0 +1,116 @@
+"""Matrix product ``C = S + A W`` for any size, out of register tiles.
+
+W is *packed*: cut into panels as wide as one tile (32 columns of float32 with
+AVX-512), each panel stored row after row without gaps.  One panel of the
+reference LSTM is 157 x 32 numbers, 20 KB: it stays in the first-level cache
+while the rows of A stream past it.
+
+     W (K x N)                     packed: panel 0, panel 1, ...
+     +--------+--------+---        +--------+
+     | panel  | panel  |           | K x 32 |  one after the other in memory,
+     |   0    |   1    |           +--------+  the last one filled up with
+     | K x 32 | K x 32 |           | K x 32 |  zeros to whole registers
+     +--------+--------+---        +--------+
+
+Rows left over after the full tiles go through shorter tiles (4, 2, 1 rows);
+columns left over are masked when they are written.
+"""
+
+import numpy as np
+
+from rnnlite.kernels.jit import JIT_DISABLED, inner
+from rnnlite.kernels.simd import lanes, load_some, store
+from rnnlite.kernels.target import CHOSEN
+from rnnlite.kernels.tile import make_tile
+
+TILE_ROWS, TILE_VECTORS = CHOSEN.tile_rows, CHOSEN.tile_vectors
+
+tile_full = make_tile(TILE_ROWS, TILE_VECTORS)
+tile_four = make_tile(4, TILE_VECTORS)
+tile_two = make_tile(2, TILE_VECTORS)
+tile_one = make_tile(1, TILE_VECTORS)
+
+
+@inner
+def _product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, M, K, N):
+    """C (M, N) = S + A (M, K) W (K, N).
+
+    ``w`` is packed when ``w_k`` is a panel's width and ``w_panel`` is K times that;
+    with ``w_k`` the row length and ``w_panel`` the panel's width it is an
+    ordinary matrix, padded on the right.  The other arguments are as in
+    ``tile.make_tile``.
+    """
+    width = TILE_VECTORS * lanes(c)
+    for n in range(0, N, width):
+        wn = w0 + (n // width) * w_panel
+        left = N - n
+        m = 0
+        while m + TILE_ROWS <= M:
+            tile_full(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                      w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+            m += TILE_ROWS
+        if m + 4 <= M:
+            tile_four(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                      w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+            m += 4
+        if m + 2 <= M:
+            tile_two(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                     w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+            m += 2
+        if m < M:
+            tile_one(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                     w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+
+
+def _numpy_product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, M, K, N):
+    width = TILE_VECTORS * lanes(c)
+
+    def view(array, position, shape, strides):
+        strides = tuple(stride * array.itemsize for stride in strides)
+        return np.lib.stride_tricks.as_strided(array[position:], shape, strides)
+
+    A = view(a, a0, (M, K), (a_row, a_k))
+    for n in range(0, N, width):
+        columns = min(width, N - n)
+        W = view(w, w0 + (n // width) * w_panel, (K, columns), (w_k, 1))
+        S = view(s, s0 + n, (M, columns), (s_row, 1))
+        C = view(c, c0 + n, (M, columns), (c_row, 1))
+        C[:] = S + A @ W
+
+
+product = _numpy_product if JIT_DISABLED else _product
+
+
+def panel_width(dtype):
+    """Columns of one panel."""
+    return TILE_VECTORS * (CHOSEN.vector_bytes // np.dtype(dtype).itemsize)
+
+
+def packed_size(rows, columns, dtype):
+    """Numbers that a packed (rows, columns) matrix takes."""
+    width = panel_width(dtype)
+    return rows * -(-columns // width) * width
+
+
+@inner
+def pack(w, w0, w_row, w_column, K, N, packed, p0, n0, k0, rows):
+    """Write a (K, N) matrix into a packed one, from its column ``n0`` and row ``k0`` on.
+
+    ``packed[p0:]`` holds a packed matrix of ``rows`` rows; ``n0`` is a multiple
+    of the register's lanes.  Up to the next whole register, columns beyond N
+    become zero.  Element (k, n) is read from ``w[w0 + k w_row + n w_column]``,
+    so the strides can make this a transpose as well.
+    """
+    width = TILE_VECTORS * lanes(packed)
+    for j in range(0, N, lanes(packed)):
+        panel, inside = (n0 + j) // width, (n0 + j) % width
+        place = p0 + (panel * rows + k0) * width + inside
+        columns = min(lanes(packed), N - j)
+        source = w0 + j * w_column
+        if w_column == 1:
+            for k in range(K):
+                store(packed, place + k * width, load_some(w, source + k * w_row, columns))
+        else:
+            for k in range(K):
+                for i in range(columns):
+                    packed[place + k * width + i] = w[source + k * w_row + i * w_column]

@@ -1,0 +1,71 @@
+"""What this processor's vector registers look like, and the tile that fits them.
+
+A register tile (see ``tile.py``) keeps ``rows x vectors`` accumulators in
+registers.  Too few, and the multiply-add units wait for their own results;
+too many, and accumulators spill to memory and the product runs at a third of
+its speed (measured with AVX-512: 8 x 2 reached 115 GFLOP/s on one core and
+12 x 2, which needs more registers than the compiler finds, 41).
+
+=========  ==========  =========  =====  ==============================
+name       registers   bytes each  tile   accumulators + weights + input
+=========  ==========  =========  =====  ==============================
+avx512     32          64         8 x 2  16 + 2 + 1 of 32
+avx2       16          32         6 x 2  12 + 2 + 1 of 16
+neon       32          16         8 x 2  16 + 2 + 1 of 32
+sse2       16          16         6 x 2  12 + 2 + 1 of 16
+=========  ==========  =========  =====  ==============================
+
+``RNNLITE_SIMD`` forces one of these names; LLVM then emulates what the
+processor lacks, so each choice can be tested anywhere.
+"""
+
+import os
+from typing import NamedTuple
+
+import llvmlite.binding as llvm
+
+
+class Target(NamedTuple):
+    """Vector registers of a family of processors."""
+
+    name: str
+    vector_bytes: int
+    tile_rows: int
+    tile_vectors: int
+
+
+TARGETS = {
+    "avx512": Target("avx512", 64, 8, 2),
+    "avx2": Target("avx2", 32, 6, 2),
+    "neon": Target("neon", 16, 8, 2),
+    "sse2": Target("sse2", 16, 6, 2),
+}
+
+
+def choose():
+    """Target of this machine, or the one that ``RNNLITE_SIMD`` names."""
+    forced = os.environ.get("RNNLITE_SIMD")
+    if forced:
+        if forced not in TARGETS:
+            raise ValueError(f"RNNLITE_SIMD is {forced!r}; it can be one of {', '.join(TARGETS)}")
+        return TARGETS[forced]
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return TARGETS["avx512"]
+    if features.get("avx2") and features.get("fma"):
+        return TARGETS["avx2"]
+    return TARGETS["neon" if features.get("neon") else "sse2"]
+
+
+CHOSEN = choose()
+
+
+def lanes_of(dtype):
+    """Numbers of a NumPy dtype (float32 or float64) in one vector register."""
+    return CHOSEN.vector_bytes // dtype.itemsize
+
+
+def padded(size, dtype):
+    """``size`` rounded up to whole vector registers."""
+    lanes = lanes_of(dtype)
+    return -(-size // lanes) * lanes

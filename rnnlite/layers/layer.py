@@ -1,0 +1,111 @@
+"""What every layer and model has: parameters, their gradients, forward and backward."""
+
+import copy
+
+import numpy as np
+
+from rnnlite import checking
+from rnnlite.memory import aligned_zeros
+
+
+class Layer:
+    """Base of all layers.
+
+    Attributes
+    ----------
+    params, grads : dict of str to numpy.ndarray
+        Parameters and their gradients by name.  The arrays are views into
+        ``flat_params`` and ``flat_grads``; write into them (``p[...] = value``)
+        rather than replacing them.
+    flat_params, flat_grads : numpy.ndarray (n,)
+        All parameters, and all gradients, as one array each: an optimizer is
+        one pass over them.  A ``Sequential`` moves the arrays of its layers
+        into its own.
+    dtype : numpy.dtype
+        float32 or float64.
+    """
+
+    _in_a_model = False  # whether a Sequential owns the memory
+
+    def __init__(self, where, shapes, dtype):
+        self.dtype = checking.float_dtype(where, dtype)
+        self._shapes = dict(shapes)  # in the order of their place in memory
+        size = sum(int(np.prod(shape)) for shape in self._shapes.values())
+        self.params, self.grads = {}, {}
+        self.flat_params = self.flat_grads = None
+        self._bind(aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype))
+        self._unused_forward = False
+
+    def _bind(self, flat_params, flat_grads):
+        """Live in these arrays from now on, with the values there were."""
+        if self.flat_params is not None:
+            flat_params[...] = self.flat_params
+            flat_grads[...] = self.flat_grads
+        self.flat_params, self.flat_grads = flat_params, flat_grads
+        for views, flat in ((self.params, flat_params), (self.grads, flat_grads)):
+            start = 0
+            for name, shape in self._shapes.items():
+                size = int(np.prod(shape))
+                views[name] = flat[start : start + size].reshape(shape)
+                start += size
+
+    def num_params(self):
+        """Number of trainable numbers.
+
+        Returns
+        -------
+        int
+        """
+        return sum(array.size for array in self.params.values())
+
+    def copy(self, dtype=None):
+        """An independent layer with the same parameters.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, optional
+            Precision of the copy; the layer's own if not given.
+
+        Returns
+        -------
+        Layer
+            Of the same class, without the memory of a forward pass.
+
+        Raises
+        ------
+        ValueError
+            For another dtype.
+        """
+        dtype = self.dtype if dtype is None else checking.float_dtype("copy", dtype)
+        twin = copy.copy(self)
+        twin._in_a_model = False
+        twin.dtype = dtype
+        twin.params, twin.grads = {}, {}
+        twin.flat_params = twin.flat_grads = None
+        twin._bind(
+            aligned_zeros(self.flat_params.size, dtype), aligned_zeros(self.flat_grads.size, dtype)
+        )
+        twin.flat_params[...] = self.flat_params
+        twin._forget()
+        return twin
+
+    def _forget(self):
+        """Drop the memory of the last forward pass and all buffers."""
+        self._unused_forward = False
+
+    def _use_forward(self):
+        """Each forward allows one backward: the buffers are overwritten by it."""
+        if not self._unused_forward:
+            raise RuntimeError(
+                f"{type(self).__name__}.backward: there is no forward pass to go back through; "
+                "call forward first, and backward once after each forward"
+            )
+        self._unused_forward = False
+
+    def forward(self, x, lengths=None, training=False, keep=True):
+        """Compute the output; see the layer's own documentation."""
+        raise NotImplementedError
+
+    def backward(self, dy, need_dx=True):
+        """Compute the gradients; see the layer's own documentation."""
+        raise NotImplementedError
