@@ -1,6 +1,7 @@
 """The engine: owns the buffers of a run and deals a cell's kernels to the threads.
 
     Engine   the compiled kernels of one cell
+    Weights  the parameters, or their gradients, as the kernels read them
     Tape     the buffers of one forward run, which backward reads
 
 No validation happens here: ``functional.py`` and the layers hand over flat,
@@ -8,22 +9,43 @@ contiguous arrays of one dtype.
 """
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnlite import threads
-from rnnlite.kernels import loop
+from rnnlite.kernels import gradients, loop, packing
 from rnnlite.kernels.product import packed_size, panel_width
 from rnnlite.kernels.target import padded
 from rnnlite.memory import aligned_zeros
 
 
+class Weights(NamedTuple):
+    """Parameters of a cell, or their gradients, as flat arrays.
+
+    Attributes
+    ----------
+    x : numpy.ndarray
+        [Wx; b], row after row.
+    h : numpy.ndarray
+        [Wh], or [bh; Wh] if the cell has a recurrent bias.
+    p : numpy.ndarray
+        The parameters with one number a unit, (n, H).
+    """
+
+    x: np.ndarray
+    h: np.ndarray
+    p: np.ndarray
+
+
 class Tape:
     """Buffers of a run of ``T`` steps over ``B`` rows, laid out as ``kernels/loop.py`` draws them.
 
-    Kept for backward, in numbers per unit, step and row: the gates (4 for an
-    LSTM, overwritten by their own gradients), the cell state and the hidden
-    state: 6 for an LSTM, 5 for a GRU, 2 for an RNN, plus a copy of the input.
+    Kept for backward, in numbers per unit, step and row: the gates, which
+    their own gradients overwrite, the states, and h once more for the product:
+    7 for an LSTM, 6 for a GRU, 3 for an RNN, plus a copy of the input.  A cell
+    with a reset before the product keeps its gates apart from their gradients:
+    9 for the GRU of 2014, of whose gates there are three.
 
     Parameters
     ----------
@@ -38,34 +60,48 @@ class Tape:
     def __init__(self, cell, B, T, I, H, dtype, keep=True):
         self.shape, self.dtype, self.cell = (B, T, I, H), np.dtype(dtype), cell
         self.keep = keep
-        slots = T + 1 if keep else 2
+        slots = T if keep else 1
         self.Hp = Hp = padded(H, self.dtype)
         self.hx = padded(I + 1, self.dtype)
         self.ld = self.hx + Hp
         self.gate_row = cell.width * Hp
-        self.others_count = len(cell.states) - 1
 
         self.xh = aligned_zeros((slots, B, self.ld), dtype)
-        self.gates = aligned_zeros((T if keep else 1, B, cell.width, Hp), dtype)
-        self.others = aligned_zeros((slots, self.others_count, B, Hp), dtype)
+        self.gates = aligned_zeros((slots, B, cell.width, Hp), dtype)
+        self.states = aligned_zeros((slots + 1, len(cell.states), B, Hp), dtype)
+        self.resets = aligned_zeros((slots * (cell.reset is not None), B, Hp), dtype)
         self.dstate = aligned_zeros((len(cell.states), B, Hp), dtype)
-        widest = max(self.gate_row, self.hx) + panel_width(dtype)
-        self.zeros = aligned_zeros(widest, dtype)
+        self.da = aligned_zeros((B, Hp), dtype)
+        self.p = aligned_zeros((len(cell.unit_params), Hp), dtype)
+        self.dp = aligned_zeros((B, len(cell.unit_params), Hp), dtype)
+        self.no_mask = aligned_zeros((0, Hp), dtype)
+        self.h_mask = self.no_mask
+        self.zeros = aligned_zeros(max(self.gate_row, self.ld, I) + panel_width(dtype), dtype)
         self.lengths = np.full(B, T, np.int64)
         self.has_lengths = False
 
         self.segments, size = _segments(cell, I, H, self.hx, Hp, dtype)
-        self.block_gates = np.array(
-            [[-1 if gate is None else gate for gate in block] for block in cell.blocks], np.int64
-        )
         self.packed = aligned_zeros(size, dtype)
-        (x0, x1), (h0, h1) = cell.x_blocks, cell.h_blocks
-        self.x_gates = self.block_gates[x0:x1, 0].copy()
-        self.h_gates = self.block_gates[h0:h1, 1].copy()
-        self.packed_x = aligned_zeros(0, dtype)  # allocated when dx is first asked for
-        self.packed_h = aligned_zeros(packed_size(self.h_gates.size * Hp, H, dtype), dtype)
+        self.block_gates = np.array([_gates_of(cell, block) for block in cell.blocks], np.int64)
+        (x0, x1), (h0, h1), (r0, r1) = cell.x_blocks, cell.h_blocks, cell.reset_blocks
+        self.x_gates = _gate_list(cell.blocks[x0:x1], "x_gate")
+        self.h_gates = _gate_list(cell.blocks[h0:h1], "h_gate")
+        self.reset_gates = _gate_list(cell.blocks[r0:r1], "h_gate")
         self.x_columns = _columns(self.x_gates, x0, H, Hp)
         self.h_columns = _columns(self.h_gates, h0, H, Hp)
+        self.reset_columns = _columns(self.reset_gates, r0, H, Hp)
+        self.packed_reset = aligned_zeros(packed_size(H, self.reset_gates.size * Hp, dtype), dtype)
+        # The transposes, which backward alone needs, are allocated by it.
+        self.transposes = None
+        self._dgates = None
+
+    def room_for_dgates(self):
+        """Where backward may write: over the gates, unless the cell still reads them."""
+        if self.cell.reset is None:
+            return self.gates
+        if self._dgates is None:
+            self._dgates = aligned_zeros(self.gates.shape, self.dtype)
+        return self._dgates
 
     def set_lengths(self, lengths):
         """Take each row's number of valid steps; None means all."""
@@ -79,27 +115,21 @@ class Tape:
         """Write the initial states, (B, H) arrays or None for zeros, into slot 0."""
         H = self.shape[3]
         for s, state in enumerate(initial):
-            slot = self._slot(s, 0)
-            slot[:, :H] = 0.0 if state is None else state
+            self.states[0, s, :, :H] = 0.0 if state is None else state
 
     def final(self, s):
         """View (B, H) of final state number ``s``."""
         last = self.shape[1] if self.keep else self.shape[1] % 2
-        return self._slot(s, last)[:, : self.shape[3]]
-
-    def _slot(self, s, t):
-        return self.xh[t, :, self.hx :] if s == 0 else self.others[t, s - 1]
+        return self.states[last, s, :, : self.shape[3]]
 
     def state(self, s):
         """Copy (B, T, H) of a state after every step; zero at padded steps."""
-        H = self.shape[3]
-        view = self.xh[1:, :, self.hx :] if s == 0 else self.others[1:, s - 1]
-        return self._batch_first(view[:, :, :H])
+        return self._batch_first(self.states[1:, s, :, : self.shape[3]])
 
     def kept(self, name):
         """Copy (B, T, H) of what the cell kept at every step; zero at padded steps."""
-        H = self.shape[3]
-        return self._batch_first(self.gates[:, :, self.cell.kept.index(name), :H])
+        index = self.cell.kept.index(name)
+        return self._batch_first(self.gates[:, :, index, : self.shape[3]])
 
     def _batch_first(self, view):
         result = np.ascontiguousarray(view.transpose(1, 0, 2))
@@ -107,6 +137,17 @@ class Tape:
             past = np.arange(self.shape[1]) >= self.lengths[:, None]
             result[past] = 0.0
         return result
+
+
+def _gates_of(cell, block):
+    """Columns of Wx, of Wh (in the first product) and of bh that go into a block, -1 for none."""
+    x_gate = -1 if block.x_gate is None else block.x_gate
+    h_gate = -1 if block.h_gate is None else block.h_gate
+    return x_gate, -1 if block.after_reset else h_gate, h_gate if cell.recurrent_bias else -1
+
+
+def _gate_list(blocks, source):
+    return np.array([getattr(block, source) for block in blocks], np.int64)
 
 
 def _segments(cell, I, H, hx, Hp, dtype):
@@ -122,7 +163,7 @@ def _segments(cell, I, H, hx, Hp, dtype):
     """
     segments, start = [], 0
     for number, block in enumerate(cell.blocks):
-        uses = (block.x_gate is not None, block.h_gate is not None)
+        uses = (block.x_gate is not None, block.h_gate is not None and not block.after_reset)
         if segments and segments[-1][0] == uses:
             segments[-1][2] += 1
         else:
@@ -146,7 +187,7 @@ def _columns(gates, first_block, H, Hp):
             runs[-1][2] += H
         else:
             runs.append([source, target, H])
-    return np.array(runs, np.int64)
+    return np.array(runs, np.int64).reshape(-1, 3)
 
 
 class Engine:
@@ -160,75 +201,115 @@ class Engine:
         self._forward = loop.make_forward(cell)
         self._backward = loop.make_backward(cell)
 
-    def forward(self, tape, x, wx, wh, y, y_every_step):
-        """Run the sequence; initial states and lengths are on the tape already.
+    def forward(self, tape, x, weights, y, y_every_step, reverse=False):
+        """Run the sequence; initial states, lengths and mask are on the tape already.
 
         Parameters
         ----------
         tape : Tape
         x : (B*T*I,) array
-        wx, wh : flat arrays
-            [Wx; b] and [Wh] or [bh; Wh], row after row.
+        weights : Weights
         y : flat array, written
             (B, T, H) or, without ``y_every_step``, (B, H).
+        reverse : bool
+            Read each row from its last valid step to its first; y stays at
+            the time of its input.
         """
         cell, (B, T, I, H), Hp = self.cell, tape.shape, tape.Hp
-        gates = len(cell.gates)
-        loop.pack_forward(
-            wx, gates * H, wh, gates * H, int(cell.recurrent_bias),
+        columns, bias_rows = len(cell.gates) * H, int(cell.recurrent_bias)
+        packing.pack_forward(
+            weights.x, columns, weights.h, columns, bias_rows,
             tape.packed, tape.segments, tape.block_gates, I, H, Hp,
         )  # fmt: skip
+        if tape.reset_gates.size:
+            packing.pack_gates(
+                weights.h, bias_rows * columns, columns, tape.reset_gates,
+                tape.packed_reset, H, H, Hp,
+            )  # fmt: skip
+        if cell.unit_params:
+            tape.p[:, :H] = weights.p.reshape(-1, H)
         threads.share(
-            self._forward, B, B * T * (I + H) * gates * H,
-            x, tape.xh.ravel(), tape.ld, tape.hx,
-            tape.gates.ravel(), tape.others.ravel(), tape.keep,
-            tape.packed, tape.segments, tape.zeros, tape.lengths,
+            self._forward, B, B * T * (I + H) * columns,
+            x, tape.xh.reshape(-1), tape.ld, tape.hx,
+            tape.gates.reshape(-1), tape.states.reshape(-1), tape.resets.reshape(-1),
+            tape.h_mask.reshape(-1), tape.p.reshape(-1), tape.keep,
+            tape.packed, tape.segments, tape.packed_reset, tape.zeros, tape.lengths, reverse,
             y, y_every_step, T, B, I, H, Hp,
         )  # fmt: skip
 
-    def backward(self, tape, dgates, dy, dy_every_step, wx, wh, dwx, dwh, dx):
+    def backward(self, tape, dgates, dy, dy_every_step, weights, grads, dx, reverse=False):
         """Backpropagate; ``tape.dstate`` holds dL/d(final) before, dL/d(initial) after.
 
         Parameters
         ----------
         tape : Tape
         dgates : (T, B, width, Hp) array, written
-            ``tape.gates`` itself, or another array if the gates are still wanted.
+            ``tape.gates`` itself, unless the cell has a reset or the gates are
+            still wanted.
         dy : flat array
             (B, T, H), read with ``dy_every_step`` only.
-        wx, wh : flat arrays
-            As in ``forward``.
-        dwx, dwh : flat arrays, written
-            Gradients in the same layout.
+        weights : Weights
+        grads : Weights, written
         dx : flat array or None
             (B, T, I), written unless None.
+        reverse : bool
+            As in ``forward``.
         """
         cell, (B, T, I, H), Hp = self.cell, tape.shape, tape.Hp
-        gates = len(cell.gates)
-        bias_rows = int(cell.recurrent_bias)
-        loop.pack_backward(
-            wh, bias_rows * gates * H, gates * H, tape.h_gates, tape.packed_h, H, H, Hp
-        )
-        if dx is not None:
-            if tape.packed_x.size == 0:
-                size = packed_size(tape.x_gates.size * Hp, I, tape.dtype)
-                tape.packed_x = aligned_zeros(size, tape.dtype)
-            loop.pack_backward(wx, 0, gates * H, tape.x_gates, tape.packed_x, I, H, Hp)
+        columns, bias_rows = len(cell.gates) * H, int(cell.recurrent_bias)
         want_dx = dx is not None
-        flat_dgates = dgates.ravel()
+        wh, wx, w_reset, dx_rows = self._transposes(tape, weights, want_dx)
+        tape.dp[...] = 0.0
+        flat_dgates = dgates.reshape(-1)
         threads.share(
-            self._backward, B, B * T * (H + I * want_dx) * gates * H,
-            dy, dy_every_step, tape.xh.ravel(), tape.ld, tape.hx,
-            tape.gates.ravel(), flat_dgates, tape.others.ravel(), tape.dstate.ravel(),
-            tape.packed_h, tape.packed_x, tape.zeros, tape.lengths,
-            dx if want_dx else tape.zeros, want_dx, T, B, I, H, Hp,
+            self._backward, B, B * T * (H + I * want_dx) * columns,
+            dy, dy_every_step, tape.gates.reshape(-1), flat_dgates, tape.states.reshape(-1),
+            tape.dstate.reshape(-1), tape.da.reshape(-1), tape.h_mask.reshape(-1),
+            tape.p.reshape(-1), tape.dp.reshape(-1),
+            wh, wx, w_reset, tape.zeros, tape.lengths, reverse,
+            dx if want_dx else tape.zeros, dx_rows, want_dx, T, B, I, H, Hp,
         )  # fmt: skip
         threads.share(
-            loop.weight_gradients, I + 1 + bias_rows + H, B * T * (I + H) * gates * H,
-            tape.xh.ravel(), tape.ld, flat_dgates, tape.gate_row, T * B,
-            tape.hx - 1 - I, dwx, gates * H, tape.x_columns, I + 1,
-            tape.hx - bias_rows, dwh, gates * H, tape.h_columns,
+            gradients.weight_gradients, I + 1 + bias_rows + H, B * T * (I + H) * columns,
+            tape.zeros, tape.xh.reshape(-1), tape.ld, flat_dgates, tape.gate_row, T * B,
+            tape.hx - 1 - I, grads.x, columns, tape.x_columns, I + 1,
+            tape.hx - bias_rows, grads.h, columns, tape.h_columns,
         )  # fmt: skip
+        if tape.reset_gates.size:
+            threads.share(
+                gradients.weight_gradients, H, B * T * H * tape.reset_gates.size * H,
+                tape.zeros, tape.resets.reshape(-1), Hp, flat_dgates, tape.gate_row, T * B,
+                0, grads.h[bias_rows * columns :], columns, tape.reset_columns, H,
+                0, grads.h, columns, tape.h_columns[:0],
+            )  # fmt: skip
+            if bias_rows:  # b and bh of these gates act on the same row of ones
+                for _, to, count in tape.reset_columns:
+                    grads.h[to : to + count] = grads.x[I * columns :][to : to + count]
+        if cell.unit_params:
+            # One row after the other: the same sum at any number of threads.
+            np.sum(tape.dp[:, :, :H], axis=0, out=grads.p.reshape(-1, H))
+
+    def _transposes(self, tape, weights, want_dx):
+        """Packed Wh^T, Wx^T (if wanted) and the part of Wh^T after the reset."""
+        cell, (B, _, I, H), Hp, dtype = self.cell, tape.shape, tape.Hp, tape.dtype
+        columns, bias_rows = len(cell.gates) * H, int(cell.recurrent_bias)
+        if tape.transposes is None or want_dx > (tape.transposes[1].size > 0):
+            tape.transposes = (
+                aligned_zeros(packed_size(tape.h_gates.size * Hp, H, dtype), dtype),
+                aligned_zeros(want_dx * packed_size(tape.x_gates.size * Hp, I, dtype), dtype),
+                aligned_zeros(packed_size(tape.reset_gates.size * Hp, H, dtype), dtype),
+                aligned_zeros(want_dx * B * I, dtype),
+            )
+        wh, wx, w_reset, dx_rows = tape.transposes
+        h_start = bias_rows * columns
+        packing.pack_gates_transposed(weights.h, h_start, columns, tape.h_gates, wh, H, H, Hp)
+        if want_dx:
+            packing.pack_gates_transposed(weights.x, 0, columns, tape.x_gates, wx, I, H, Hp)
+        if tape.reset_gates.size:
+            packing.pack_gates_transposed(
+                weights.h, h_start, columns, tape.reset_gates, w_reset, H, H, Hp
+            )
+        return wh, wx, w_reset, dx_rows
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnlite import cells, checking
-from rnnlite.engine import Tape, engine_of
+from rnnlite.engine import Tape, Weights, engine_of
 from rnnlite.losses import softmax_cross_entropy
 from rnnlite.memory import aligned_zeros
 
@@ -91,8 +91,8 @@ class RecurrentCache:
     True
     """
 
-    def __init__(self, tape, wx, wh):
-        self._tape, self._wx, self._wh = tape, wx, wh
+    def __init__(self, tape, weights):
+        self._tape, self._weights = tape, weights
 
     def __getattr__(self, name):
         if name.startswith("_"):
@@ -160,9 +160,10 @@ def _forward(where, cell, x, Wx, Wh, b, bh, initial, lengths):
     wh = np.concatenate([parts[name].ravel() for name in ("bh", "Wh") if name in parts])
     h = np.empty((B, T, H), dtype)
     flat_x = checking.contiguous(x, dtype).ravel()
-    engine_of(cell).forward(tape, flat_x, wx, wh, h.ravel(), True)
+    weights = Weights(wx, wh, np.zeros(0, dtype))
+    engine_of(cell).forward(tape, flat_x, weights, h.ravel(), True)
     final = [tape.final(s).copy() for s in range(len(cell.states))]
-    return h, final, RecurrentCache(tape, wx, wh)
+    return h, final, RecurrentCache(tape, weights)
 
 
 def _backward(where, names, dh, cache, dfinal):
@@ -188,8 +189,8 @@ def _backward(where, names, dh, cache, dfinal):
     # The cache stays as it is: gradients of the gates get a buffer of their own.
     dgates = aligned_zeros(tape.gates.shape, dtype)
     engine_of(cell).backward(
-        tape, dgates, dh.ravel(), dh.size > 0, cache._wx, cache._wh,
-        dwx.ravel(), dwh.ravel(), dx.ravel(),
+        tape, dgates, dh.ravel(), dh.size > 0, cache._weights,
+        Weights(dwx.ravel(), dwh.ravel(), np.zeros(0, dtype)), dx.ravel(),
     )  # fmt: skip
     found = {"dx": dx, "dWx": dwx[:I], "db": dwx[I], "dWh": dwh[bias_rows:]}
     if bias_rows:

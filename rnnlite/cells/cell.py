@@ -11,10 +11,13 @@ class Block(NamedTuple):
     ----------
     x_gate, h_gate : int or None
         Which gate's columns of ``Wx`` (and ``b``) and of ``Wh`` go into it.
+    after_reset : bool
+        Whether ``Wh`` multiplies what ``Cell.reset`` returns instead of h.
     """
 
     x_gate: int | None
     h_gate: int | None
+    after_reset: bool = False
 
 
 class Cell(NamedTuple):
@@ -28,23 +31,36 @@ class Cell(NamedTuple):
         Names of the column blocks of ``Wx`` and ``Wh``, in order.
     blocks : tuple of Block
         The projections ``z`` that ``step`` receives, in order.  Blocks that
-        use x must be neighbours, and so must those that use h.
+        use x must be neighbours, so must those that use h; blocks after the
+        reset come last.
     states : tuple of str
         Names of the states carried through time; the first is ``h``, the output.
     kept : tuple of str
         Names of what ``step`` keeps for ``step_backward``.
     step : function
-        ``step(z, state) -> new_state, kept``, all tuples with one value a unit.
+        ``step(z, state, p) -> new_state, kept``, all tuples with one value a unit.
     step_backward : function
-        ``step_backward(dstate, kept, state, new_state) -> dz, dstate_before``;
-        ``dstate`` is dL/d(new_state), and the ``dh`` of ``dstate_before``
+        ``step_backward(dstate, kept, state, new_state, p) -> dz, dbefore, dp``;
+        ``dstate`` is dL/d(new_state), ``dbefore`` dL/d(state).  Its ``dh``
         leaves out what flows back through ``z``: the engine adds dz Wh^T.
     recurrent_bias : bool
         Whether h has a bias of its own (``bh``) beside x's ``b``.
+    unit_params : tuple of str
+        Names of further parameters, one number a unit each (peepholes, gains):
+        ``step`` gets their values as ``p``; ``dp`` are their gradients.
+    reset : function or None
+        ``reset(z, state, p) -> a`` with ``z`` before the reset: what takes h's
+        place in the product for the blocks after it.
+    reset_backward : function or None
+        ``reset_backward(da, dz, dbefore, kept, state, p) -> dz, dbefore``: adds
+        what flows back through ``a``.
+    whole_rows : bool
+        Whether the equations look at all units of a row at once (a mean over
+        them, say).  Their values are then NumPy arrays (H,).
 
-    The values are whole vector registers in compiled kernels, NumPy arrays
-    under ``NUMBA_DISABLE_JIT=1``: the equations cannot tell, because they use
-    only ``+ - * /`` and the functions of ``rnnlite.kernels.activations``.
+    Otherwise the values are vector registers in compiled kernels and NumPy
+    arrays under ``NUMBA_DISABLE_JIT=1``: the equations cannot tell, because
+    they use only ``+ - * /`` and the functions of ``rnnlite.kernels.activations``.
     """
 
     name: str
@@ -55,6 +71,10 @@ class Cell(NamedTuple):
     step: Callable
     step_backward: Callable
     recurrent_bias: bool = False
+    unit_params: tuple[str, ...] = ()
+    reset: Callable | None = None
+    reset_backward: Callable | None = None
+    whole_rows: bool = False
 
     @property
     def width(self):
@@ -68,11 +88,21 @@ class Cell(NamedTuple):
 
     @property
     def h_blocks(self):
-        """First block that uses h, and one past the last."""
-        return _range([block.h_gate is not None for block in self.blocks])
+        """First block that uses h itself, and one past the last."""
+        return _range([block.h_gate is not None and not block.after_reset for block in self.blocks])
+
+    @property
+    def reset_blocks(self):
+        """First block after the reset, and one past the last."""
+        first = len(self.blocks) - sum(block.after_reset for block in self.blocks)
+        if not all(block.after_reset for block in self.blocks[first:]):
+            raise ValueError("the blocks of a cell after the reset must come last")
+        return first, len(self.blocks)
 
 
 def _range(used):
+    if True not in used:
+        return 0, 0
     first, last = used.index(True), len(used) - used[::-1].index(True)
     if not all(used[first:last]):
         raise ValueError("the blocks of a cell that use the same source must be neighbours")

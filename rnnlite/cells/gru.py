@@ -5,14 +5,17 @@
     n = tanh(x Wx_n + b_n + r (h Wh_n + bh_n))           candidate
     h_t = (1 - z) n + z h_{t-1}                          hidden state
 
-The reset gate acts after the recurrent product, as in cuDNN and PyTorch.
+The reset gate acts after the recurrent product, as in cuDNN and PyTorch;
+``GRU_2014`` is the form of the paper, where it acts before:
+
+    n = tanh(x Wx_n + b_n + (r h) Wh_n + bh_n)
 """
 
 from rnnlite.cells.cell import Block, Cell
-from rnnlite.kernels.activations import sigmoid, tanh
+from rnnlite.kernels.activations import sigmoid, tanh, zero_like
 
 
-def _step(projections, state):
+def _step(projections, state, p):
     x_n, a_r, a_z, h_n = projections
     (h_before,) = state
     r = sigmoid(a_r)
@@ -22,7 +25,7 @@ def _step(projections, state):
     return (h,), (r, z, n, h_n)
 
 
-def _step_backward(dstate, kept, state, new_state):
+def _step_backward(dstate, kept, state, new_state, p):
     (dh,) = dstate
     r, z, n, h_n = kept
     (h_before,) = state
@@ -33,7 +36,7 @@ def _step_backward(dstate, kept, state, new_state):
     dr = dx_n * h_n
     da_r = dr * r * (1.0 - r)
     da_z = dz * z * (1.0 - z)
-    return (dx_n, da_r, da_z, dh_n), (dh * z,)
+    return (dx_n, da_r, da_z, dh_n), (dh * z,), ()
 
 
 GRU = Cell(
@@ -47,4 +50,52 @@ GRU = Cell(
     step=_step,
     step_backward=_step_backward,
     recurrent_bias=True,
+)
+
+
+def _reset(projections, state, p):
+    a_r, _, _ = projections
+    (h_before,) = state
+    return sigmoid(a_r) * h_before
+
+
+def _step_2014(projections, state, p):
+    a_r, a_z, a_n = projections
+    (h_before,) = state
+    r = sigmoid(a_r)
+    z = sigmoid(a_z)
+    n = tanh(a_n)
+    h = n + z * (h_before - n)
+    return (h,), (r, z, n)
+
+
+def _step_backward_2014(dstate, kept, state, new_state, p):
+    (dh,) = dstate
+    _, z, n = kept
+    (h_before,) = state
+    da_z = dh * (h_before - n) * z * (1.0 - z)  # h = n + z (h_before - n)
+    da_n = dh * (1.0 - z) * (1.0 - n * n)
+    return (zero_like(dh), da_z, da_n), (dh * z,), ()
+
+
+def _reset_backward(da, projections_gradient, dbefore, kept, state, p):
+    _, da_z, da_n = projections_gradient
+    (dh,) = dbefore
+    r, _, _ = kept
+    (h_before,) = state
+    da_r = da * h_before * r * (1.0 - r)  # a = r h_before
+    return (da_r, da_z, da_n), (dh + da * r,)
+
+
+GRU_2014 = Cell(
+    name="gru-2014",
+    gates=("r", "z", "n"),
+    blocks=(Block(0, 0), Block(1, 1), Block(2, 2, after_reset=True)),
+    states=("h",),
+    kept=("r", "z", "n"),
+    step=_step_2014,
+    step_backward=_step_backward_2014,
+    recurrent_bias=True,
+    reset=_reset,
+    reset_backward=_reset_backward,
 )

@@ -31,7 +31,7 @@ from rnnlite.kernels.simd import (
     zero_like,
 )
 
-__all__ = ["relu", "sigmoid", "tanh", "where_positive", "zero_like"]
+__all__ = ["clip", "relu", "sigmoid", "tanh", "where_positive", "within", "zero_like"]
 
 INFINITY = float("inf")
 LOG2_E = 1.4426950408889634
@@ -84,3 +84,9 @@ def sigmoid(x):
 def relu(x):
     """The larger of x and 0; NaN stays NaN."""
     return clip(x, 0.0, INFINITY)
+
+
+@inner
+def within(x, low, high, value):
+    """``value`` where low < x < high, else 0: the slope of something that was clipped."""
+    return where_positive(x - low, where_positive(high - x, value))

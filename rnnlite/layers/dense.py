@@ -4,7 +4,7 @@ import numpy as np
 
 from rnnlite import checking, initializers, threads
 from rnnlite.kernels import dense as kernels
-from rnnlite.kernels.loop import weight_gradients
+from rnnlite.kernels.gradients import weight_gradients
 from rnnlite.kernels.product import packed_size, panel_width
 from rnnlite.kernels.target import padded
 from rnnlite.layers.layer import Layer
@@ -159,7 +159,7 @@ class Dense(Layer):
         )  # fmt: skip
         threads.share(
             weight_gradients, I + 1, buffers.rows * I * N,
-            buffers.x1, buffers.ld, buffers.dy, buffers.dy_row, buffers.rows,
+            buffers.zeros, buffers.x1, buffers.ld, buffers.dy, buffers.dy_row, buffers.rows,
             0, self.flat_grads, N, buffers.columns, I + 1,
             0, buffers.zeros, 0, buffers.no_columns,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rnnlite import cells, checking, initializers
-from rnnlite.engine import Tape, engine_of
+from rnnlite.engine import Tape, Weights, engine_of
 from rnnlite.layers.layer import Layer
 
 
@@ -26,6 +26,7 @@ class Recurrent(Layer):
         if cell.recurrent_bias:
             shapes["bh"] = (columns,)
         shapes["Wh"] = (H, columns)
+        shapes |= dict.fromkeys(cell.unit_params, (H,))
         self._forget()
         super().__init__(where, shapes, dtype)
         rng = np.random.default_rng(seed)
@@ -97,10 +98,9 @@ class Recurrent(Layer):
                 self._output = np.empty(self._output_shape(), self.dtype)
             y = self._output
         self._outputs_are_reused = bool(training)
-        wx, wh = self._stacks(self.flat_params)
         engine_of(self.cell).forward(
-            self._tape, checking.contiguous(x, self.dtype).reshape(-1), wx, wh,
-            y.reshape(-1), self.return_sequences,
+            self._tape, checking.contiguous(x, self.dtype).reshape(-1),
+            self._weights(self.flat_params), y.reshape(-1), self.return_sequences,
         )  # fmt: skip
         self._unused_forward = bool(keep)
         return y
@@ -156,11 +156,10 @@ class Recurrent(Layer):
                 if self._input_gradient is None:
                     self._input_gradient = np.empty((B, T, I), self.dtype)
                 dx = self._input_gradient
-        wx, wh = self._stacks(self.flat_params)
-        dwx, dwh = self._stacks(self.flat_grads)
         engine_of(self.cell).backward(
-            tape, tape.gates, dy.reshape(-1) if every_step else tape.zeros, every_step,
-            wx, wh, dwx, dwh, None if dx is None else dx.reshape(-1),
+            tape, tape.room_for_dgates(), dy.reshape(-1) if every_step else tape.zeros, every_step,
+            self._weights(self.flat_params), self._weights(self.flat_grads),
+            None if dx is None else dx.reshape(-1),
         )  # fmt: skip
         return dx
 
@@ -190,10 +189,12 @@ class Recurrent(Layer):
         B, T, _, H = self._tape.shape
         return (B, T, H) if self.return_sequences else (B, H)
 
-    def _stacks(self, flat):
-        """[Wx; b] and [Wh] or [bh; Wh] as flat views."""
-        split = (self.input_size + 1) * len(self.cell.gates) * self.hidden_size
-        return flat[:split], flat[split:]
+    def _weights(self, flat):
+        """The parameters or the gradients as the engine takes them: views."""
+        cell, I, H = self.cell, self.input_size, self.hidden_size
+        split = (I + 1) * len(cell.gates) * H
+        end = split + (H + cell.recurrent_bias) * len(cell.gates) * H
+        return Weights(flat[:split], flat[split:end], flat[end:])
 
     def _states(self, where, name, value, B):
         """A state argument as a list of arrays (B, H) or None."""

@@ -1,0 +1,148 @@
+"""How the time loop hands values to a cell's equations, and takes them back.
+
+Either register by register (``lanes`` units at a time), or, for cells that
+must see all units of a row at once, as NumPy arrays (H,).  Both have the same
+signatures, so there is one loop.
+"""
+
+from typing import NamedTuple
+
+from rnnlite.kernels.jit import inner
+from rnnlite.kernels.simd import groups, lanes, load, load_some, store, store_some
+
+
+class Access(NamedTuple):
+    """Functions of one granularity.
+
+    Attributes
+    ----------
+    chunk : ``(array, H) -> int``
+        Units that go through the equations together.
+    load_output, store_output : ``(array, at, count)``, ``(array, at, value, count)``
+        A value at the edge of an array without padding: ``count`` units are there.
+    add : ``(array, at, value)``
+        Add to what stands there.
+    add_group : ``n -> (array, at, stride, values)``
+        The same for n values that lie ``stride`` numbers apart.
+    group : ``n -> load, store``
+        ``load(array, at, stride, count) -> tuple`` and ``store(array, at, stride, values)``
+        of n values that lie ``stride`` numbers apart.
+    """
+
+    chunk: object
+    load_output: object
+    store_output: object
+    add: object
+    add_group: object
+    group: object
+
+
+@inner
+def _one_register(array, H):
+    return lanes(array)
+
+
+@inner
+def _add_register(array, at, value):
+    store(array, at, load(array, at) + value)
+
+
+def _register_group(n):
+    if n == 0:
+        return _nothing()
+    load_group, store_group = groups(n)
+
+    @inner
+    def load_values(array, at, stride, count):
+        return load_group(array, at, stride)
+
+    return load_values, store_group
+
+
+def _nothing():
+    @inner
+    def load_values(array, at, stride, count):
+        return ()
+
+    @inner
+    def store_values(array, at, stride, values):
+        pass
+
+    return load_values, store_values
+
+
+@inner
+def _whole_row(array, H):
+    return H
+
+
+@inner
+def _load_row(array, at, count):
+    return array[at : at + count]
+
+
+@inner
+def _store_row(array, at, value, count):
+    for j in range(count):
+        array[at + j] = value[j]
+
+
+@inner
+def _add_row(array, at, value):
+    for j in range(value.size):
+        array[at + j] += value[j]
+
+
+def _row_group(n):
+    """Tuples of n row views, built one by one: Numba wants their length at compile time."""
+    if n == 0:
+        return _nothing()
+    load_others, store_others = _row_group(n - 1)
+
+    @inner
+    def load_values(array, at, stride, count):
+        first = _load_row(array, at, count)
+        return (first,) + load_others(array, at + stride, stride, count)  # noqa: RUF005
+
+    @inner
+    def store_values(array, at, stride, values):
+        _store_row(array, at, values[0], values[0].size)
+        store_others(array, at + stride, stride, values[1:])
+
+    return load_values, store_values
+
+
+def _group_adder(add, n):
+    if n == 0:
+
+        @inner
+        def add_values(array, at, stride, values):
+            pass
+
+    else:
+        add_others = _group_adder(add, n - 1)
+
+        @inner
+        def add_values(array, at, stride, values):
+            add(array, at, values[0])
+            add_others(array, at + stride, stride, values[1:])
+
+    return add_values
+
+
+REGISTERS = Access(
+    chunk=_one_register,
+    load_output=load_some,
+    store_output=store_some,
+    add=_add_register,
+    add_group=lambda n: _group_adder(_add_register, n),
+    group=_register_group,
+)
+ROWS = Access(
+    chunk=_whole_row,
+    load_output=_load_row,
+    store_output=_store_row,
+    add=_add_row,
+    add_group=lambda n: _group_adder(_add_row, n),
+    group=_row_group,
+)
