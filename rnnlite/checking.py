@@ -44,6 +44,13 @@ def real_number(where, name, value, low, high, *, low_included=True, high_includ
     return number
 
 
+def true_or_false(where, name, value):
+    """``value`` as a bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{where}: {name} is {value!r}; it must be True or False")
+    return bool(value)
+
+
 def one_of(where, name, value, allowed):
     """``value``, if it is among ``allowed``."""
     if not isinstance(value, str) or value not in allowed:

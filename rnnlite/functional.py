@@ -21,6 +21,7 @@ __all__ = [
     "GRUGradients",
     "LSTMGradients",
     "LSTMState",
+    "PeepholeLSTMGradients",
     "RNNGradients",
     "RecurrentCache",
     "gru_backward",
@@ -49,6 +50,18 @@ class LSTMGradients(NamedTuple):
     db: np.ndarray
     dh0: np.ndarray
     dc0: np.ndarray
+
+
+class PeepholeLSTMGradients(NamedTuple):
+    """Gradients of an LSTM with peepholes, each in the shape of what it is the gradient of."""
+
+    dx: np.ndarray
+    dWx: np.ndarray
+    dWh: np.ndarray
+    db: np.ndarray
+    dh0: np.ndarray
+    dc0: np.ndarray
+    dpeephole: np.ndarray
 
 
 class RNNGradients(NamedTuple):
@@ -121,11 +134,13 @@ class RecurrentCache:
         )
 
 
-def _forward(where, cell, x, Wx, Wh, b, bh, initial, lengths):
+def _forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
     """Check the arguments, run the engine, return h, the final states and the cache."""
     given = {"x": x, "Wx": Wx, "Wh": Wh, "b": b}
     if cell.recurrent_bias:
         given["bh"] = bh
+    if peephole is not None:
+        given["peephole"] = peephole
     initial = dict(zip((f"{name}0" for name in cell.states), initial, strict=True))
     given |= {name: value for name, value in initial.items() if value is not None}
     arrays = {name: checking.real_array(where, name, value) for name, value in given.items()}
@@ -140,6 +155,7 @@ def _forward(where, cell, x, Wx, Wh, b, bh, initial, lengths):
         "b": ((G * H,), f"({columns},) with hidden = {H} of Wh"),
         "bh": ((G * H,), f"({columns},) with hidden = {H} of Wh"),
         "Wh": ((H, G * H), f"(hidden, {columns})"),
+        "peephole": ((3 * H,), f"(3*hidden,) with hidden = {H} of Wh"),
     }
     parts = {
         name: checking.shaped(where, name, arrays[name], shape, meaning, dtype)
@@ -160,15 +176,16 @@ def _forward(where, cell, x, Wx, Wh, b, bh, initial, lengths):
     wh = np.concatenate([parts[name].ravel() for name in ("bh", "Wh") if name in parts])
     h = np.empty((B, T, H), dtype)
     flat_x = checking.contiguous(x, dtype).ravel()
-    weights = Weights(wx, wh, np.zeros(0, dtype))
+    p = parts.get("peephole", np.zeros(len(cell.unit_params) * H, dtype))
+    weights = Weights(wx, wh, p)
     engine_of(cell).forward(tape, flat_x, weights, h.ravel(), True)
     final = [tape.final(s).copy() for s in range(len(cell.states))]
     return h, final, RecurrentCache(tape, weights)
 
 
-def _backward(where, names, dh, cache, dfinal):
+def _backward(where, family, dh, cache, dfinal):
     """Check the arguments, run the engine, return the gradients by name."""
-    if not isinstance(cache, RecurrentCache) or cache._tape.cell.name not in names:
+    if not isinstance(cache, RecurrentCache) or cache._tape.cell.name.split("-")[0] != family:
         raise TypeError(f"{where}: cache is {cache!r}; wanted the cache of the matching forward")
     tape = cache._tape
     cell, (B, T, I, H), dtype, G = tape.cell, tape.shape, tape.dtype, len(tape.cell.gates)
@@ -186,21 +203,24 @@ def _backward(where, names, dh, cache, dfinal):
     bias_rows = int(cell.recurrent_bias)
     dx = np.empty((B, T, I), dtype)
     dwx, dwh = np.empty((I + 1, G * H), dtype), np.empty((bias_rows + H, G * H), dtype)
+    dp = np.empty(cache._weights.p.size, dtype)
     # The cache stays as it is: gradients of the gates get a buffer of their own.
     dgates = aligned_zeros(tape.gates.shape, dtype)
     engine_of(cell).backward(
         tape, dgates, dh.ravel(), dh.size > 0, cache._weights,
-        Weights(dwx.ravel(), dwh.ravel(), np.zeros(0, dtype)), dx.ravel(),
+        Weights(dwx.ravel(), dwh.ravel(), dp), dx.ravel(),
     )  # fmt: skip
     found = {"dx": dx, "dWx": dwx[:I], "db": dwx[I], "dWh": dwh[bias_rows:]}
     if bias_rows:
         found["dbh"] = dwh[0]
+    if dp.size:
+        found["dpeephole"] = dp
     for s, state in enumerate(cell.states):
         found[f"d{state}0"] = tape.dstate[s, :, :H].copy()
     return found
 
 
-def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None):
+def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None, clip=None):
     """Run an LSTM over a batch of sequences.
 
     Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber &
@@ -217,6 +237,11 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None):
     lengths : array_like of int (B,), optional
         Valid steps of each row, 1 to T.  Past them outputs are zero, the
         states stay as they were, and the padding of x is not read.
+    peephole : array_like (3H,), optional
+        Weights from the cell state to the gates i, f, o, in this order
+        (Gers & Schmidhuber 2000; ``rnnlite/cells/peephole_lstm.py``).
+    clip : float, optional
+        Bound every input of a sigmoid or tanh to [-clip, clip], as ONNX does.
 
     Returns
     -------
@@ -242,7 +267,16 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None):
     >>> h.shape, bool(np.all(hT[1] == h[1, 1])), float(h[1, 2:].max())
     ((2, 5, 4), True, 0.0)
     """
-    h, final, cache = _forward("lstm_forward", cells.LSTM, x, Wx, Wh, b, None, (h0, c0), lengths)
+    cell = cells.LSTM
+    if clip is not None:
+        clip = checking.real_number("lstm_forward", "clip", clip, 0.0, 1e6, low_included=False)
+        cell = cells.peephole_lstm(clip)
+    elif peephole is not None:
+        cell = cells.peephole_lstm()
+    h, final, cache = _forward(
+        "lstm_forward", cell, x, Wx, Wh, b, None, (h0, c0), lengths, peephole
+    )
+    cache._peephole = peephole is not None
     return h, LSTMState(*final), cache
 
 
@@ -260,8 +294,8 @@ def lstm_backward(dh, cache, dhT=None, dcT=None):
 
     Returns
     -------
-    LSTMGradients
-        ``dx dWx dWh db dh0 dc0``.
+    LSTMGradients or PeepholeLSTMGradients
+        ``dx dWx dWh db dh0 dc0``, and ``dpeephole`` (3H,) if there were peepholes.
 
     Raises
     ------
@@ -278,7 +312,11 @@ def lstm_backward(dh, cache, dhT=None, dcT=None):
     >>> g.dx.shape, g.dWx.shape, g.dc0.shape
     ((2, 5, 3), (3, 16), (2, 4))
     """
-    return LSTMGradients(**_backward("lstm_backward", ("lstm",), dh, cache, (dhT, dcT)))
+    found = _backward("lstm_backward", "lstm", dh, cache, (dhT, dcT))
+    if cache._peephole:
+        return PeepholeLSTMGradients(**found)
+    found.pop("dpeephole", None)  # clip alone runs the cell with peepholes of zero
+    return LSTMGradients(**found)
 
 
 def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):
@@ -355,15 +393,13 @@ def rnn_backward(dh, cache, dhT=None):
     >>> g.dx.ravel().round(4)       # the first is smaller by Wh tanh'
     array([0.047 , 0.2236])
     """
-    names = tuple(cell.name for cell in cells.RNN.values())
-    return RNNGradients(**_backward("rnn_backward", names, dh, cache, (dhT,)))
+    return RNNGradients(**_backward("rnn_backward", "rnn", dh, cache, (dhT,)))
 
 
-def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None):
+def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
     """Run a gated recurrent unit (Cho et al. 2014) over a batch of sequences.
 
-    The reset gate acts after the recurrent product, as in cuDNN and PyTorch;
-    the equations are in ``rnnlite/cells/gru.py``.
+    The equations are in ``rnnlite/cells/gru.py``.
 
     Parameters
     ----------
@@ -377,6 +413,9 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None):
         Initial state; zero if not given.
     lengths : array_like of int (B,), optional
         Valid steps of each row, as in ``lstm_forward``.
+    reset_after : bool
+        Whether the reset gate acts after the recurrent product, as in cuDNN
+        and PyTorch, or on h before it, as in the paper.
 
     Returns
     -------
@@ -401,7 +440,9 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None):
     >>> h.shape, cache.z.shape
     ((2, 5, 4), (2, 5, 4))
     """
-    h, (hT,), cache = _forward("gru_forward", cells.GRU, x, Wx, Wh, b, bh, (h0,), lengths)
+    checking.true_or_false("gru_forward", "reset_after", reset_after)
+    cell = cells.GRU if reset_after else cells.GRU_2014
+    h, (hT,), cache = _forward("gru_forward", cell, x, Wx, Wh, b, bh, (h0,), lengths)
     return h, hT, cache
 
 
@@ -436,4 +477,4 @@ def gru_backward(dh, cache, dhT=None):
     >>> gru_backward(np.ones_like(h), cache).dbh.shape
     (12,)
     """
-    return GRUGradients(**_backward("gru_backward", ("gru",), dh, cache, (dhT,)))
+    return GRUGradients(**_backward("gru_backward", "gru", dh, cache, (dhT,)))

@@ -60,7 +60,7 @@ class Cell(NamedTuple):
 
     Otherwise the values are vector registers in compiled kernels and NumPy
     arrays under ``NUMBA_DISABLE_JIT=1``: the equations cannot tell, because
-    they use only ``+ - * /`` and the functions of ``rnnlite.kernels.activations``.
+    they use only ``+ - * /`` and the functions of ``cells/functions.py``.
     """
 
     name: str

@@ -12,7 +12,7 @@ The reset gate acts after the recurrent product, as in cuDNN and PyTorch;
 """
 
 from rnnlite.cells.cell import Block, Cell
-from rnnlite.kernels.activations import sigmoid, tanh, zero_like
+from rnnlite.cells.functions import sigmoid, tanh, zero_like
 
 
 def _step(projections, state, p):

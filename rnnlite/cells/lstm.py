@@ -11,7 +11,7 @@ where z = x_t Wx + h_{t-1} Wh + b, four blocks of columns.
 """
 
 from rnnlite.cells.cell import Block, Cell
-from rnnlite.kernels.activations import sigmoid, tanh, zero_like
+from rnnlite.cells.functions import sigmoid, tanh, zero_like
 
 
 def _step(z, state, p):

@@ -13,9 +13,9 @@ With ``clip`` every input of a sigmoid or tanh is first bounded to [-clip, clip]
 import functools
 
 from rnnlite.cells.cell import Cell
+from rnnlite.cells.functions import clip as bound
+from rnnlite.cells.functions import sigmoid, tanh, within, zero_like
 from rnnlite.cells.lstm import LSTM
-from rnnlite.kernels.activations import clip as bound
-from rnnlite.kernels.activations import sigmoid, tanh, within, zero_like
 
 
 @functools.cache

@@ -6,7 +6,7 @@ with f = tanh, or f = ReLU.
 """
 
 from rnnlite.cells.cell import Block, Cell
-from rnnlite.kernels.activations import relu, tanh, where_positive, zero_like
+from rnnlite.cells.functions import relu, tanh, where_positive, zero_like
 
 
 def _tanh_step(z, state, p):

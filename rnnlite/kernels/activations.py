@@ -22,16 +22,7 @@ tanh' = 1 - tanh^2, sigmoid' = sigmoid (1 - sigmoid), relu' = [relu > 0].
 """
 
 from rnnlite.kernels.jit import inner
-from rnnlite.kernels.simd import (
-    clip,
-    is_double,
-    power_of_two,
-    round_to_integer,
-    where_positive,
-    zero_like,
-)
-
-__all__ = ["clip", "relu", "sigmoid", "tanh", "where_positive", "within", "zero_like"]
+from rnnlite.kernels.simd import clip, is_double, power_of_two, round_to_integer
 
 INFINITY = float("inf")
 LOG2_E = 1.4426950408889634
@@ -87,6 +78,7 @@ def relu(x):
 
 
 @inner
-def within(x, low, high, value):
-    """``value`` where low < x < high, else 0: the slope of something that was clipped."""
-    return where_positive(x - low, where_positive(high - x, value))
+def exp(x):
+    """e^x, at most e^87 (float32) or e^708 (float64), at least the inverse of that."""
+    limit = 708.0 if is_double(x) else 87.0
+    return _expm1(clip(x, -limit, limit)) + 1.0
