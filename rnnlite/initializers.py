@@ -1,6 +1,12 @@
-"""Initial values of weights, drawn from a seeded generator."""
+"""Initial values of weights, drawn from a seeded generator.
+
+Rows are inputs and columns outputs of the weight matrix.  A recurrent
+matrix (H, gates * H) holds one H x H block for each gate.
+"""
 
 import numpy as np
+
+from rnnlite import checking
 
 
 def glorot_uniform(rng, rows, columns):
@@ -27,6 +33,76 @@ def glorot_uniform(rng, rows, columns):
     return rng.uniform(-limit, limit, (rows, columns))
 
 
+def glorot_normal(rng, rows, columns):
+    """Normal with variance 2 / (rows + columns) (Glorot & Bengio 2010, equation 12).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    rows, columns : int
+        Inputs and outputs of the weight matrix.
+
+    Returns
+    -------
+    numpy.ndarray (rows, columns)
+        float64.
+
+    Examples
+    --------
+    >>> w = glorot_normal(np.random.default_rng(0), 100, 100)
+    >>> bool(abs(w.std() - 0.1) < 0.005)
+    True
+    """
+    return rng.normal(0.0, np.sqrt(2.0 / (rows + columns)), (rows, columns))
+
+
+def he_uniform(rng, rows, columns):
+    """Uniform in +-sqrt(6 / rows), of the variance of ``he_normal``: for relu.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    rows, columns : int
+        Inputs and outputs of the weight matrix.
+
+    Returns
+    -------
+    numpy.ndarray (rows, columns)
+        float64.
+
+    Examples
+    --------
+    >>> w = he_uniform(np.random.default_rng(0), 600, 50)
+    >>> bool(np.abs(w).max() <= 0.1)
+    True
+    """
+    limit = np.sqrt(6.0 / rows)
+    return rng.uniform(-limit, limit, (rows, columns))
+
+
+def he_normal(rng, rows, columns):
+    """Normal with variance 2 / rows (He et al. 2015, equation 10): for relu.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    rows, columns : int
+        Inputs and outputs of the weight matrix.
+
+    Returns
+    -------
+    numpy.ndarray (rows, columns)
+        float64.
+
+    Examples
+    --------
+    >>> w = he_normal(np.random.default_rng(0), 200, 50)
+    >>> bool(abs(w.std() - 0.1) < 0.005)
+    True
+    """
+    return rng.normal(0.0, np.sqrt(2.0 / rows), (rows, columns))
+
+
 def orthogonal(rng, rows, columns):
     """Random matrix with orthonormal rows, or columns if there are fewer (Saxe et al. 2014).
 
@@ -51,3 +127,159 @@ def orthogonal(rng, rows, columns):
     # Without this the signs of r's diagonal would favour some rotations.
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
     return q if rows >= columns else q.T
+
+
+def identity(rng, rows, columns):
+    """The identity matrix, once for each gate: a state that stays (Le, Jaitly & Hinton 2015).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Not used.
+    rows, columns : int
+        ``columns`` is a multiple of ``rows``.
+
+    Returns
+    -------
+    numpy.ndarray (rows, columns)
+        float64.
+
+    Raises
+    ------
+    ValueError
+        If the columns are not a multiple of the rows.
+
+    Examples
+    --------
+    >>> identity(np.random.default_rng(0), 2, 4)
+    array([[1., 0., 1., 0.],
+           [0., 1., 0., 1.]])
+    """
+    if columns % rows:
+        raise ValueError(
+            f"identity: a weight of shape ({rows}, {columns}) is not a row of square blocks; "
+            f"columns must be a multiple of {rows}"
+        )
+    return np.tile(np.eye(rows), (1, columns // rows))
+
+
+def normal(rng, rows, columns, std=0.01):
+    """Normal with mean 0 and standard deviation ``std``.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    rows, columns : int
+    std : float
+
+    Returns
+    -------
+    numpy.ndarray (rows, columns)
+        float64.
+
+    Examples
+    --------
+    >>> w = normal(np.random.default_rng(0), 100, 100)
+    >>> bool(abs(w.std() - 0.01) < 0.001)
+    True
+    """
+    return rng.normal(0.0, std, (rows, columns))
+
+
+def uniform_pytorch(rng, rows, columns, hidden):
+    """Uniform in +-1/sqrt(hidden), as PyTorch fills every weight of a recurrent layer.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    rows, columns : int
+    hidden : int
+        Units of the layer.
+
+    Returns
+    -------
+    numpy.ndarray (rows, columns)
+        float64.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``hidden`` is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> w = uniform_pytorch(np.random.default_rng(0), 28, 400, hidden=100)
+    >>> bool(np.abs(w).max() <= 0.1)
+    True
+    """
+    limit = 1.0 / np.sqrt(checking.whole_number("uniform_pytorch", "hidden", hidden))
+    return rng.uniform(-limit, limit, (rows, columns))
+
+
+def zeros(rng, rows, columns):
+    """All zero.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Not used.
+    rows, columns : int
+
+    Returns
+    -------
+    numpy.ndarray (rows, columns)
+        float64.
+
+    Examples
+    --------
+    >>> zeros(np.random.default_rng(0), 1, 2)
+    array([[0., 0.]])
+    """
+    return np.zeros((rows, columns))
+
+
+BY_NAME = {
+    function.__name__: function
+    for function in (
+        glorot_uniform,
+        glorot_normal,
+        he_uniform,
+        he_normal,
+        orthogonal,
+        identity,
+        normal,
+        uniform_pytorch,
+        zeros,
+    )
+}
+
+
+def get(where, name):
+    """The initializer of that name, with one signature for all.
+
+    Parameters
+    ----------
+    where : str
+        Who asks, and for what: opens the error's sentence.
+    name : str
+        One of ``BY_NAME``.
+
+    Returns
+    -------
+    callable
+        ``initialize(rng, rows, columns, hidden)`` returns an array (rows, columns), float64.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+
+    Examples
+    --------
+    >>> get("LSTM", "orthogonal")(np.random.default_rng(0), 4, 16, 4).shape
+    (4, 16)
+    """
+    function = BY_NAME[checking.one_of(where, "initializer", name, BY_NAME)]
+    if function is uniform_pytorch:
+        return function
+    return lambda rng, rows, columns, hidden: function(rng, rows, columns)
