@@ -19,6 +19,9 @@ from rnnlite.kernels.product import packed_size, panel_width
 from rnnlite.kernels.target import padded
 from rnnlite.memory import aligned_zeros
 
+# Rows times steps from which packing the weights pays.
+PACK_FROM = 8
+
 
 class Weights(NamedTuple):
     """Parameters of a cell, or their gradients, as flat arrays.
@@ -116,6 +119,16 @@ class Tape:
         H = self.shape[3]
         for s, state in enumerate(initial):
             self.states[0, s, :, :H] = 0.0 if state is None else state
+
+    def drop(self, rate, rng):
+        """Drop this share of h on its way into the products; draws one mask for all steps."""
+        if rate == 0.0:
+            self.h_mask = self.no_mask
+            return
+        B, H = self.shape[0], self.shape[3]
+        if self.h_mask is self.no_mask:
+            self.h_mask = aligned_zeros((B, self.Hp), self.dtype)
+        self.h_mask[:, :H] = (rng.random((B, H)) >= rate) / (1.0 - rate)
 
     def final(self, s):
         """View (B, H) of final state number ``s``."""
@@ -217,10 +230,12 @@ class Engine:
         """
         cell, (B, T, I, H), Hp = self.cell, tape.shape, tape.Hp
         columns, bias_rows = len(cell.gates) * H, int(cell.recurrent_bias)
-        packing.pack_forward(
-            weights.x, columns, weights.h, columns, bias_rows,
-            tape.packed, tape.segments, tape.block_gates, I, H, Hp,
-        )  # fmt: skip
+        direct = B * T <= PACK_FROM
+        if not direct:
+            packing.pack_forward(
+                weights.x, columns, weights.h, columns, bias_rows,
+                tape.packed, tape.segments, tape.block_gates, I, H, Hp,
+            )  # fmt: skip
         if tape.reset_gates.size:
             packing.pack_gates(
                 weights.h, bias_rows * columns, columns, tape.reset_gates,
@@ -233,8 +248,9 @@ class Engine:
             x, tape.xh.reshape(-1), tape.ld, tape.hx,
             tape.gates.reshape(-1), tape.states.reshape(-1), tape.resets.reshape(-1),
             tape.h_mask.reshape(-1), tape.p.reshape(-1), tape.keep,
-            tape.packed, tape.segments, tape.packed_reset, tape.zeros, tape.lengths, reverse,
-            y, y_every_step, T, B, I, H, Hp,
+            tape.packed, tape.segments, tape.packed_reset,
+            direct, weights.x, weights.h, columns, bias_rows, tape.block_gates,
+            tape.zeros, tape.lengths, reverse, y, y_every_step, T, B, I, H, Hp,
         )  # fmt: skip
 
     def backward(self, tape, dgates, dy, dy_every_step, weights, grads, dx, reverse=False):

@@ -270,13 +270,12 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     cell = cells.LSTM
     if clip is not None:
         clip = checking.real_number("lstm_forward", "clip", clip, 0.0, 1e6, low_included=False)
-        cell = cells.peephole_lstm(clip)
+        cell = cells.clipped_lstm(clip) if peephole is None else cells.peephole_lstm(clip)
     elif peephole is not None:
         cell = cells.peephole_lstm()
     h, final, cache = _forward(
         "lstm_forward", cell, x, Wx, Wh, b, None, (h0, c0), lengths, peephole
     )
-    cache._peephole = peephole is not None
     return h, LSTMState(*final), cache
 
 
@@ -313,10 +312,7 @@ def lstm_backward(dh, cache, dhT=None, dcT=None):
     ((2, 5, 3), (3, 16), (2, 4))
     """
     found = _backward("lstm_backward", "lstm", dh, cache, (dhT, dcT))
-    if cache._peephole:
-        return PeepholeLSTMGradients(**found)
-    found.pop("dpeephole", None)  # clip alone runs the cell with peepholes of zero
-    return LSTMGradients(**found)
+    return PeepholeLSTMGradients(**found) if "dpeephole" in found else LSTMGradients(**found)
 
 
 def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):

@@ -3,7 +3,7 @@
 from rnnlite.cells.cell import Block, Cell
 from rnnlite.cells.gru import GRU, GRU_2014
 from rnnlite.cells.lstm import LSTM
-from rnnlite.cells.peephole_lstm import peephole_lstm
+from rnnlite.cells.peephole_lstm import clipped_lstm, peephole_lstm
 from rnnlite.cells.rnn import RNN
 
-__all__ = ["GRU", "GRU_2014", "LSTM", "RNN", "Block", "Cell", "peephole_lstm"]
+__all__ = ["GRU", "GRU_2014", "LSTM", "RNN", "Block", "Cell", "clipped_lstm", "peephole_lstm"]

@@ -48,6 +48,8 @@ class Cell(NamedTuple):
     unit_params : tuple of str
         Names of further parameters, one number a unit each (peepholes, gains):
         ``step`` gets their values as ``p``; ``dp`` are their gradients.
+    unit_values : tuple of float
+        What they are before training.
     reset : function or None
         ``reset(z, state, p) -> a`` with ``z`` before the reset: what takes h's
         place in the product for the blocks after it.
@@ -72,6 +74,7 @@ class Cell(NamedTuple):
     step_backward: Callable
     recurrent_bias: bool = False
     unit_params: tuple[str, ...] = ()
+    unit_values: tuple[float, ...] = ()
     reset: Callable | None = None
     reset_backward: Callable | None = None
     whole_rows: bool = False

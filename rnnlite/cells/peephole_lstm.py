@@ -16,6 +16,7 @@ from rnnlite.cells.cell import Cell
 from rnnlite.cells.functions import clip as bound
 from rnnlite.cells.functions import sigmoid, tanh, within, zero_like
 from rnnlite.cells.lstm import LSTM
+from rnnlite.kernels.jit import inner
 
 
 @functools.cache
@@ -65,4 +66,30 @@ def peephole_lstm(clip=float("inf")):
         step=step,
         step_backward=step_backward,
         unit_params=("p_i", "p_f", "p_o"),
+        unit_values=(0.0, 0.0, 0.0),
+    )
+
+
+@functools.cache
+def clipped_lstm(clip):
+    """Return the cell without peepholes, inputs of activations bounded to [-clip, clip]."""
+    whole = peephole_lstm(clip)
+
+    def step(z, state, p):
+        zero = zero_like(z[0])
+        return whole_step(z, state, (zero, zero, zero))
+
+    def step_backward(dstate, kept, state, new_state, p):
+        zero = zero_like(dstate[0])
+        no_peepholes = (zero, zero, zero)
+        dz, dbefore, _ = whole_step_backward(dstate, kept, state, new_state, no_peepholes)
+        return dz, dbefore, ()
+
+    whole_step, whole_step_backward = inner(whole.step), inner(whole.step_backward)
+    return whole._replace(
+        name=f"lstm-clip-{clip}",
+        step=step,
+        step_backward=step_backward,
+        unit_params=(),
+        unit_values=(),
     )

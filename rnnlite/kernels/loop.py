@@ -41,6 +41,22 @@ def time_of(t, length, reverse):
 
 
 @inner
+def unpacked_product(zeros, xh, at_h, ld, I, wx, wh, columns, bias_rows, source,
+                     gates, at_z, gate_row, rows, H):  # fmt: skip
+    """One block of z from weights that are not packed; ``source`` as in ``packing.py``."""
+    x_gate, h_gate, bias_gate = source
+    panel = TILE_VECTORS * lanes(wx)
+    K = I + 1 if x_gate >= 0 else 0
+    product(zeros, 0, 0, xh, at_h - 1 - I, ld, 1, wx, max(x_gate, 0) * H, columns, panel,
+            gates, at_z, gate_row, rows, K, H)  # fmt: skip
+    if h_gate >= 0 or bias_gate >= 0:
+        K = bias_rows + (H if h_gate >= 0 else 0)
+        product(gates, at_z, gate_row, xh, at_h - bias_rows, ld, 1,
+                wh, max(h_gate, bias_gate) * H, columns, panel,
+                gates, at_z, gate_row, rows, K, H)  # fmt: skip
+
+
+@inner
 def _no_reset(z, state, p):
     return state[0]
 
@@ -53,7 +69,7 @@ def _no_reset_backward(da, dz, dbefore, kept, state, p):
 def make_forward(cell):
     """The forward loop of a cell, as a kernel."""
     access = ROWS if cell.whole_rows else REGISTERS
-    chunk, store_output = access.chunk, access.store_output
+    chunk, load_output, store_output = access.chunk, access.load_output, access.store_output
     load_z, _ = access.group(len(cell.blocks))
     _, store_kept = access.group(len(cell.kept))
     load_state, store_state = access.group(len(cell.states))
@@ -61,12 +77,12 @@ def make_forward(cell):
     step = inner(cell.step)
     reset = inner(cell.reset) if cell.reset else _no_reset
     reset_first, reset_last = cell.reset_blocks
-    n_states, width = len(cell.states), cell.width
+    n_states, n_blocks, width = len(cell.states), len(cell.blocks), cell.width
 
     @kernel(identity=cell.name)
     def forward(first, last, x, xh, ld, hx, gates, states, resets, h_mask, p, keep,
-                w, segments, w_reset, zeros, lengths, reverse, y, y_every_step,
-                T, B, I, H, Hp):  # fmt: skip
+                w, segments, w_reset, direct, wx, wh, columns, bias_rows, block_gates,
+                zeros, lengths, reverse, y, y_every_step, T, B, I, H, Hp):  # fmt: skip
         """Run rows ``first`` to ``last`` through all T steps.
 
         Reads x (B, T, I), the packed weights (see ``packing.py``), slot 0 of states.
@@ -74,7 +90,8 @@ def make_forward(cell):
         (B, H) at each row's last step.  Without ``keep`` the gates have one slot,
         written again at every step, and the states two that take turns: they
         stay in the cache.  A non-empty ``h_mask`` (B, Hp) multiplies h on its way
-        into the product.
+        into the products.  With ``direct`` the weights are read where they lie, not
+        packed: for a few rows and steps packing would take longer than the product.
         """
         gate_row = width * Hp
         panel = TILE_VECTORS * lanes(w)
@@ -101,7 +118,12 @@ def make_forward(cell):
                             h = h * load(h_mask, row * Hp + j)
                         store(xh, to_h + j, h)
 
-                for s in range(segments.shape[0]):
+                for n in range(n_blocks * direct):
+                    unpacked_product(zeros, xh, (gate_slot * B + block) * ld + hx, ld, I,
+                                     wx, wh, columns, bias_rows, block_gates[n],
+                                     gates, (gate_slot * B + block) * gate_row + n * Hp, gate_row,
+                                     end - block, H)  # fmt: skip
+                for s in range(segments.shape[0] * (not direct)):
                     column, K, start, z_block, blocks = segments[s]
                     at_z = (gate_slot * B + block) * gate_row + z_block * Hp
                     product(zeros, 0, 0, xh, (gate_slot * B + block) * ld + column, ld, 1,
@@ -117,9 +139,12 @@ def make_forward(cell):
                             z = load_z(gates, at_z + j, Hp, H)
                             state = load_state(states, at_s + j, B * Hp, H)
                             a = reset(z, state, load_p(p, j, Hp, H))
+                            if h_mask.size > 0:
+                                a = a * load_output(h_mask, row * Hp + j, H - j)
                             store_output(resets, to + j, a, H - j)
+                    at_a = (gate_slot * B + block) * Hp
                     at_z = (gate_slot * B + block) * gate_row + reset_first * Hp
-                    product(gates, at_z, gate_row, resets, (gate_slot * B + block) * Hp, Hp, 1,
+                    product(gates, at_z, gate_row, resets, at_a, Hp, 1,
                             w_reset, 0, panel, H * panel, gates, at_z, gate_row,
                             end - block, H, (reset_last - reset_first) * Hp)  # fmt: skip
 
@@ -225,8 +250,11 @@ def make_backward(cell):
                             at_row = (t * B + row) * gate_row
                             at_s = (t * n_states * B + row) * Hp
                             for j in range(0, H, chunk(states, H)):
+                                back = load_output(da, row * Hp + j, H - j)
+                                if h_mask.size > 0:
+                                    back = back * load_output(h_mask, row * Hp + j, H - j)
                                 dz, dbefore = reset_backward(
-                                    load_output(da, row * Hp + j, H - j),
+                                    back,
                                     load_z(dgates, at_row + j, Hp, H),
                                     load_state(dstate, row * Hp + j, B * Hp, H),
                                     load_kept(gates, at_row + j, Hp, H),

@@ -1,8 +1,12 @@
 """The layers: objects that own parameters."""
 
+from rnnlite.layers.bidirectional import Bidirectional
 from rnnlite.layers.dense import Dense
+from rnnlite.layers.gru import GRU
 from rnnlite.layers.layer import Layer
-from rnnlite.layers.recurrent import GRU, LSTM, RNN, Recurrent
+from rnnlite.layers.lstm import LSTM
+from rnnlite.layers.recurrent import Recurrent
+from rnnlite.layers.rnn import RNN
 from rnnlite.layers.sequential import Sequential
 
-__all__ = ["GRU", "LSTM", "RNN", "Dense", "Layer", "Recurrent", "Sequential"]
+__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "Dense", "Layer", "Recurrent", "Sequential"]

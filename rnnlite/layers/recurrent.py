@@ -1,4 +1,4 @@
-"""RNN, LSTM and GRU: layers that own the parameters of a cell and run it through time."""
+"""Recurrent: a layer that owns the parameters of a cell and runs it through time."""
 
 import numpy as np
 
@@ -8,18 +8,68 @@ from rnnlite.layers.layer import Layer
 
 
 class Recurrent(Layer):
-    """What all recurrent layers share; use ``LSTM``, ``RNN`` or ``GRU``."""
+    """A recurrent layer of any cell; ``LSTM``, ``RNN`` and ``GRU`` are this with their own.
 
-    def __init__(self, cell, input_size, hidden_size, return_sequences, seed, dtype):
+    Parameters
+    ----------
+    cell : Cell
+        The equations; ``rnnlite.custom_cell`` makes one from functions of yours.
+    input_size, hidden_size : int
+        Features of x, and units.
+    return_sequences : bool
+        Whether forward returns the hidden state after every step, or the last one.
+    seed : int, optional
+        Of the initial weights and the dropout masks.
+    dtype : {"float32", "float64"}
+    go_backwards : bool
+        Read each row from its last valid step to its first.  Outputs stay at
+        the time of their input; the last one is then at time 0.
+    recurrent_dropout : float
+        Share of h that is dropped on its way into the recurrent product while
+        training, the same units at every step (Gal & Ghahramani 2016).
+    wx_init, wh_init : str
+        Initialisers of Wx and Wh by name; see ``rnnlite.initializers``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a size below 1, or an argument of another kind.
+
+    Examples
+    --------
+    >>> from rnnlite import cells
+    >>> layer = Recurrent(cells.GRU_2014, 3, 4, seed=0, go_backwards=True)
+    >>> layer
+    Recurrent(3, 4, go_backwards=True)
+    >>> layer.forward(np.ones((2, 5, 3))).shape
+    (2, 4)
+    """
+
+    def __init__(
+        self,
+        cell,
+        input_size,
+        hidden_size,
+        return_sequences=False,
+        seed=None,
+        dtype="float32",
+        *,
+        go_backwards=False,
+        recurrent_dropout=0.0,
+        wx_init="glorot_uniform",
+        wh_init="orthogonal",
+    ):
         where = type(self).__name__
+        if not isinstance(cell, cells.Cell):
+            raise TypeError(f"{where}: cell is {cell!r}; wanted a Cell, as custom_cell makes them")
         I = checking.whole_number(where, "input_size", input_size)
         H = checking.whole_number(where, "hidden_size", hidden_size)
-        if not isinstance(return_sequences, (bool, np.bool_)):
-            raise TypeError(
-                f"{where}: return_sequences is {return_sequences!r}; it must be True or False"
-            )
         self.input_size, self.hidden_size, self.cell = I, H, cell
-        self.return_sequences = bool(return_sequences)
+        self.return_sequences = checking.true_or_false(where, "return_sequences", return_sequences)
+        self.go_backwards = checking.true_or_false(where, "go_backwards", go_backwards)
+        self.recurrent_dropout = checking.real_number(
+            where, "recurrent_dropout", recurrent_dropout, 0.0, 1.0, high_included=False
+        )
         columns = len(cell.gates) * H
         # In this order [Wx; b] is one matrix, and [bh; Wh]: each is one product.
         shapes = {"Wx": (I, columns), "b": (columns,)}
@@ -29,17 +79,37 @@ class Recurrent(Layer):
         shapes |= dict.fromkeys(cell.unit_params, (H,))
         self._forget()
         super().__init__(where, shapes, dtype)
-        rng = np.random.default_rng(seed)
-        self.params["Wx"][...] = initializers.glorot_uniform(rng, I, columns)
-        self.params["Wh"][...] = initializers.orthogonal(rng, H, columns)
+        self._initializers = [initializers.get(where, name) for name in (wx_init, wh_init)]
+        self.draw_weights(np.random.default_rng(seed))
+        for name, value in zip(cell.unit_params, cell.unit_values, strict=True):
+            self.params[name][...] = value
+
+    def draw_weights(self, rng):
+        """Draw new values of Wx and Wh, and a new stream of dropout masks.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        """
+        H = self.hidden_size
+        for name, initial in zip(("Wx", "Wh"), self._initializers, strict=True):
+            array = self.params[name]
+            array[...] = initial(rng, *array.shape, H)
+        self._mask_rng = np.random.default_rng(rng.integers(2**63))
 
     def __repr__(self):
-        sequences = ", return_sequences=True" if self.return_sequences else ""
-        return f"{type(self).__name__}({self.input_size}, {self.hidden_size}{sequences})"
+        options = "".join(
+            f", {name}={getattr(self, name)}"
+            for name in ("return_sequences", "go_backwards", "recurrent_dropout")
+            if getattr(self, name)
+        )
+        return f"{type(self).__name__}({self.input_size}, {self.hidden_size}{options})"
 
     def _forget(self):
         super()._forget()
         self._tape = None  # buffers of the last forward, reused while the shape stays
+        self._step_tape = None
+        self._went_back = False
         self._output = self._input_gradient = None
         self._outputs_are_reused = False
 
@@ -91,6 +161,7 @@ class Recurrent(Layer):
             self._output = self._input_gradient = None
         self._tape.set_lengths(lengths)
         self._tape.set_initial(initial)
+        self._tape.drop(self.recurrent_dropout if training else 0.0, self._mask_rng)
         if not training:
             y = np.empty(self._output_shape(), self.dtype)
         else:
@@ -101,8 +172,9 @@ class Recurrent(Layer):
         engine_of(self.cell).forward(
             self._tape, checking.contiguous(x, self.dtype).reshape(-1),
             self._weights(self.flat_params), y.reshape(-1), self.return_sequences,
+            self.go_backwards,
         )  # fmt: skip
-        self._unused_forward = bool(keep)
+        self._unused_forward, self._went_back = bool(keep), False
         return y
 
     def backward(self, dy, dfinal_state=None, need_dx=True):
@@ -159,9 +231,50 @@ class Recurrent(Layer):
         engine_of(self.cell).backward(
             tape, tape.room_for_dgates(), dy.reshape(-1) if every_step else tape.zeros, every_step,
             self._weights(self.flat_params), self._weights(self.flat_grads),
-            None if dx is None else dx.reshape(-1),
+            None if dx is None else dx.reshape(-1), self.go_backwards,
         )  # fmt: skip
+        self._went_back = True
         return dx
+
+    def step(self, x_t, state=None):
+        """Compute a single time step, for streams and for generation.
+
+        Parameters
+        ----------
+        x_t : array_like (B, input_size)
+            The input of this step.
+        state : as ``final_state``, optional
+            The state after the step before; zero if not given.
+
+        Returns
+        -------
+        h : numpy.ndarray (B, H)
+            The new hidden state.
+        state : as ``final_state``
+            To hand to the next call.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For a wrong shape, or an array that does not hold real numbers.
+        """
+        where = f"{type(self).__name__}.step"
+        x_t = checking.real_array(where, "x_t", x_t)
+        I, H = self.input_size, self.hidden_size
+        if x_t.ndim != 2 or x_t.shape[1] != I or x_t.shape[0] == 0:
+            raise ValueError(f"{where}: x_t has shape {x_t.shape}; wanted (batch, {I})")
+        B = x_t.shape[0]
+        tape = self._step_tape
+        if tape is None or tape.shape[0] != B:
+            tape = self._step_tape = Tape(self.cell, B, 1, I, H, self.dtype, keep=False)
+        tape.set_initial(self._states(where, "state", state, B))
+        h = np.empty((B, H), self.dtype)
+        engine_of(self.cell).forward(
+            tape, checking.contiguous(x_t, self.dtype).reshape(-1),
+            self._weights(self.flat_params), h.reshape(-1), False,
+        )  # fmt: skip
+        others = tuple(tape.final(s).copy() for s in range(1, len(self.cell.states)))
+        return h, ((h, *others) if others else h)
 
     @property
     def final_state(self):
@@ -175,13 +288,12 @@ class Recurrent(Layer):
     def dinitial_state(self):
         """Gradient by the initial state, from the last backward; as ``final_state``."""
         H = self.hidden_size
-        return self._state_views(
-            "dinitial_state", self._tape and (lambda s: self._tape.dstate[s, :, :H])
-        )
+        view = (lambda s: self._tape.dstate[s, :, :H]) if self._went_back else None
+        return self._state_views("dinitial_state", view, "backward")
 
-    def _state_views(self, name, view):
+    def _state_views(self, name, view, needed="forward"):
         if view is None:
-            raise RuntimeError(f"{type(self).__name__}.{name}: call forward first")
+            raise RuntimeError(f"{type(self).__name__}.{name}: call {needed} first")
         states = tuple(view(s).copy() for s in range(len(self.cell.states)))
         return states if len(states) > 1 else states[0]
 
@@ -215,146 +327,3 @@ class Recurrent(Layer):
             )
             for part, state in zip(names, value, strict=True)
         ]
-
-
-class LSTM(Recurrent):
-    """Long short-term memory layer.
-
-    Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber &
-    Cummins 2000; the equations are in ``rnnlite/cells/lstm.py``.
-
-    Parameters
-    ----------
-    input_size, hidden_size : int
-        Features of x, and units.
-    forget_bias : float
-        Initial bias of the forget gate (1.0: Jozefowicz et al. 2015).
-    return_sequences : bool
-        Whether forward returns the hidden state after every step, or the last one.
-    seed : int, optional
-        Of the initial weights: Wx Glorot uniform, Wh orthogonal.
-    dtype : {"float32", "float64"}
-
-    Attributes
-    ----------
-    params, grads : dict
-        ``Wx`` (input, 4*hidden), ``Wh`` (hidden, 4*hidden), ``b`` (4*hidden,);
-        columns in the order i, f, g, o.
-    final_state, dinitial_state : tuple
-        (h, c), each (B, hidden).
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, or an argument of another kind.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> lstm = LSTM(3, 4, seed=0)
-    >>> y = lstm.forward(np.ones((2, 5, 3)))
-    >>> dx = lstm.backward(np.ones_like(y))
-    >>> y.shape, dx.shape, lstm.grads["Wx"].shape, lstm.final_state[1].shape
-    ((2, 4), (2, 5, 3), (3, 16), (2, 4))
-    """
-
-    def __init__(
-        self,
-        input_size,
-        hidden_size,
-        forget_bias=1.0,
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-    ):
-        forget_bias = checking.real_number("LSTM", "forget_bias", forget_bias, -1e6, 1e6)
-        super().__init__(cells.LSTM, input_size, hidden_size, return_sequences, seed, dtype)
-        H = self.hidden_size
-        self.params["b"][H : 2 * H] = forget_bias
-
-
-class RNN(Recurrent):
-    """Vanilla recurrent layer (Elman 1990), h_t = f(x_t Wx + h_{t-1} Wh + b).
-
-    Parameters
-    ----------
-    input_size, hidden_size : int
-        Features of x, and units.
-    activation : {"tanh", "relu"}
-        The function f.
-    return_sequences : bool
-        Whether forward returns the hidden state after every step, or the last one.
-    seed : int, optional
-        Of the initial weights: Wx Glorot uniform, Wh orthogonal.
-    dtype : {"float32", "float64"}
-
-    Attributes
-    ----------
-    params, grads : dict
-        ``Wx`` (input, hidden), ``Wh`` (hidden, hidden), ``b`` (hidden,).
-    final_state, dinitial_state : numpy.ndarray (B, hidden)
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, an unknown activation, or an argument of another kind.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> rnn = RNN(3, 4, return_sequences=True, seed=0)
-    >>> rnn.forward(np.ones((2, 5, 3)), lengths=[5, 2])[1, 2:].max()
-    np.float32(0.0)
-    """
-
-    def __init__(
-        self,
-        input_size,
-        hidden_size,
-        activation="tanh",
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-    ):
-        self.activation = checking.one_of("RNN", "activation", activation, cells.RNN)
-        cell = cells.RNN[activation]
-        super().__init__(cell, input_size, hidden_size, return_sequences, seed, dtype)
-
-
-class GRU(Recurrent):
-    """Gated recurrent unit (Cho et al. 2014), reset after the recurrent product.
-
-    The equations are in ``rnnlite/cells/gru.py``.
-
-    Parameters
-    ----------
-    input_size, hidden_size : int
-        Features of x, and units.
-    return_sequences : bool
-        Whether forward returns the hidden state after every step, or the last one.
-    seed : int, optional
-        Of the initial weights: Wx Glorot uniform, Wh orthogonal.
-    dtype : {"float32", "float64"}
-
-    Attributes
-    ----------
-    params, grads : dict
-        ``Wx`` (input, 3*hidden), ``Wh`` (hidden, 3*hidden), ``b`` and ``bh``
-        (3*hidden,); columns in the order r, z, n.
-    final_state, dinitial_state : numpy.ndarray (B, hidden)
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, or an argument of another kind.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> gru = GRU(3, 4, seed=0)
-    >>> gru.forward(np.ones((2, 5, 3))).shape, sorted(gru.params)
-    ((2, 4), ['Wh', 'Wx', 'b', 'bh'])
-    """
-
-    def __init__(self, input_size, hidden_size, return_sequences=False, seed=None, dtype="float32"):
-        super().__init__(cells.GRU, input_size, hidden_size, return_sequences, seed, dtype)

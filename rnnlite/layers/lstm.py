@@ -1,0 +1,85 @@
+"""LSTM: the recurrent layer of the long short-term memory cell."""
+
+from rnnlite import cells, checking
+from rnnlite.layers.recurrent import Recurrent
+
+
+class LSTM(Recurrent):
+    """Long short-term memory layer.
+
+    Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber &
+    Cummins 2000; the equations are in ``rnnlite/cells/lstm.py``.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Features of x, and units.
+    forget_bias : float
+        Initial bias of the forget gate (1.0: Jozefowicz et al. 2015).
+    return_sequences : bool
+        Whether forward returns the hidden state after every step, or the last one.
+    seed : int, optional
+        Of the initial weights (Wx Glorot uniform, Wh orthogonal) and the dropout masks.
+    dtype : {"float32", "float64"}
+    peephole : bool
+        Whether the gates see the cell state (Gers & Schmidhuber 2000), through
+        the parameters ``p_i p_f p_o``, zero at first.
+    clip : float, optional
+        Bound every input of a sigmoid or tanh to [-clip, clip], as ONNX does.
+    **options
+        ``go_backwards``, ``recurrent_dropout``, ``wx_init``, ``wh_init``: see ``Recurrent``.
+
+    Attributes
+    ----------
+    params, grads : dict
+        ``Wx`` (input, 4*hidden), ``Wh`` (hidden, 4*hidden), ``b`` (4*hidden,);
+        columns in the order i, f, g, o.  With peepholes ``p_i p_f p_o`` (hidden,).
+    final_state, dinitial_state : tuple
+        (h, c), each (B, hidden).
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a size below 1, or an argument of another kind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> lstm = LSTM(3, 4, seed=0)
+    >>> y = lstm.forward(np.ones((2, 5, 3)))
+    >>> dx = lstm.backward(np.ones_like(y))
+    >>> y.shape, dx.shape, lstm.grads["Wx"].shape, lstm.final_state[1].shape
+    ((2, 4), (2, 5, 3), (3, 16), (2, 4))
+
+    A stream, one step at a time:
+
+    >>> state = None
+    >>> for x_t in np.ones((5, 1, 3)):
+    ...     h, state = lstm.step(x_t, state)
+    >>> bool(np.allclose(h, y[:1]))
+    True
+    """
+
+    def __init__(
+        self,
+        input_size,
+        hidden_size,
+        forget_bias=1.0,
+        return_sequences=False,
+        seed=None,
+        dtype="float32",
+        *,
+        peephole=False,
+        clip=None,
+        **options,
+    ):
+        forget_bias = checking.real_number("LSTM", "forget_bias", forget_bias, -1e6, 1e6)
+        cell = cells.LSTM
+        if checking.true_or_false("LSTM", "peephole", peephole):
+            cell = cells.peephole_lstm()
+        if clip is not None:
+            clip = checking.real_number("LSTM", "clip", clip, 0.0, 1e6, low_included=False)
+            cell = cells.peephole_lstm(clip) if peephole else cells.clipped_lstm(clip)
+        super().__init__(cell, input_size, hidden_size, return_sequences, seed, dtype, **options)
+        H = self.hidden_size
+        self.params["b"][H : 2 * H] = forget_bias
