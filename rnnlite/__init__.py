@@ -9,7 +9,8 @@
 """
 
 from rnnlite import datasets, functional, gradcheck, reference
-from rnnlite.layers import GRU, LSTM, RNN, Dense, Sequential
+from rnnlite.custom import custom_cell
+from rnnlite.layers import GRU, LSTM, RNN, Bidirectional, Dense, Recurrent, Sequential
 from rnnlite.losses import softmax_cross_entropy
 from rnnlite.optim import Adam
 from rnnlite.threads import get_num_threads, set_num_threads
@@ -21,8 +22,11 @@ __all__ = [
     "LSTM",
     "RNN",
     "Adam",
+    "Bidirectional",
     "Dense",
+    "Recurrent",
     "Sequential",
+    "custom_cell",
     "datasets",
     "functional",
     "get_num_threads",

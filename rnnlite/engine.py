@@ -18,6 +18,7 @@ from rnnlite.kernels import gradients, loop, packing
 from rnnlite.kernels.product import packed_size, panel_width
 from rnnlite.kernels.target import padded
 from rnnlite.memory import aligned_zeros
+from rnnlite.plain_engine import PlainEngine
 
 # Rows times steps from which packing the weights pays.
 PACK_FROM = 8
@@ -330,5 +331,5 @@ class Engine:
 
 @functools.cache
 def engine_of(cell):
-    """The one engine of a cell."""
-    return Engine(cell)
+    """The one engine of a cell: compiled, or plain NumPy if the cell says so."""
+    return Engine(cell) if cell.compiled else PlainEngine(cell)

@@ -38,27 +38,31 @@ class Cell(NamedTuple):
     kept : tuple of str
         Names of what ``step`` keeps for ``step_backward``.
     step : function
-        ``step(z, state, p) -> new_state, kept``, all tuples with one value a unit.
+        ``step(z, state) -> new_state, kept``, all tuples with one value a unit.
     step_backward : function
-        ``step_backward(dstate, kept, state, new_state, p) -> dz, dbefore, dp``;
+        ``step_backward(dstate, kept, state, new_state) -> dz, dbefore``;
         ``dstate`` is dL/d(new_state), ``dbefore`` dL/d(state).  Its ``dh``
         leaves out what flows back through ``z``: the engine adds dz Wh^T.
     recurrent_bias : bool
         Whether h has a bias of its own (``bh``) beside x's ``b``.
     unit_params : tuple of str
-        Names of further parameters, one number a unit each (peepholes, gains):
-        ``step`` gets their values as ``p``; ``dp`` are their gradients.
+        Names of further parameters, one number a unit each (peepholes, gains).
+        All four functions then take their values ``p`` as a last argument, and
+        ``step_backward`` returns their gradients ``dp`` as a third result.
     unit_values : tuple of float
         What they are before training.
     reset : function or None
-        ``reset(z, state, p) -> a`` with ``z`` before the reset: what takes h's
+        ``reset(z, state) -> a`` with ``z`` before the reset: what takes h's
         place in the product for the blocks after it.
     reset_backward : function or None
-        ``reset_backward(da, dz, dbefore, kept, state, p) -> dz, dbefore``: adds
+        ``reset_backward(da, dz, dbefore, kept, state) -> dz, dbefore``: adds
         what flows back through ``a``.
     whole_rows : bool
         Whether the equations look at all units of a row at once (a mean over
         them, say).  Their values are then NumPy arrays (H,).
+    compiled : bool
+        False runs the equations as plain NumPy on whole batches, (B, H), in
+        ``plain_engine.py``: slow, and easy to look into.
 
     Otherwise the values are vector registers in compiled kernels and NumPy
     arrays under ``NUMBA_DISABLE_JIT=1``: the equations cannot tell, because
@@ -78,6 +82,7 @@ class Cell(NamedTuple):
     reset: Callable | None = None
     reset_backward: Callable | None = None
     whole_rows: bool = False
+    compiled: bool = True
 
     @property
     def width(self):

@@ -15,7 +15,7 @@ from rnnlite.cells.cell import Block, Cell
 from rnnlite.cells.functions import sigmoid, tanh, zero_like
 
 
-def _step(projections, state, p):
+def _step(projections, state):
     x_n, a_r, a_z, h_n = projections
     (h_before,) = state
     r = sigmoid(a_r)
@@ -25,7 +25,7 @@ def _step(projections, state, p):
     return (h,), (r, z, n, h_n)
 
 
-def _step_backward(dstate, kept, state, new_state, p):
+def _step_backward(dstate, kept, state, new_state):
     (dh,) = dstate
     r, z, n, h_n = kept
     (h_before,) = state
@@ -36,7 +36,7 @@ def _step_backward(dstate, kept, state, new_state, p):
     dr = dx_n * h_n
     da_r = dr * r * (1.0 - r)
     da_z = dz * z * (1.0 - z)
-    return (dx_n, da_r, da_z, dh_n), (dh * z,), ()
+    return (dx_n, da_r, da_z, dh_n), (dh * z,)
 
 
 GRU = Cell(
@@ -53,13 +53,13 @@ GRU = Cell(
 )
 
 
-def _reset(projections, state, p):
+def _reset(projections, state):
     a_r, _, _ = projections
     (h_before,) = state
     return sigmoid(a_r) * h_before
 
 
-def _step_2014(projections, state, p):
+def _step_2014(projections, state):
     a_r, a_z, a_n = projections
     (h_before,) = state
     r = sigmoid(a_r)
@@ -69,16 +69,16 @@ def _step_2014(projections, state, p):
     return (h,), (r, z, n)
 
 
-def _step_backward_2014(dstate, kept, state, new_state, p):
+def _step_backward_2014(dstate, kept, state, new_state):
     (dh,) = dstate
     _, z, n = kept
     (h_before,) = state
     da_z = dh * (h_before - n) * z * (1.0 - z)  # h = n + z (h_before - n)
     da_n = dh * (1.0 - z) * (1.0 - n * n)
-    return (zero_like(dh), da_z, da_n), (dh * z,), ()
+    return (zero_like(dh), da_z, da_n), (dh * z,)
 
 
-def _reset_backward(da, projections_gradient, dbefore, kept, state, p):
+def _reset_backward(da, projections_gradient, dbefore, kept, state):
     _, da_z, da_n = projections_gradient
     (dh,) = dbefore
     r, _, _ = kept

@@ -14,7 +14,7 @@ from rnnlite.cells.cell import Block, Cell
 from rnnlite.cells.functions import sigmoid, tanh, zero_like
 
 
-def _step(z, state, p):
+def _step(z, state):
     z_i, z_f, z_g, z_o = z
     _, c_before = state
     i = sigmoid(z_i)
@@ -26,7 +26,7 @@ def _step(z, state, p):
     return (h, c), (i, f, g, o)
 
 
-def _step_backward(dstate, kept, state, new_state, p):
+def _step_backward(dstate, kept, state, new_state):
     dh, dc = dstate
     i, f, g, o = kept
     _, c_before = state
@@ -42,7 +42,7 @@ def _step_backward(dstate, kept, state, new_state, p):
     dz_f = df * f * (1.0 - f)
     dz_g = dg * (1.0 - g * g)  # tanh' = 1 - tanh^2
     dz_o = do * o * (1.0 - o)
-    return (dz_i, dz_f, dz_g, dz_o), (zero_like(dh), dc_before), ()
+    return (dz_i, dz_f, dz_g, dz_o), (zero_like(dh), dc_before)
 
 
 LSTM = Cell(

@@ -16,7 +16,6 @@ from rnnlite.cells.cell import Cell
 from rnnlite.cells.functions import clip as bound
 from rnnlite.cells.functions import sigmoid, tanh, within, zero_like
 from rnnlite.cells.lstm import LSTM
-from rnnlite.kernels.jit import inner
 
 
 @functools.cache
@@ -74,18 +73,18 @@ def peephole_lstm(clip=float("inf")):
 def clipped_lstm(clip):
     """Return the cell without peepholes, inputs of activations bounded to [-clip, clip]."""
     whole = peephole_lstm(clip)
+    whole_step, whole_step_backward = whole.step, whole.step_backward
 
-    def step(z, state, p):
+    def step(z, state):
         zero = zero_like(z[0])
         return whole_step(z, state, (zero, zero, zero))
 
-    def step_backward(dstate, kept, state, new_state, p):
+    def step_backward(dstate, kept, state, new_state):
         zero = zero_like(dstate[0])
         no_peepholes = (zero, zero, zero)
         dz, dbefore, _ = whole_step_backward(dstate, kept, state, new_state, no_peepholes)
-        return dz, dbefore, ()
+        return dz, dbefore
 
-    whole_step, whole_step_backward = inner(whole.step), inner(whole.step_backward)
     return whole._replace(
         name=f"lstm-clip-{clip}",
         step=step,

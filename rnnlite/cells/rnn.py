@@ -9,30 +9,30 @@ from rnnlite.cells.cell import Block, Cell
 from rnnlite.cells.functions import relu, tanh, where_positive, zero_like
 
 
-def _tanh_step(z, state, p):
+def _tanh_step(z, state):
     (z_h,) = z
     h = tanh(z_h)
     return (h,), (h,)
 
 
-def _tanh_step_backward(dstate, kept, state, new_state, p):
+def _tanh_step_backward(dstate, kept, state, new_state):
     (dh,) = dstate
     (h,) = kept
     dz_h = dh * (1.0 - h * h)  # tanh' = 1 - tanh^2
-    return (dz_h,), (zero_like(dh),), ()
+    return (dz_h,), (zero_like(dh),)
 
 
-def _relu_step(z, state, p):
+def _relu_step(z, state):
     (z_h,) = z
     h = relu(z_h)
     return (h,), (h,)
 
 
-def _relu_step_backward(dstate, kept, state, new_state, p):
+def _relu_step_backward(dstate, kept, state, new_state):
     (dh,) = dstate
     (h,) = kept
     dz_h = where_positive(h, dh)  # relu' = [h > 0]
-    return (dz_h,), (zero_like(dh),), ()
+    return (dz_h,), (zero_like(dh),)
 
 
 _LAYOUT = {"gates": ("h",), "blocks": (Block(0, 0),), "states": ("h",), "kept": ("h",)}

@@ -26,6 +26,7 @@ import hashlib
 import logging
 import pickle
 import tempfile
+import types
 from pathlib import Path
 
 import numba
@@ -52,6 +53,41 @@ OPTIONS = {
 inner = numba.njit(**OPTIONS)
 
 log = logging.getLogger("rnnlite")
+
+
+def equation(function):
+    """``inner``, for a function that somebody else wrote: its helper functions are compiled too.
+
+    Numba compiles a function that was decorated, and does not know what to do
+    with an ordinary one that it calls.  So the names that stand for ordinary
+    functions are bound to compiled ones, in a copy of ``function``.
+    """
+    return function if JIT_DISABLED else _with_helpers(function, {})
+
+
+def _with_helpers(function, done):
+    if function in done:
+        return done[function]
+
+    def compiled(value):
+        ours = getattr(value, "__module__", None) == "rnnlite.cells.functions"
+        if isinstance(value, types.FunctionType) and not ours:
+            return _with_helpers(value, done)
+        return value
+
+    names = dict(function.__globals__)
+    for name in function.__code__.co_names:
+        if name in names:
+            names[name] = compiled(names[name])
+    closure = function.__closure__
+    if closure is not None:
+        closure = tuple(types.CellType(compiled(cell.cell_contents)) for cell in closure)
+    twin = types.FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, closure
+    )
+    twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
+    done[function] = inner(twin)
+    return done[function]
 
 
 def kernel(function=None, *, identity=""):

@@ -23,7 +23,7 @@ z_t = [x_t, 1, h_{t-1}] [Wx; b; Wh].
 """
 
 from rnnlite.kernels.access import REGISTERS, ROWS
-from rnnlite.kernels.jit import inner, kernel
+from rnnlite.kernels.jit import equation, inner, kernel
 from rnnlite.kernels.product import TILE_VECTORS, product
 from rnnlite.kernels.simd import lanes, load, load_some, store, store_some, zero_like
 
@@ -56,13 +56,47 @@ def unpacked_product(zeros, xh, at_h, ld, I, wx, wh, columns, bias_rows, source,
                 gates, at_z, gate_row, rows, K, H)  # fmt: skip
 
 
-@inner
-def _no_reset(z, state, p):
+def equations(cell):
+    """The four functions of a cell for compiled code, all with a last argument ``p``.
+
+    Cells without parameters of their own leave it out, and ``dp``; those
+    without a reset have none of its functions.
+    """
+    step, step_backward = equation(cell.step), equation(cell.step_backward)
+    reset = equation(cell.reset or _no_reset)
+    reset_backward = equation(cell.reset_backward or _no_reset_backward)
+    if cell.unit_params:
+        if cell.reset is not None:
+            return step, step_backward, reset, reset_backward
+    else:
+
+        @inner
+        def step_p(z, state, p):
+            return step(z, state)
+
+        @inner
+        def step_backward_p(dstate, kept, state, new_state, p):
+            dz, dbefore = step_backward(dstate, kept, state, new_state)
+            return dz, dbefore, ()
+
+    @inner
+    def reset_p(z, state, p):
+        return reset(z, state)
+
+    @inner
+    def reset_backward_p(da, dz, dbefore, kept, state, p):
+        return reset_backward(da, dz, dbefore, kept, state)
+
+    if cell.unit_params:
+        return step, step_backward, reset_p, reset_backward_p
+    return step_p, step_backward_p, reset_p, reset_backward_p
+
+
+def _no_reset(z, state):
     return state[0]
 
 
-@inner
-def _no_reset_backward(da, dz, dbefore, kept, state, p):
+def _no_reset_backward(da, dz, dbefore, kept, state):
     return dz, dbefore
 
 
@@ -74,8 +108,7 @@ def make_forward(cell):
     _, store_kept = access.group(len(cell.kept))
     load_state, store_state = access.group(len(cell.states))
     load_p, _ = access.group(len(cell.unit_params))
-    step = inner(cell.step)
-    reset = inner(cell.reset) if cell.reset else _no_reset
+    step, _, reset, _ = equations(cell)
     reset_first, reset_last = cell.reset_blocks
     n_states, n_blocks, width = len(cell.states), len(cell.blocks), cell.width
 
@@ -184,9 +217,8 @@ def make_backward(cell):
     load_z, store_z = access.group(len(cell.blocks))
     load_state, store_state = access.group(len(cell.states))
     load_p, _ = access.group(len(cell.unit_params))
-    step_backward = inner(cell.step_backward)
+    _, step_backward, _, reset_backward = equations(cell)
     has_reset = cell.reset is not None
-    reset_backward = inner(cell.reset_backward) if has_reset else _no_reset_backward
     x_first, x_last = cell.x_blocks
     h_first, h_last = cell.h_blocks
     reset_first, reset_last = cell.reset_blocks

@@ -1,0 +1,245 @@
+"""custom_cell: a recurrent cell of your own, from its equations."""
+
+import hashlib
+import types
+
+import numpy as np
+
+from rnnlite import checking
+from rnnlite.cells.cell import Block, Cell
+
+
+def custom_cell(
+    name,
+    step,
+    step_backward,
+    *,
+    gates,
+    kept,
+    states=("h",),
+    blocks=None,
+    unit_params=None,
+    recurrent_bias=False,
+    reset=None,
+    reset_backward=None,
+    whole_rows=False,
+    compiled=True,
+):
+    """Make a cell from two functions; ``rnnlite.Recurrent`` runs it through time.
+
+    You write one time step and its derivative.  The engine adds the
+    projections, the time loop, threads, lengths, backpropagation through time
+    and the weight gradients, at the speed of the built-in cells.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    step : function ``(z, state) -> (new_state, kept)``
+        z has one projection x Wx + b + h Wh for each gate; state and new_state
+        one value for each of ``states``; kept one for each of ``kept``.  All
+        are tuples.
+    step_backward : function ``(dstate, kept, state, new_state) -> (dz, dbefore)``
+        From dL/d(new_state) to dL/dz and dL/d(state).  Leave out of dbefore's
+        dh what flows back through z: the engine adds dz Wh^T.
+    gates : sequence of str
+        Names of the column blocks of Wx and Wh.
+    kept : sequence of str
+        Names of what ``step`` keeps; the cache of a forward pass shows them.
+    states : sequence of str
+        The first must be "h", the output.
+    blocks : sequence of tuples (x_gate, h_gate) or (x_gate, h_gate, "reset"), optional
+        The projections in ``z``, if they are not simply the gates: names of
+        gates, or None to leave out that half.  ``"reset"``: Wh multiplies what
+        ``reset`` returns.  Those come last; users of x, and of h, are neighbours.
+    unit_params : dict of str to float, optional
+        Further parameters with one number a unit (peepholes, gains) and what
+        they are at first.  All functions then take a last argument p, the
+        tuple of their values, and step_backward returns a third result dp.
+    recurrent_bias : bool
+        Whether h gets a bias bh of its own.
+    reset : function ``(z, state) -> a``, optional
+    reset_backward : function ``(da, dz, dbefore, kept, state) -> (dz, dbefore)``, optional
+        A gate that acts on h before the product, as in the GRU of 2014.
+    whole_rows : bool
+        False: the functions see each unit by itself and use ``+ - * /`` and the
+        functions of ``rnnlite.cells.functions``.  True: they get arrays (H,)
+        and may use what Numba understands of NumPy (``np.mean(z[0])``).
+    compiled : bool
+        False while you are learning or searching: plain NumPy, arrays (B, H).
+
+    Returns
+    -------
+    Cell
+        For ``rnnlite.Recurrent(cell, input_size, hidden_size)``, which
+        ``rnnlite.gradcheck.check`` takes like any layer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit together; the message says which.
+
+    Examples
+    --------
+    A leaky unit, h = 0.9 h + 0.1 tanh(z):
+
+    >>> from rnnlite import Recurrent, gradcheck
+    >>> from rnnlite.cells.functions import tanh
+    >>> def step(z, state):
+    ...     h = 0.9 * state[0] + 0.1 * tanh(z[0])
+    ...     return (h,), (h,)
+    >>> def step_backward(dstate, kept, state, new_state):
+    ...     g = (new_state[0] - 0.9 * state[0]) * 10.0
+    ...     return (dstate[0] * 0.1 * (1.0 - g * g),), (dstate[0] * 0.9,)
+    >>> leaky = custom_cell("leaky", step, step_backward, gates=["h"], kept=["h"], compiled=False)
+    >>> x = np.random.default_rng(0).normal(size=(2, 5, 3))
+    >>> gradcheck.check(Recurrent(leaky, 3, 4, seed=0), x).passed
+    True
+    """
+    where = "custom_cell"
+    functions = {
+        "step": step,
+        "step_backward": step_backward,
+        "reset": reset,
+        "reset_backward": reset_backward,
+    }
+    for argument, function in functions.items():
+        optional = argument.startswith("reset")
+        if not (isinstance(function, types.FunctionType) or (optional and function is None)):
+            raise TypeError(f"{where}: {argument} is {function!r}; wanted a Python function")
+    if (reset is None) != (reset_backward is None):
+        raise ValueError(f"{where}: reset and reset_backward belong together; one is missing")
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"{where}: name is {name!r}; wanted a text")
+    gates, kept, states = (
+        _names(where, argument, value)
+        for argument, value in (("gates", gates), ("kept", kept), ("states", states))
+    )
+    if states[0] != "h":
+        raise ValueError(f"{where}: states is {states}; the first must be 'h', the output")
+    unit_params = dict(unit_params or {})
+    values = tuple(
+        checking.real_number(where, f"unit_params[{key!r}]", value, -1e30, 1e30)
+        for key, value in unit_params.items()
+    )
+    cell = Cell(
+        name=f"{name}-{_fingerprint(functions.values())}",
+        gates=gates,
+        blocks=_blocks(where, blocks, gates, reset is not None),
+        states=states,
+        kept=kept,
+        step=step,
+        step_backward=step_backward,
+        recurrent_bias=checking.true_or_false(where, "recurrent_bias", recurrent_bias),
+        unit_params=tuple(unit_params),
+        unit_values=values,
+        reset=reset,
+        reset_backward=reset_backward,
+        whole_rows=checking.true_or_false(where, "whole_rows", whole_rows),
+        compiled=checking.true_or_false(where, "compiled", compiled),
+    )
+    _ = cell.x_blocks, cell.h_blocks, cell.reset_blocks  # errors now, not in the first run
+    return cell
+
+
+def _names(where, argument, value):
+    if isinstance(value, str) or not all(isinstance(name, str) and name for name in value):
+        raise TypeError(f"{where}: {argument} is {value!r}; wanted a sequence of names")
+    names = tuple(value)
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"{where}: {argument} is {names}; wanted at least one name, none twice")
+    return names
+
+
+def _blocks(where, blocks, gates, has_reset):
+    if blocks is None:
+        blocks = [(gate, gate) for gate in gates]
+    found = []
+    for block in blocks:
+        x_gate, h_gate, *rest = block
+        if rest not in ([], ["reset"]) or (rest and not has_reset):
+            raise ValueError(f"{where}: blocks has {block!r}; a third part is 'reset', with reset=")
+        for gate in (x_gate, h_gate):
+            if gate is not None and gate not in gates:
+                raise ValueError(f"{where}: blocks names {gate!r}; gates has {', '.join(gates)}")
+        if x_gate is None and h_gate is None:
+            raise ValueError(f"{where}: blocks has {block!r}, which uses neither x nor h")
+        found.append(
+            Block(
+                None if x_gate is None else gates.index(x_gate),
+                None if h_gate is None else gates.index(h_gate),
+                bool(rest),
+            )
+        )
+    for side in ("x_gate", "h_gate"):
+        used = [getattr(block, side) for block in found if getattr(block, side) is not None]
+        if sorted(used) != list(range(len(gates))):
+            raise ValueError(
+                f"{where}: blocks must use each gate exactly once on the {side[0]} side; "
+                f"gates are {', '.join(gates)}"
+            )
+    return tuple(found)
+
+
+def _fingerprint(functions):
+    """Hash of what functions compute: their code and everything they reach."""
+    digest = hashlib.sha256()
+    seen = set()
+
+    def add(value):
+        if isinstance(value, types.CodeType):
+            digest.update(value.co_code)
+            digest.update(repr((value.co_names, value.co_varnames, value.co_freevars)).encode())
+            for constant in value.co_consts:
+                add(constant)
+        elif isinstance(value, types.FunctionType):
+            if id(value) in seen:
+                return
+            seen.add(id(value))
+            if (value.__module__ or "").split(".")[0] in ("rnnlite", "numpy"):
+                digest.update(f"{value.__module__}.{value.__qualname__}".encode())
+                return
+            add(value.__code__)
+            for cell in value.__closure__ or ():
+                add(cell.cell_contents)
+            for name in _global_names(value.__code__):
+                if name in value.__globals__:
+                    digest.update(name.encode())
+                    add(value.__globals__[name])
+        elif hasattr(value, "py_func"):  # a function compiled by Numba
+            add(value.py_func)
+        elif isinstance(value, types.ModuleType):
+            digest.update(f"{value.__name__} {getattr(value, '__version__', '')}".encode())
+        elif isinstance(value, (tuple, frozenset)):
+            digest.update(b"(")
+            for part in value if isinstance(value, tuple) else sorted(value, key=repr):
+                add(part)
+            digest.update(b")")
+        elif isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
+        elif value is None or isinstance(
+            value, (bool, int, float, complex, str, bytes, np.generic)
+        ):
+            digest.update(f"{type(value).__name__}:{value!r};".encode())
+        elif callable(value):  # a built-in, a ufunc, a class
+            digest.update(
+                f"{getattr(value, '__module__', '')}.{value!r}".split(" at 0x")[0].encode()
+            )
+        else:
+            raise TypeError(
+                f"custom_cell: the equations use {value!r}; they may use numbers, arrays and "
+                "functions"
+            )
+
+    for function in functions:
+        add(function)
+    return digest.hexdigest()[:16]
+
+
+def _global_names(code):
+    """Names a function and the functions inside it may look up as globals."""
+    names = list(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names += _global_names(constant)
+    return names
