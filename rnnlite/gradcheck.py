@@ -17,6 +17,7 @@ A gradient check compares backward with forward.  It cannot notice that
 forward itself computes the wrong thing.
 """
 
+import functools
 import inspect
 from typing import NamedTuple
 
@@ -65,10 +66,14 @@ class Report(NamedTuple):
     arrays : tuple of ArrayReport
         One for every parameter, the input, and the initial state.
     tolerance : float
+    notes : tuple of str
+        If it failed, what is known of the mistake: the time step at which the
+        gradient of x first goes wrong, and the equation of the cell.
     """
 
     arrays: tuple
     tolerance: float
+    notes: tuple = ()
 
     @property
     def max_relative_error(self):
@@ -99,7 +104,7 @@ class Report(NamedTuple):
             f"gradient check {verdict}: largest relative error {self.max_relative_error:.2e}, "
             f"allowed {self.tolerance:.0e}"
         )
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.notes])
 
 
 def check(
@@ -165,7 +170,7 @@ def check(
     subject = _Subject(layer, x, labels, loss, initial_state, lengths, seed)
     rng = np.random.default_rng(seed)
     analytic = subject.gradients()
-    reports = []
+    reports, notes = [], []
     for name, array in subject.arrays.items():
         gradient = np.asarray(analytic[name])
         if gradient.shape != array.shape:
@@ -173,9 +178,109 @@ def check(
                 f"check: the gradient of {name} has shape {gradient.shape}; "
                 f"wanted {array.shape}, that of {name}"
             )
-        reports.append(_check_array(subject.loss, name, array, gradient, tolerance, samples, rng))
+        report, wrong = _check_array(subject.loss, name, array, gradient, tolerance, samples, rng)
+        reports.append(report)
+        if name == "x" and array.ndim == 3 and len(wrong):
+            notes += _first_wrong_step(wrong, array.shape, subject.layer)
     subject.gradients()  # leave grads as backward made them
-    return Report(tuple(reports), tolerance)
+    report = Report(tuple(reports), tolerance)
+    if not report.passed and isinstance(subject.layer, Recurrent):
+        notes += check_equations(subject.layer.cell, tolerance, seed)
+    return report._replace(notes=tuple(notes))
+
+
+def check_equations(cell, tolerance=TOLERANCE, seed=0):
+    """Check the derivative of a single step of a cell against central differences.
+
+    Parameters
+    ----------
+    cell : Cell
+    tolerance : float
+        Largest relative error that passes.
+    seed : int
+        Of the random values that the step is tried on.
+
+    Returns
+    -------
+    list of str
+        A sentence for every result of ``step_backward`` (and ``reset_backward``)
+        that is wrong; empty if the equations are right.
+
+    Examples
+    --------
+    >>> from rnnlite import cells
+    >>> check_equations(cells.LSTM)
+    []
+    >>> def wrong(dstate, kept, state, new_state):
+    ...     dz, (dh, dc) = cells.LSTM.step_backward(dstate, kept, state, new_state)
+    ...     return dz, (dh, dc * 1.01)
+    >>> print(*check_equations(cells.LSTM._replace(step_backward=wrong)))
+    step_backward: dbefore[1] (dc) is wrong: unit 1 has -5.6440e-01, the estimate is -5.5881e-01
+    """
+    rng = np.random.default_rng(seed)
+    draw = functools.partial(_random_values, rng)
+    z, state, p = draw(cell.blocks), draw(cell.states), draw(cell.unit_params)
+    extra = (p,) if cell.unit_params else ()
+    gates = [
+        cell.gates[block.x_gate if block.x_gate is not None else block.h_gate]
+        for block in cell.blocks
+    ]
+    results = ["dz", "dbefore", "dp"]
+    moved = [
+        list(zip(z, gates, strict=True)),
+        [(value, f"d{name}") for value, name in zip(state, cell.states, strict=True)],
+        list(zip(p, cell.unit_params, strict=True)),
+    ]
+
+    new_state, kept = cell.step(z, state, *extra)
+    weights = draw(cell.states)
+
+    def step_loss():
+        values = cell.step(z, state, *extra)[0]
+        return sum(float(np.sum(w * value)) for w, value in zip(weights, values, strict=True))
+
+    found = cell.step_backward(weights, kept, state, new_state, *extra)
+    notes = _wrong_results("step_backward", step_loss, results, moved, found, tolerance)
+    if cell.reset is not None:
+        (da,) = draw(["a"])
+        nothing = [tuple(np.zeros_like(value) for value in values) for values in (z, state)]
+        found = cell.reset_backward(da, *nothing, kept, state, *extra)
+        notes += _wrong_results(
+            "reset_backward", lambda: float(np.sum(da * cell.reset(z, state, *extra))),
+            results[:2], moved[:2], found, tolerance,
+        )  # fmt: skip
+    return notes
+
+
+def _random_values(rng, names, units=5):
+    return tuple(rng.standard_normal(units) for _ in names)
+
+
+def _wrong_results(function, loss, results, moved, found, tolerance):
+    """Sentences about those results of a function that differ from their estimates."""
+    notes = []
+    for result, values, gradients in zip(results, moved, found, strict=False):
+        for n, ((value, label), gradient) in enumerate(zip(values, gradients, strict=True)):
+            report, _ = _check_array(
+                loss, label, value, np.asarray(gradient), tolerance, None, None
+            )
+            if not report.relative_error <= tolerance:
+                notes.append(
+                    f"{function}: {result}[{n}] ({label}) is wrong: unit {report.worst[0]} has "
+                    f"{report.analytic:+.4e}, the estimate is {report.numeric:+.4e}"
+                )
+    return notes
+
+
+def _first_wrong_step(wrong, shape, layer):
+    """Where, on the way back through time, the gradient of x leaves the right values."""
+    steps = np.unique(np.unravel_index(wrong, shape)[1])
+    backwards = getattr(layer, "go_backwards", False)
+    first = int(steps.min() if backwards else steps.max())
+    yield (
+        f"x: going back in time, the gradient is wrong first at time step {first} "
+        f"(of 0..{shape[1] - 1}; wrong at {len(steps)} of them)"
+    )
 
 
 def _check_array(loss, name, array, gradient, tolerance, samples, rng):
@@ -196,12 +301,14 @@ def _check_array(loss, name, array, gradient, tolerance, samples, rng):
             if abs(found[i] - closer) < abs(found[i] - estimate[i]):
                 estimate[i] = closer
     error = np.abs(found - estimate) / scale
+    wrong = places[~(error <= tolerance)]
     worst = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
     index = tuple(int(i) for i in np.unravel_index(places[worst], array.shape))
-    return ArrayReport(
+    report = ArrayReport(
         name, array.shape, len(places), float(error[worst]), index,
         float(found[worst]), float(estimate[worst]),
     )  # fmt: skip
+    return report, wrong
 
 
 def _central_difference(loss, array, place, step):

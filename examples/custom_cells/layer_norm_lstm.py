@@ -46,7 +46,7 @@ def step_backward(dstate, kept, state, new_state, p):
 
 CELL = rnnlite.custom_cell(
     "layer-normalised LSTM", step, step_backward,
-    gates="i f g o".split(), kept="i f g o".split(), states=["h", "c"],
+    gates=["i", "f", "g", "o"], kept=["i", "f", "g", "o"], states=["h", "c"],
     unit_params={"gain": 1.0, "shift": 0.0}, whole_rows=True,
 )  # fmt: skip
 

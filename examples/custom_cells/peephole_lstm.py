@@ -40,7 +40,7 @@ def step_backward(dstate, kept, state, new_state, p):
 
 CELL = rnnlite.custom_cell(
     "peephole LSTM", step, step_backward,
-    gates="i f g o".split(), kept="i f g o".split(), states=["h", "c"],
+    gates=["i", "f", "g", "o"], kept=["i", "f", "g", "o"], states=["h", "c"],
     unit_params={"p_i": 0.1, "p_f": 0.1, "p_o": 0.1},
 )  # fmt: skip
 
