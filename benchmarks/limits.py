@@ -12,6 +12,7 @@ import os
 import statistics
 import time
 
+import numba
 import numpy as np
 
 import rnnlite
@@ -87,11 +88,35 @@ def best_product(threads):
     return max(tile_rate(threads), numpy_rate())
 
 
+@kernel
+def nothing(first, last):
+    """Do nothing, to time how long it takes to have it done."""
+
+
+def dispatch_seconds(threads):
+    """Time to hand an empty kernel to all threads and wait for them: our pool, numba's prange."""
+    rnnlite.set_num_threads(threads)
+    ours = median_seconds(lambda: pool.share(nothing, threads, 1e12), 3000)
+
+    @numba.njit(parallel=True)
+    def parallel_nothing(a):
+        for i in numba.prange(a.size):
+            a[i] = i
+
+    numba.set_num_threads(threads)
+    a = np.zeros(threads)
+    prange = median_seconds(lambda: parallel_nothing(a), 3000)
+    return ours, prange, numba.threading_layer()
+
+
 def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     threads = parser.parse_args().threads
+    ours, prange, layer = dispatch_seconds(threads)
+    print(f"dispatch to {threads} threads, our pool    {ours * 1e6:8.1f} us")
+    print(f"dispatch to {threads} threads, prange      {prange * 1e6:8.1f} us ({layer} layer)")
     print(f"rnnlite's tile, 1 thread         {tile_rate(1):8.0f} GFLOP/s")
     print(f"rnnlite's tile, {threads} threads        {tile_rate(threads):8.0f} GFLOP/s")
     print(f"NumPy, 2048 x 2048               {numpy_rate():8.0f} GFLOP/s")

@@ -95,7 +95,16 @@ class Recurrent(Layer):
         for name, initial in zip(("Wx", "Wh"), self._initializers, strict=True):
             array = self.params[name]
             array[...] = initial(rng, *array.shape, H)
-        self._mask_rng = np.random.default_rng(rng.integers(2**63))
+        self.draw_mask_from(rng.integers(2**63))
+
+    def draw_mask_from(self, seed):
+        """Begin a new stream of dropout masks.
+
+        Parameters
+        ----------
+        seed : int
+        """
+        self._mask_rng = np.random.default_rng(seed)
 
     def __repr__(self):
         options = "".join(

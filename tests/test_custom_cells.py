@@ -1,0 +1,252 @@
+"""Cells that are not in the library: right, the same compiled and plain, and told when wrong."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rnnlite
+from rnnlite import cells, gradcheck
+from rnnlite.cells.functions import tanh, zero_like
+
+FOLDER = Path(__file__).parent.parent / "examples" / "custom_cells"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+LENGTHS = [6, 3, 1, 4]
+
+
+def cell_of(name):
+    sys.path.insert(0, str(FOLDER))
+    try:
+        return importlib.import_module(name).CELL
+    finally:
+        sys.path.remove(str(FOLDER))
+
+
+def sequences():
+    return np.random.default_rng(0).normal(size=(4, 6, 3))
+
+
+def layer_of(cell, compiled=True, **options):
+    layer = rnnlite.Recurrent(
+        cell._replace(compiled=compiled), 3, 5, seed=0, dtype="float64", **options
+    )
+    for number, array in enumerate(layer.params.values()):  # also where zero is the start
+        array += 0.2 * np.random.default_rng(number).normal(size=array.shape)
+    return layer
+
+
+def test_there_are_at_least_the_five_promised_cells():
+    assert len(NAMES) >= 5
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_cell_passes_the_gradient_check(name, compiled):
+    layer = layer_of(cell_of(name), compiled, return_sequences=True)
+    report = gradcheck.check(layer, sequences(), lengths=LENGTHS)
+    assert report.passed, str(report)
+    assert not gradcheck.check_equations(cell_of(name))
+
+
+@pytest.mark.parametrize("options", [{}, {"go_backwards": True}, {"recurrent_dropout": 0.4}])
+@pytest.mark.parametrize("name", [*NAMES, "LSTM", "GRU", "GRU_2014", "tanh", "relu"])
+def test_compiled_and_plain_engine_agree(name, options):
+    cell = cell_of(name) if name in NAMES else cells.RNN.get(name) or getattr(cells, name)
+    x, results = sequences(), []
+    for compiled in (True, False):
+        layer = layer_of(cell, compiled, return_sequences=True, **options)
+        y = layer.forward(x, lengths=LENGTHS, training=True).copy()
+        dx = layer.backward(np.cos(y)).copy()
+        inference = layer.forward(x, lengths=LENGTHS, keep=False)
+        results.append([y, dx, inference, *layer.grads.values()])
+    for ours, plain in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-10, atol=1e-12)
+
+
+def test_a_custom_peephole_lstm_is_the_library_s_own():
+    custom = layer_of(cell_of("peephole_lstm"))
+    own = rnnlite.LSTM(3, 5, peephole=True, dtype="float64")
+    own.flat_params[:] = custom.flat_params
+    np.testing.assert_array_equal(custom.forward(sequences()), own.forward(sequences()))
+
+
+def test_a_custom_irnn_is_the_library_s_relu_rnn():
+    custom = layer_of(cell_of("irnn"))
+    own = rnnlite.RNN(3, 5, activation="relu", dtype="float64")
+    own.flat_params[:] = custom.flat_params
+    np.testing.assert_array_equal(custom.forward(sequences()), own.forward(sequences()))
+
+
+def test_the_minimal_gated_unit_computes_its_equations():
+    layer, x = layer_of(cell_of("minimal_gated_unit")), sequences()
+    Wx, Wh, b = (layer.params[name].reshape(-1, 2, 5) for name in ("Wx", "Wh", "b"))
+    h = np.zeros((4, 5))
+    for t in range(6):
+        f = 1 / (1 + np.exp(-(x[:, t] @ Wx[:, 0] + h @ Wh[:, 0] + b[0, 0])))
+        n = np.tanh(x[:, t] @ Wx[:, 1] + (f * h) @ Wh[:, 1] + b[0, 1])
+        h = (1 - f) * h + f * n
+    np.testing.assert_allclose(layer.forward(x), h, rtol=1e-12)
+
+
+def test_the_layer_normalised_lstm_computes_its_equations():
+    layer, x = layer_of(cell_of("layer_norm_lstm")), sequences()
+    h, c = np.zeros((4, 5)), np.zeros((4, 5))
+    for t in range(6):
+        z = x[:, t] @ layer.params["Wx"] + h @ layer.params["Wh"] + layer.params["b"]
+        i, f, g, o = np.split(z, 4, axis=1)
+        i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        centred = c - c.mean(axis=1, keepdims=True)
+        n = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
+        h = o * np.tanh(layer.params["gain"] * n + layer.params["shift"])
+    np.testing.assert_allclose(layer.forward(x), h, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_program_runs_and_passes(name):
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / f"{name}.py")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "gradient check passed" in done.stdout
+
+
+# --- a wrong derivative is found, and named -----------------------------------------------
+
+
+def spoiled(change):
+    def step_backward(dstate, kept, state, new_state):
+        (dz_i, dz_f, dz_g, dz_o), (dh, dc) = cells.LSTM.step_backward(
+            dstate, kept, state, new_state
+        )
+        return change(dz_i, dz_f, dz_g, dz_o, dh, dc)
+
+    return step_backward
+
+
+WRONG = {
+    "dz[0] (i)": lambda i, f, g, o, dh, dc: ((-i, f, g, o), (dh, dc)),
+    "dz[1] (f)": lambda i, f, g, o, dh, dc: ((i, f * 1.001, g, o), (dh, dc)),
+    "dz[2] (g)": lambda i, f, g, o, dh, dc: ((i, f, g * 0.99, o), (dh, dc)),
+    "dz[3] (o)": lambda i, f, g, o, dh, dc: ((i, f, g, o * 0.0), (dh, dc)),
+    "dbefore[0] (dh)": lambda i, f, g, o, dh, dc: ((i, f, g, o), (dh + dc, dc)),
+    "dbefore[1] (dc)": lambda i, f, g, o, dh, dc: ((i, f, g, o), (dh, dc * 1.001)),
+}
+
+
+@pytest.mark.parametrize("place", WRONG)
+def test_the_check_names_the_wrong_result_of_an_equation(place):
+    wrong = rnnlite.custom_cell(
+        "wrong", cells.LSTM.step, spoiled(WRONG[place]),
+        gates=cells.LSTM.gates, kept=cells.LSTM.kept, states=["h", "c"], compiled=False,
+    )  # fmt: skip
+    report = gradcheck.check(rnnlite.Recurrent(wrong, 3, 4, seed=0), sequences())
+    assert not report.passed
+    (note,) = [note for note in report.notes if note.startswith("step_backward")]
+    assert place in note
+    assert note in str(report)
+
+
+@pytest.mark.parametrize(("go_backwards", "step"), [(False, 4), (True, 1)])
+def test_the_check_names_the_first_wrong_time_step(go_backwards, step):
+    """A mistake in dc reaches x only one step further on the way back."""
+    wrong = rnnlite.custom_cell(
+        "wrong", cells.LSTM.step, spoiled(WRONG["dbefore[1] (dc)"]),
+        gates=cells.LSTM.gates, kept=cells.LSTM.kept, states=["h", "c"], compiled=False,
+    )  # fmt: skip
+    layer = rnnlite.Recurrent(wrong, 3, 4, seed=0, go_backwards=go_backwards)
+    report = gradcheck.check(layer, sequences())
+    assert f"wrong first at time step {step} (of 0..5" in "".join(report.notes)
+
+
+def test_a_right_cell_has_no_notes():
+    report = gradcheck.check(rnnlite.LSTM(3, 4, seed=0), sequences())
+    assert report.notes == ()
+
+
+# --- what custom_cell accepts ------------------------------------------------------------
+
+
+def step(z, state):
+    h = tanh(z[0])
+    return (h,), (h,)
+
+
+def step_backward(dstate, kept, state, new_state):
+    return (dstate[0] * (1.0 - kept[0] * kept[0]),), (zero_like(dstate[0]),)
+
+
+GOOD = {"gates": ["h"], "kept": ["h"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"step": np.tanh}, "step is"),
+        ({"step_backward": None}, "step_backward is None"),
+        ({"name": ""}, "name is ''"),
+        ({"gates": "ifgo"}, "gates is 'ifgo'"),
+        ({"gates": []}, "gates is"),
+        ({"gates": ["h", "h"]}, "none twice"),
+        ({"states": ["c"]}, "the first must be 'h'"),
+        ({"kept": [1]}, "kept is"),
+        ({"reset": step}, "reset_backward belong together"),
+        ({"blocks": [("a", "h")]}, "blocks names 'a'"),
+        ({"blocks": [(None, None)]}, "uses neither"),
+        ({"blocks": [("h", "h", "reset")]}, "with reset="),
+        ({"blocks": [("h", None)]}, "on the h side"),
+        ({"unit_params": {"gain": "1"}}, "unit_params"),
+        ({"whole_rows": 1}, "whole_rows is 1"),
+        ({"compiled": "yes"}, "compiled is 'yes'"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(change, message):
+    arguments = {"name": "mine", "step": step, "step_backward": step_backward, **GOOD, **change}
+    with pytest.raises((TypeError, ValueError), match="custom_cell") as caught:
+        rnnlite.custom_cell(**arguments)
+    assert message in str(caught.value)
+
+
+def test_recurrent_wants_a_cell():
+    with pytest.raises(TypeError, match="Recurrent: cell is"):
+        rnnlite.Recurrent("lstm", 3, 4)
+
+
+def make_decaying(rate):
+    def decaying_step(z, state):
+        h = rate * state[0] + tanh(z[0])
+        return (h,), (h,)
+
+    return decaying_step
+
+
+def test_cells_that_differ_only_in_a_constant_are_told_apart():
+    x, outputs = sequences(), []
+    for rate in (0.5, 0.25):
+        cell = rnnlite.custom_cell("decaying", make_decaying(rate), step_backward, **GOOD)
+        outputs.append(rnnlite.Recurrent(cell, 3, 4, seed=0, dtype="float64").forward(x))
+    assert not np.allclose(*outputs)
+
+
+def test_the_same_equations_have_the_same_name_twice():
+    first, second = (rnnlite.custom_cell("mine", step, step_backward, **GOOD) for _ in range(2))
+    assert first.name == second.name
+    assert first.name != rnnlite.custom_cell("mine", make_decaying(0.5), step_backward, **GOOD).name
+
+
+def test_equations_may_use_functions_of_numpy_in_whole_rows():
+    def centred_step(z, state):
+        h = np.tanh(z[0] - np.mean(z[0]))
+        return (h,), (h,)
+
+    def centred_step_backward(dstate, kept, state, new_state):
+        d = dstate[0] * (1.0 - kept[0] * kept[0])
+        return (d - np.mean(d),), (np.zeros_like(d),)
+
+    cell = rnnlite.custom_cell(
+        "centred", centred_step, centred_step_backward, **GOOD, whole_rows=True
+    )
+    assert gradcheck.check(rnnlite.Recurrent(cell, 3, 7, seed=0), sequences()).passed
