@@ -8,11 +8,12 @@
 ``python examples/mnist_lstm.py`` in the repository shows all of it at work.
 """
 
-from rnnlite import datasets, functional, gradcheck, reference
+from rnnlite import datasets, functional, gradcheck, initializers, reference, schedules
+from rnnlite.clipping import clip_gradients
 from rnnlite.custom import custom_cell
 from rnnlite.layers import GRU, LSTM, RNN, Bidirectional, Dense, Recurrent, Sequential
-from rnnlite.losses import softmax_cross_entropy
-from rnnlite.optim import Adam
+from rnnlite.losses import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
+from rnnlite.optim import SGD, Adam
 from rnnlite.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
@@ -21,17 +22,23 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "SGD",
     "Adam",
     "Bidirectional",
     "Dense",
     "Recurrent",
     "Sequential",
+    "binary_cross_entropy",
+    "clip_gradients",
     "custom_cell",
     "datasets",
     "functional",
     "get_num_threads",
     "gradcheck",
+    "initializers",
+    "mean_squared_error",
     "reference",
+    "schedules",
     "set_num_threads",
     "softmax_cross_entropy",
 ]

@@ -61,7 +61,10 @@ def one_of(where, name, value, allowed):
 
 def real_array(where, name, value):
     """``value`` as an array of real numbers, of any shape."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths, which NumPy calls inhomogeneous
+        raise ValueError(f"{where}: {name} is not an array: {error}") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{where}: {name} holds {array.dtype}; it must hold real numbers")
     return array
@@ -70,7 +73,8 @@ def real_array(where, name, value):
 def common_float(*arrays):
     """float64 if one of the arrays is, else float32 (whole numbers do not decide)."""
     kinds = [array.dtype for array in arrays if array is not None and array.dtype.kind == "f"]
-    return np.result_type(np.float32, *kinds) if kinds else np.dtype(np.float32)
+    wide = any(kind.itemsize >= 8 for kind in kinds)  # extended precision becomes float64 too
+    return np.dtype(np.float64 if wide else np.float32)
 
 
 def shaped(where, name, value, shape, meaning, dtype):

@@ -177,7 +177,7 @@ def _transfer(url, incoming):
         terminal = sys.stderr is not None and sys.stderr.isatty()
         get = pooch.HTTPDownloader(
             progressbar=terminal and importlib.util.find_spec("tqdm") is not None,
-            chunk_size=1 << 16,
+            chunk_size=1 << 14,  # slower than this in STALLED seconds is standing still
             timeout=(incoming.patience, STALLED),
             headers={"Accept-Encoding": "identity"},  # the .gz itself, not decompressed on the way
             hooks={"response": incoming.answered},

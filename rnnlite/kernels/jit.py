@@ -186,7 +186,7 @@ class _KernelCache(caching.FunctionCache):
     def load_overload(self, sig, target_context):
         try:
             found = super().load_overload(sig, target_context)
-        except (EOFError, pickle.UnpicklingError) as error:
+        except (EOFError, ImportError, AttributeError, pickle.UnpicklingError) as error:
             log.warning("rnnlite: compiling again, a kept kernel is damaged: %s", error)
             found = None
         if found is None:

@@ -1,0 +1,223 @@
+"""Losses of every row with their derivatives.
+
+Sums are kept in float64 whatever the arrays hold.  They start as
+``np.float64(0.0)``: with the JIT off, NumPy adds float32 to a plain 0.0 in float32.
+
+A loop that sums writes nothing.  LLVM makes two versions of a loop that reads
+one array and writes another, and takes the scalar one if they lie side by side
+in memory: it sums in another order, and the same numbers at another place
+gave another last bit (3 rows of 8 float64 classes did).
+
+Logits minus the largest of their row are written to memory before they are
+used.  LLVM may reassociate: it made (log s + highest) - row[j] of
+log s - (row[j] - highest), and highest, if it is large, swallowed log s.
+"""
+
+import math
+
+import numpy as np
+
+from rnnlite.kernels.jit import inner, kernel
+
+
+@inner
+def shift(row, out):
+    """Write row - highest: all at most 0, so that no exponential overflows."""
+    highest = row[0]
+    for j in range(row.size):
+        if row[j] > highest:  # false for NaN, which comes into the sum of the exponentials
+            highest = row[j]
+    for j in range(row.size):
+        out[j] = row[j] - highest
+
+
+@inner
+def exponentials(out):
+    """Replace the shifted logits by their exponentials; return their sum s: p = out / s."""
+    s = np.float64(0.0)
+    for j in range(out.size):
+        out[j] = math.exp(out[j])
+    for j in range(out.size):
+        s += out[j]
+    return s
+
+
+@kernel
+def cross_entropy_of_classes(logits, classes, dlogits, rows, C):
+    """Sum over the rows of -log p[class]; writes dlogits = (p - onehot) / rows."""
+    total = np.float64(0.0)
+    for r in range(rows):
+        row, out = logits[r * C : (r + 1) * C], dlogits[r * C : (r + 1) * C]
+        shift(row, out)
+        own = out[classes[r]]
+        s = exponentials(out)
+        total += math.log(s) - own
+        scale = 1.0 / (s * rows)
+        for j in range(C):
+            out[j] *= scale
+        out[classes[r]] -= 1.0 / rows
+    return total
+
+
+@kernel
+def cross_entropy_of_distributions(logits, targets, dlogits, rows, C):
+    """Sum over the rows of -sum_j target_j log p_j; writes dlogits = (p - target) / rows."""
+    total = np.float64(0.0)
+    for r in range(rows):
+        row, out = logits[r * C : (r + 1) * C], dlogits[r * C : (r + 1) * C]
+        target = targets[r * C : (r + 1) * C]
+        shift(row, out)
+        weight, own = np.float64(0.0), np.float64(0.0)
+        for j in range(C):
+            if target[j] != 0.0:  # 0 times an excluded class's -inf is nothing
+                weight += target[j]
+                own += target[j] * out[j]
+        s = exponentials(out)
+        total += weight * math.log(s) - own
+        scale = 1.0 / (s * rows)
+        for j in range(C):
+            out[j] = out[j] * scale - target[j] / rows
+    return total
+
+
+@kernel
+def weighted_cross_entropy_of_classes(
+    logits, classes, weights, smoothing, counted, dlogits, rows, C
+):
+    """Mean of -sum_j u_j log p_j over the rows that count; also the weight of their labels.
+
+    u_j = weights_j ((1 - smoothing) onehot_j + smoothing / C), and the mean
+    divides by the sum of weights[class].  Writes dlogits = (p sum(u) - u) / that
+    sum, zero in rows that do not count: their logits and classes are not read.
+    """
+    weight = np.float64(0.0)
+    for r in range(rows):
+        if counted[r]:
+            weight += weights[classes[r]]
+    if weight == 0.0:
+        return 0.0, weight
+    share = smoothing / C
+    weight_of_all = np.float64(0.0)
+    for j in range(C):
+        weight_of_all += weights[j]
+    total = np.float64(0.0)
+    for r in range(rows):
+        row, out = logits[r * C : (r + 1) * C], dlogits[r * C : (r + 1) * C]
+        if not counted[r]:
+            for j in range(C):
+                out[j] = 0.0
+            continue
+        label = classes[r]
+        u_label = (1.0 - smoothing) * weights[label]
+        sum_u = u_label + share * weight_of_all
+        shift(row, out)
+        u_times_out = u_label * out[label] if u_label != 0.0 else np.float64(0.0)
+        for j in range(C):
+            if share * weights[j] != 0.0:
+                u_times_out += share * weights[j] * out[j]
+        s = exponentials(out)
+        total += sum_u * math.log(s) - u_times_out
+        scale = sum_u / (s * weight)
+        for j in range(C):
+            out[j] = out[j] * scale - share * weights[j] / weight
+        out[label] -= u_label / weight
+    return total / weight, weight
+
+
+@kernel
+def weighted_cross_entropy_of_distributions(
+    logits, targets, weights, smoothing, counted, dlogits, rows, C
+):
+    """As ``weighted_cross_entropy_of_classes``, with ``targets`` (rows, C) for the onehot.
+
+    The mean divides by the sum of weights_j target_j.
+    """
+    weight = np.float64(0.0)
+    for r in range(rows):
+        if counted[r]:
+            target = targets[r * C : (r + 1) * C]
+            for j in range(C):
+                weight += weights[j] * target[j]
+    if weight == 0.0:
+        return 0.0, weight
+    share = smoothing / C
+    total = np.float64(0.0)
+    for r in range(rows):
+        row, out = logits[r * C : (r + 1) * C], dlogits[r * C : (r + 1) * C]
+        if not counted[r]:
+            for j in range(C):
+                out[j] = 0.0
+            continue
+        target = targets[r * C : (r + 1) * C]
+        shift(row, out)
+        sum_u, u_times_out = np.float64(0.0), np.float64(0.0)
+        for j in range(C):
+            u = weights[j] * ((1.0 - smoothing) * target[j] + share)
+            if u != 0.0:
+                sum_u += u
+                u_times_out += u * out[j]
+        s = exponentials(out)
+        total += sum_u * math.log(s) - u_times_out
+        scale = sum_u / (s * weight)
+        for j in range(C):
+            u = weights[j] * ((1.0 - smoothing) * target[j] + share)
+            out[j] = out[j] * scale - u / weight
+    return total / weight, weight
+
+
+@kernel
+def squared_error(y, target, counted, block, dy):
+    """Mean of (y - target)^2 over the blocks that count; writes dy = 2 (y - target) / n.
+
+    y, target and dy (counted.size * block,) are cut into blocks, one for each
+    element of ``counted``; blocks that do not count are not read, and dy is zero there.
+    """
+    n = 0
+    for k in range(counted.size):
+        if counted[k]:
+            n += block
+    scale = dy.dtype.type(2.0 / n)
+    total = np.float64(0.0)
+    for k in range(counted.size):
+        value, wanted = y[k * block : (k + 1) * block], target[k * block : (k + 1) * block]
+        out = dy[k * block : (k + 1) * block]
+        if counted[k]:
+            for j in range(block):
+                total += (value[j] - wanted[j]) ** 2
+            for j in range(block):
+                out[j] = scale * (value[j] - wanted[j])
+        else:
+            for j in range(block):
+                out[j] = 0.0
+    return total / n
+
+
+@kernel
+def binary_cross_entropy(x, target, counted, block, dx):
+    """Mean of -t log σ(x) - (1 - t) log(1 - σ(x)); writes dx = (σ(x) - t) / n.
+
+    Written as |x| w + log(1 + e^-|x|), w being 1 - t for x > 0 and t for others:
+    nothing overflows, no log of 0 is taken, and a small loss keeps its digits.
+    e^-|x| stands in dx in between.  Blocks as in ``squared_error``.
+    """
+    n = 0
+    for k in range(counted.size):
+        if counted[k]:
+            n += block
+    total = np.float64(0.0)
+    for k in range(counted.size):
+        logit, wanted = x[k * block : (k + 1) * block], target[k * block : (k + 1) * block]
+        out = dx[k * block : (k + 1) * block]
+        if counted[k]:
+            for j in range(block):
+                out[j] = math.exp(-abs(logit[j]))
+            for j in range(block):
+                w = 1.0 - wanted[j] if logit[j] > 0.0 else wanted[j]
+                total += abs(logit[j]) * w + math.log1p(out[j])
+            for j in range(block):
+                part = 1.0 if logit[j] > 0.0 else out[j]
+                out[j] = (part / (1.0 + out[j]) - wanted[j]) / n
+        else:
+            for j in range(block):
+                out[j] = 0.0
+    return total / n

@@ -1,0 +1,200 @@
+"""What all tests share: random problems for every cell, comparison by name, sizes without JIT.
+
+Import it by name: ``from conftest import CELLS, problem, ...``.
+
+``NUMBA_DISABLE_JIT=1`` runs every kernel as plain Python, some hundred times slower: a test
+asks ``sized(many, few)`` how much to do, and ``needs_jit`` skips what only compiled code
+promises (the same bits for any cut of the rows, threads, no allocation).
+"""
+
+import os
+from typing import NamedTuple
+
+# Before NumPy is there.  Threads of its OpenBLAS wait for each other by spinning: on a busy
+# machine the QR of a 128-unit layer's weights took 1.7 s instead of 5 ms.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+import rnnlite
+from rnnlite.kernels.jit import JIT_DISABLED
+
+# The same examples on every run and every machine; the first call may compile for seconds.
+settings.register_profile(
+    "rnnlite",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+settings.load_profile("rnnlite")
+
+needs_jit = pytest.mark.skipif(
+    JIT_DISABLED, reason="promised by the compiled kernels only; NUMBA_DISABLE_JIT is set"
+)
+every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+
+
+def sized(many, few):
+    """``many``, or ``few`` where kernels run as plain Python."""
+    return few if JIT_DISABLED else many
+
+
+@pytest.fixture(autouse=True)
+def _same_number_of_threads_afterwards():
+    before = rnnlite.get_num_threads()
+    yield
+    rnnlite.set_num_threads(before)
+
+
+# --- the cells ------------------------------------------------------------------------------
+
+
+class Cell(NamedTuple):
+    """All that the tests need to know about a cell."""
+
+    name: str
+    function: str  # functional.<function>_forward, reference.<function>_forward
+    layer: type
+    gates: int
+    shown: tuple  # attributes of the cache
+    biases: tuple = ("b",)
+    states: tuple = ("h",)
+    options: tuple = ()  # keyword arguments of the function and of the layer
+
+    @property
+    def params(self):
+        return ("Wx", "Wh", *self.biases)
+
+    @property
+    def initial(self):
+        return tuple(f"{state}0" for state in self.states)
+
+    def forward(self, module=rnnlite.functional):
+        return getattr(module, f"{self.function}_forward")
+
+    def backward(self, module=rnnlite.functional):
+        return getattr(module, f"{self.function}_backward")
+
+    def make(self, input_size, hidden_size, **arguments):
+        """A layer of this cell."""
+        return self.layer(input_size, hidden_size, **dict(self.options), **arguments)
+
+    def work(self, B, T, I, H):
+        """Multiplications of a forward pass, as the engine counts them."""
+        return B * T * (I + H) * self.gates * H
+
+
+LSTM = Cell("lstm", "lstm", rnnlite.LSTM, 4, ("i", "f", "g", "o", "c", "h"), states=("h", "c"))
+RNN_TANH = Cell("rnn-tanh", "rnn", rnnlite.RNN, 1, ("h",), options=(("activation", "tanh"),))
+RNN_RELU = Cell("rnn-relu", "rnn", rnnlite.RNN, 1, ("h",), options=(("activation", "relu"),))
+GRU = Cell("gru", "gru", rnnlite.GRU, 3, ("r", "z", "n", "h_n", "h"), biases=("b", "bh"))
+CELLS = (LSTM, RNN_TANH, RNN_RELU, GRU)
+every_cell = pytest.mark.parametrize("cell", CELLS, ids=[cell.name for cell in CELLS])
+
+
+def shapes(cell, B, T, I, H):
+    """Shape of every array argument of the cell's forward function."""
+    K = cell.gates * H
+    weights = {"x": (B, T, I), "Wx": (I, K), "Wh": (H, K)}
+    return weights | dict.fromkeys(cell.biases, (K,)) | dict.fromkeys(cell.initial, (B, H))
+
+
+def problem(cell, B=3, T=4, I=5, H=6, dtype=np.float64, seed=0, lengths=None, initial=True):
+    """Random arguments for the cell's forward function.
+
+    Projections have a size of about one, so that the gates are neither shut nor linear.
+    """
+    rng = np.random.default_rng(seed)
+    width = {"Wx": (I + H) ** -0.5, "Wh": (I + H) ** -0.5}
+    arguments = {
+        name: rng.normal(0.0, width.get(name, 1.0), shape).astype(dtype)
+        for name, shape in shapes(cell, B, T, I, H).items()
+    }
+    if not initial:
+        arguments |= dict.fromkeys(cell.initial)
+    return arguments | {"lengths": lengths} | dict(cell.options)
+
+
+def upstream(cell, B=3, T=4, H=6, dtype=np.float64, seed=1):
+    """Random gradients by the outputs: ``dh`` and one for each final state."""
+    rng = np.random.default_rng(seed)
+    gradients = {"dh": rng.normal(size=(B, T, H)).astype(dtype)}
+    for state in cell.states:
+        gradients[f"d{state}T"] = rng.normal(size=(B, H)).astype(dtype)
+    return gradients
+
+
+def everything(cell, arguments, gradients, module=rnnlite.functional):
+    """All results of forward and backward, by name: outputs, states, cache, gradients."""
+    h, state, cache = cell.forward(module)(**arguments)
+    states = state if isinstance(state, tuple) else (state,)
+    results = {"h": h} | {f"{s}T": value for s, value in zip(cell.states, states, strict=True)}
+    results |= {f"cache.{name}": getattr(cache, name) for name in cell.shown}
+    return results | cell.backward(module)(cache=cache, **gradients)._asdict()
+
+
+def set_params(layer, arguments):
+    """Write the arguments of a forward function into the parameters of a layer."""
+    for name, array in layer.params.items():
+        array[...] = arguments[name]
+
+
+# --- comparison -----------------------------------------------------------------------------
+
+
+def assert_close(name, got, expected, tolerance):
+    """Compare element by element; ``tolerance`` is relative to the largest element.
+
+    To 0.1 at least: the numbers of the tests are about 1, and a sum of them that happens to be
+    small has the rounding errors of its terms.
+    """
+    got, expected = np.asarray(got), np.asarray(expected)
+    assert got.shape == expected.shape, f"`{name}` has shape {got.shape}, not {expected.shape}"
+    scale = max(float(np.abs(expected).max(initial=0.0)), 0.1)
+    wrong = ~(np.abs(got.astype(np.float64) - expected) <= tolerance * scale)
+    if wrong.any():
+        at = tuple(map(int, np.argwhere(wrong)[0]))
+        raise AssertionError(
+            f"`{name}` differs first at {at}: {got[at]!r} instead of {expected[at]!r}; "
+            f"{wrong.sum()} of {wrong.size} elements differ by more than {tolerance * scale:.3g}"
+        )
+
+
+def assert_same_bits(name, got, expected):
+    """Equal, NaN in the same places, of one dtype and shape."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    assert got.dtype == expected.dtype, f"`{name}` is {got.dtype}, not {expected.dtype}"
+    assert got.shape == expected.shape, f"`{name}` has shape {got.shape}, not {expected.shape}"
+    wrong = ~((got == expected) | (np.isnan(got) & np.isnan(expected)))
+    if wrong.any():
+        at = tuple(map(int, np.argwhere(wrong)[0]))
+        raise AssertionError(
+            f"`{name}` differs first at {at}: {got[at]!r} instead of {expected[at]!r}; "
+            f"{wrong.sum()} of {wrong.size} elements differ"
+        )
+
+
+def assert_all_close(results, expected, tolerance, dtype):
+    """Compare two dicts of arrays by name."""
+    assert list(results) == list(expected)
+    for name, array in results.items():
+        assert array.dtype == dtype, f"`{name}` is {array.dtype}, not {np.dtype(dtype)}"
+        assert_close(name, array, expected[name], tolerance)
+
+
+def assert_all_same_bits(results, expected):
+    """Compare two dicts of arrays by name."""
+    assert list(results) == list(expected)
+    for name, array in results.items():
+        assert_same_bits(name, array, expected[name])
+
+
+def assert_refused(error, fragments, call, *arguments, **keywords):
+    """The call raises ``error``, and its message holds every fragment."""
+    with pytest.raises(error) as raised:
+        call(*arguments, **keywords)
+    for fragment in fragments:
+        assert fragment in str(raised.value), f"no {fragment!r} in: {raised.value}"
