@@ -1,0 +1,500 @@
+"""Dropout: how often, how much, when, and the same again from the same state."""
+
+import gc
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+from conftest import (
+    assert_all_same_bits,
+    assert_close,
+    assert_refused,
+    assert_same_bits,
+    every_dtype,
+    sized,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rnnlite
+from rnnlite import Adam, Dense, Sequential, gradcheck, softmax_cross_entropy
+from rnnlite.layers.dropout import Dropout
+
+B, T, F = 3, 4, 5
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def masks(layer, shape, count=1):
+    """The next masks that a layer draws."""
+    return [layer.forward(np.ones(shape), training=True).copy() for _ in range(count)]
+
+
+class Frozen:
+    """A layer in training with one mask: its generator is set back before every forward."""
+
+    def __init__(self, layer):
+        self.layer, self.params, self.grads = layer, layer.params, layer.grads
+        self.state = layer.state_dict()
+
+    def forward(self, x):
+        self.layer.load_state_dict(self.state)
+        return self.layer.forward(x, training=True)
+
+    def backward(self, dy):
+        return self.layer.backward(dy)
+
+
+# --- what it is -----------------------------------------------------------------------------
+
+
+@every_dtype
+def test_it_has_no_parameters(dtype):
+    layer = Dropout(0.5, dtype=dtype)
+    assert layer.params == layer.grads == {}
+    assert layer.num_params() == layer.flat_params.size == layer.flat_grads.size == 0
+    assert layer.flat_params.dtype == layer.dtype == dtype
+    assert Dropout(0.5).dtype == np.float32
+
+
+def test_repr_says_what_it_is():
+    assert repr(Dropout(0.25)) == "Dropout(0.25)"
+    assert repr(Dropout(np.float64(0.5), per_sequence=True)) == "Dropout(0.5, per_sequence=True)"
+
+
+# --- what it computes -----------------------------------------------------------------------
+
+
+@every_dtype
+@pytest.mark.parametrize("per_sequence", [False, True])
+@settings(max_examples=sized(60, 20))
+@given(
+    shape=st.lists(st.integers(1, 6), min_size=2, max_size=5),
+    rate=st.floats(0.0, 0.99),
+    seed=st.integers(0, 1000),
+)
+def test_forward_and_backward_multiply_by_one_mask(dtype, per_sequence, shape, rate, seed):
+    layer = Dropout(rate, seed=seed, per_sequence=per_sequence, dtype=dtype)
+    x = rng(seed).normal(size=shape).astype(dtype)
+    dy = rng(seed + 1).normal(size=shape).astype(dtype)
+    scale = dtype(1 / (1 - rate))
+    for _ in range(2):
+        y, dx = layer.forward(x, training=True), layer.backward(dy)
+        assert y.shape == dx.shape == x.shape and y.dtype == dx.dtype == dtype
+        kept = y != 0
+        assert_same_bits("y", y, np.where(kept, x * scale, dtype(0)))
+        assert_same_bits("dx", dx, np.where(kept, dy * scale, dtype(0)))
+        if per_sequence and len(shape) > 2:
+            assert (kept == kept[:, :1]).all()
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+@pytest.mark.parametrize("per_sequence", [False, True])
+def test_outside_training_it_is_the_identity(rate, per_sequence):
+    layer = Dropout(rate, seed=0, per_sequence=per_sequence)
+    x, dy = rng(0).normal(size=(B, T, F)), rng(1).normal(size=(B, T, F))
+    before = layer.state_dict()
+    for training in (False, True) if rate == 0 else (False,):
+        assert_same_bits("y", layer.forward(x, training=training), x.astype(np.float32))
+        assert_same_bits("dx", layer.backward(dy), dy.astype(np.float32))
+    assert layer.state_dict() == before
+
+
+def test_backward_belongs_to_the_last_forward():
+    layer, x = Dropout(0.5, seed=0), np.ones((B, F))
+    layer.forward(x, training=True)
+    layer.forward(x)
+    np.testing.assert_array_equal(layer.backward(x), x)
+    layer.forward(x)
+    y = layer.forward(x, training=True)
+    np.testing.assert_array_equal(layer.backward(x), y)
+
+
+@every_dtype
+def test_a_nan_is_not_hidden(dtype):
+    layer = Dropout(0.5, seed=0, dtype=dtype)
+    assert np.isnan(layer.forward(np.full((B, F), np.nan), training=True)).all()
+
+
+@pytest.mark.parametrize("per_sequence", [False, True])
+@pytest.mark.parametrize("shape", [(4, 3), (2, 4, 3), (2, 3, 2, 2)])
+def test_the_gradient_check_passes(per_sequence, shape):
+    layer = Dropout(0.4, seed=0, per_sequence=per_sequence, dtype="float64")
+    report = gradcheck.check(Frozen(layer), rng().normal(size=shape))
+    assert report.passed, f"\n{report}"
+    assert [array.name for array in report.arrays] == ["x"]
+    assert gradcheck.check(layer, rng().normal(size=shape)).passed  # as an identity
+
+
+def stack(dtype="float32", rate=0.5):
+    return Sequential([
+        Dropout(rate, seed=0, dtype=dtype),
+        rnnlite.LSTM(F, 6, return_sequences=True, seed=1, dtype=dtype),
+        Dropout(rate, seed=2, per_sequence=True, dtype=dtype),
+        rnnlite.GRU(6, 4, seed=3, dtype=dtype),
+        Dropout(rate, seed=4, dtype=dtype),
+        Dense(4, 2, seed=5, dtype=dtype),
+        Dropout(rate, seed=6, dtype=dtype),
+    ])  # fmt: skip
+
+
+def test_the_gradient_check_of_a_model_in_training_passes():
+    model = stack("float64", rate=0.3)
+
+    class FrozenModel(Frozen):
+        def __init__(self):
+            self.layer, self.params, self.grads = model, model.params, model.grads
+            self.dropouts = [layer for layer in model.layers if isinstance(layer, Dropout)]
+            self.states = [layer.state_dict() for layer in self.dropouts]
+
+        def forward(self, x, lengths=None):
+            for layer, state in zip(self.dropouts, self.states, strict=True):
+                layer.load_state_dict(state)
+            return self.layer.forward(x, lengths=lengths, training=True)
+
+    report = gradcheck.check(FrozenModel(), rng().normal(size=(2, T, F)), lengths=[4, 2])
+    assert report.passed, f"\n{report}"
+    assert [array.name for array in report.arrays] == [
+        *("1.Wx", "1.b", "1.Wh", "3.Wx", "3.b", "3.bh", "3.Wh", "5.W", "5.b", "x")
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_it_fits_anywhere_in_a_model(dtype):
+    model, x = stack(dtype), rng().normal(size=(B, T, F))
+    optimizer = Adam(model)
+    for _ in range(3):
+        logits = model.forward(x, training=True)
+        _, dlogits = softmax_cross_entropy(logits, [0, 1, 1])
+        dx = model.backward(dlogits)
+        optimizer.step()
+    assert dx.shape == x.shape and np.isfinite(dx).all()
+    without = Sequential([layer.copy() for layer in model.layers if layer.params])
+    assert_same_bits("y", model.forward(x), without.forward(x))
+    assert (
+        model.num_params()
+        == without.num_params()
+        == model.layers[-2].num_params()
+        + sum(model.layers[position].num_params() for position in (1, 3))
+    )
+    Sequential([Dropout(0.5, dtype=dtype)]).forward(x)  # a model without any parameter
+
+
+# --- chance ---------------------------------------------------------------------------------
+
+
+@every_dtype
+@pytest.mark.parametrize("rate", [0.001, 0.1, 0.25, 0.5, 0.9, 0.99])
+def test_the_rate_is_kept(rate, dtype):
+    (mask,) = masks(Dropout(rate, seed=11, dtype=dtype), (500, 400))
+    deviation = np.sqrt(rate * (1 - rate) / mask.size)
+    assert abs((mask == 0).mean() - rate) < 4 * deviation
+    assert abs(mask.mean(dtype=np.float64) - 1) < 4 * deviation / (1 - rate)
+    np.testing.assert_array_equal(np.unique(mask), [0, dtype(1 / (1 - rate))])
+
+
+def test_a_rate_that_is_not_kept_would_be_seen():
+    (mask,) = masks(Dropout(0.26, seed=11), (500, 400))
+    assert abs((mask == 0).mean() - 0.25) > 4 * np.sqrt(0.25 * 0.75 / mask.size)
+
+
+def test_every_place_and_every_step_has_a_chance_of_its_own():
+    drawn = np.stack(masks(Dropout(0.5, seed=3), (40, 60), sized(400, 100))) - 1.0  # +-1
+    n = len(drawn)
+    assert np.abs(drawn.mean(axis=0)).max() < 5 / np.sqrt(n)
+    for axis in range(3):  # neighbours in time, batch and features have nothing in common
+        pairs = np.take(drawn, range(1, drawn.shape[axis]), axis)
+        pairs = pairs * np.take(drawn, range(drawn.shape[axis] - 1), axis)
+        assert abs(pairs.mean()) < 5 / np.sqrt(pairs.size)
+
+
+def test_per_sequence_rows_and_features_have_masks_of_their_own():
+    (mask,) = masks(Dropout(0.5, seed=3, per_sequence=True), (200, 7, 50))
+    assert (mask == mask[:, :1]).all()
+    one = mask[:, 0] - 1.0
+    assert abs(one.mean()) < 5 / np.sqrt(one.size)
+    assert abs((one[1:] * one[:-1]).mean()) < 5 / np.sqrt(one.size)
+    assert abs((one[:, 1:] * one[:, :-1]).mean()) < 5 / np.sqrt(one.size)
+
+
+def test_without_time_per_sequence_changes_nothing():
+    plain, shared = Dropout(0.5, seed=3), Dropout(0.5, seed=3, per_sequence=True)
+    assert_same_bits("mask", masks(shared, (9, 8))[0], masks(plain, (9, 8))[0])
+
+
+@pytest.mark.parametrize("rate", [1e-9, 1 - 1e-9])
+def test_extreme_rates_give_finite_numbers(rate):
+    (mask,) = masks(Dropout(rate, seed=0), (30, 30))
+    assert np.isfinite(mask).all() and mask.mean() == (1 if rate < 0.5 else 0)
+
+
+# --- the generator --------------------------------------------------------------------------
+
+
+def test_the_same_seed_draws_the_same_masks_and_another_seed_others():
+    first = masks(Dropout(0.5, seed=7), (B, T, F), 3)
+    for a, b in zip(first, masks(Dropout(0.5, seed=7), (B, T, F), 3), strict=True):
+        assert_same_bits("mask", a, b)
+    assert not np.array_equal(first[0], first[1])
+    for other in (Dropout(0.5, seed=8), Dropout(0.5)):
+        assert not np.array_equal(masks(other, (B, T, F))[0], first[0])
+
+
+@pytest.mark.parametrize("per_sequence", [False, True])
+def test_both_precisions_draw_the_same_masks(per_sequence):
+    one, other = (
+        masks(Dropout(0.3, seed=7, per_sequence=per_sequence, dtype=dtype), (B, T, F), 3)
+        for dtype in ("float32", "float64")
+    )
+    for a, b in zip(one, other, strict=True):
+        assert_same_bits("mask", b.astype(np.float32), a)
+
+
+def test_numpys_global_generator_is_left_alone():
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    masks(Dropout(0.5), (B, F))
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4, 6), (3, 3, 3)])
+def test_masks_go_on_where_a_checkpoint_was_written(shape):
+    layer = Dropout(0.5, seed=7)
+    masks(layer, shape, 2)
+    text = json.dumps(layer.state_dict())
+    state = layer.state_dict()
+    expected = masks(layer, shape, 3)
+    assert json.loads(text) == state  # a copy: the masks since did not change it
+    resumed = Dropout(0.5, seed=99)
+    masks(resumed, (5, 1))
+    resumed.load_state_dict(json.loads(text))
+    for a, b in zip(masks(resumed, shape, 3), expected, strict=True):
+        assert_same_bits("mask", a, b)
+
+
+BAD_STATES = {
+    "no dict": ([1], TypeError, ["state is a list"]),
+    "empty": ({}, ValueError, ["state has the keys []", "generator"]),
+    "more": ({"generator": {}, "rate": 1}, ValueError, ["['generator', 'rate']"]),
+    "no generator": ({"generator": 5}, ValueError, ["state['generator'] is not what"]),
+    "nothing in it": ({"generator": {}}, ValueError, ["state['generator'] is not what"]),
+    "another": (
+        {"generator": np.random.Philox(0).state}, ValueError, ["state['generator'] is not what"],
+    ),
+    "half": (
+        {"generator": {"bit_generator": "PCG64", "state": {"state": 1, "inc": 3}}}, ValueError,
+        ["state['generator'] is not what"],
+    ),
+    "too large": (
+        {"generator": {"bit_generator": "PCG64", "state": {"state": 2**200, "inc": 3},
+                       "has_uint32": 0, "uinteger": 0}},
+        ValueError, ["state['generator'] is not what"],
+    ),
+    "a word": (
+        {"generator": {"bit_generator": "PCG64", "state": {"state": "a", "inc": 3},
+                       "has_uint32": 0, "uinteger": 0}},
+        ValueError, ["state['generator'] is not what"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "fragments"), BAD_STATES.values(), ids=BAD_STATES.keys()
+)
+def test_a_bad_state_is_refused_and_changes_nothing(state, error, fragments):
+    layer = Dropout(0.5, seed=7)
+    before = layer.state_dict()
+    fragments = ["Dropout.load_state_dict: ", *fragments]
+    assert_refused(error, fragments, layer.load_state_dict, state)
+    assert layer.state_dict() == before
+
+
+# --- planted mistakes -----------------------------------------------------------------------
+
+
+def unmasked(layer, dy):
+    return dy
+
+
+def unscaled(layer, dy):
+    return dy * (layer._mask != 0)
+
+
+def another_mask(layer, dy):
+    layer._draw_mask()
+    return dy * layer._mask
+
+
+def scaled_twice(layer, dy):
+    return dy * layer._mask * layer._mask
+
+
+MISTAKES = (None, unmasked, unscaled, another_mask, scaled_twice)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: getattr(mistake, "__name__", ""))
+@pytest.mark.parametrize("per_sequence", [False, True])
+def test_planted_mistakes_are_caught(mistake, per_sequence):
+    class Planted(Dropout):
+        def backward(self, dy, need_dx=True):
+            dx = super().backward(dy, need_dx)
+            return dx if mistake is None else mistake(self, dy)
+
+    layer = Planted(0.4, seed=0, per_sequence=per_sequence, dtype="float64")
+    report = gradcheck.check(Frozen(layer), rng().normal(size=(2, T, F)))
+    assert report.passed == (mistake is None), f"\n{report}"
+
+
+# --- turns, memory, copies ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_each_forward_allows_one_backward(training):
+    layer, x = Dropout(0.5), np.ones((B, F))
+    fragments = ["Dropout.backward", "forward"]
+    assert_refused(RuntimeError, fragments, layer.backward, x)
+    layer.forward(x, training=training), layer.backward(x)
+    assert_refused(RuntimeError, fragments, layer.backward, x)
+    layer.forward(x, training=training, keep=False)
+    assert_refused(RuntimeError, fragments, layer.backward, x)
+    layer.forward(x, training=training)
+    assert layer.backward(x, need_dx=False) is None
+    assert_refused(RuntimeError, fragments, layer.backward, x)
+
+
+def test_a_refused_gradient_can_be_corrected():
+    layer, x = Dropout(0.5, seed=0), np.ones((B, F))
+    y = layer.forward(x, training=True).copy()
+    assert_refused(ValueError, ["dy has shape"], layer.backward, np.ones((B, F, 1)))
+    assert_same_bits("dx", layer.backward(x), y)
+
+
+def test_in_training_results_are_memory_of_the_layer():
+    layer, x = Dropout(0.5, seed=0), np.ones((B, F), np.float32)
+    y, dx = layer.forward(x, training=True), layer.backward(x)
+    again, dx_again = layer.forward(x, training=True), layer.backward(x)
+    assert np.shares_memory(y, again) and np.shares_memory(dx, dx_again)
+    assert not np.shares_memory(y, dx)
+    assert not any(np.shares_memory(x, array) for array in (y, dx))
+    assert layer.forward(x) is x and layer.backward(x) is x
+
+
+def test_arguments_are_taken_as_they_are_and_left_alone():
+    layer, x = Dropout(0.5, seed=0), rng().integers(-4, 5, (B, T, F))
+    expected = Dropout(0.5, seed=0).forward(x.astype(np.float32), training=True)
+    for same in (x.astype(np.float64), x.astype(np.int8), x.tolist(), x[::-1][::-1]):
+        layer = Dropout(0.5, seed=0)
+        if isinstance(same, np.ndarray):
+            same.flags.writeable = False
+        assert_same_bits("y", layer.forward(same, training=True), expected)
+        dx = layer.backward(same)
+        assert_same_bits("dx", dx, expected)
+    np.testing.assert_array_equal(same, x)
+
+
+@every_dtype
+@pytest.mark.parametrize("per_sequence", [False, True])
+def test_a_training_step_allocates_nothing(dtype, per_sequence):
+    layer = Dropout(0.5, seed=0, per_sequence=per_sequence, dtype=dtype)
+    x = np.ones((200, 5, 60), dtype)
+
+    def step():
+        layer.forward(x, training=True)
+        layer.backward(x)
+
+    for _ in range(3):
+        step()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        step()
+        assert tracemalloc.get_traced_memory()[1] - before < 8_000  # the smallest mask has 48,000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("per_sequence", [False, True])
+def test_a_change_of_the_batch_changes_no_result(per_sequence):
+    layer = Dropout(0.5, seed=0, per_sequence=per_sequence)
+    for shape in ((B, T, F), (1, T, F), (7, T, F), (B, F), (B, T, F), (T, B, F)):
+        fresh = Dropout(0.5, per_sequence=per_sequence)
+        fresh.load_state_dict(layer.state_dict())
+        x, dy = rng(0).normal(size=shape), rng(1).normal(size=shape)
+        results = [
+            {"y": some.forward(x, training=True), "dx": some.backward(dy)}
+            for some in (layer, fresh)
+        ]
+        assert_all_same_bits(*results)
+
+
+@pytest.mark.parametrize("dtype", [None, "float64"])
+def test_a_copy_draws_the_same_masks_independently(dtype):
+    layer = Dropout(0.5, seed=0, per_sequence=True)
+    masks(layer, (B, T, F), 2)
+    twin = layer.copy(dtype)
+    assert twin.dtype == (dtype or "float32") and twin.flat_params.dtype == twin.dtype
+    assert repr(twin) == repr(layer)
+    assert_refused(RuntimeError, ["backward"], twin.backward, np.ones((B, T, F)))
+    expected = masks(twin, (B, T, F), 3)
+    for a, b in zip(masks(layer, (B, T, F), 3), expected, strict=True):
+        assert_close("mask", a, b, 0)
+
+
+def test_a_copy_of_a_model_draws_the_same_masks():
+    model, x = stack(), rng().normal(size=(B, T, F))
+    twin = model.copy()
+    for _ in range(2):
+        assert_same_bits("y", twin.forward(x, training=True), model.forward(x, training=True))
+
+
+# --- bad input ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rate", "error"),
+    [(1.0, ValueError), (1, ValueError), (-0.1, ValueError), (np.nan, ValueError),
+     (np.inf, ValueError), ("0.5", TypeError), (None, TypeError), (True, TypeError)],
+)  # fmt: skip
+def test_a_rate_outside_0_to_1_is_refused(rate, error):
+    assert_refused(error, [f"Dropout: rate is {rate!r}"], Dropout, rate)
+
+
+def test_the_wanted_range_of_the_rate_is_told():
+    assert_refused(ValueError, ["it must lie in [0.0, 1.0)"], Dropout, 1.5)
+
+
+def test_other_bad_arguments_are_refused_by_name():
+    for seed, error in (("a", TypeError), (-1, ValueError), (1.5, TypeError)):
+        assert_refused(error, [f"Dropout: seed is {seed!r}"], Dropout, 0.5, seed=seed)
+    for value in ("yes", 1, None):
+        fragments = [f"Dropout: per_sequence is {value!r}", "True or False"]
+        assert_refused(TypeError, fragments, Dropout, 0.5, per_sequence=value)
+    for dtype in ("float16", "int32", "nonsense"):
+        fragments = [f"Dropout: dtype is {dtype!r}", "'float32' or 'float64'"]
+        assert_refused(ValueError, fragments, Dropout, 0.5, dtype=dtype)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("shape", [(), (5,), (0, 5), (3, 0, 5)])
+def test_x_of_a_wrong_shape_is_refused(shape, training):
+    fragments = [f"Dropout.forward: x has shape {shape}; wanted (batch, ...)"]
+    assert_refused(ValueError, fragments, Dropout(0.5).forward, np.ones(shape), training=training)
+
+
+@pytest.mark.parametrize("x", [np.ones((3, 5), complex), np.full((3, 5), "1"), None, {}])
+def test_x_without_real_numbers_is_refused(x):
+    fragments = ["Dropout.forward: x ", "real numbers"]
+    assert_refused(TypeError, fragments, Dropout(0.5).forward, x)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_wrong_gradient_is_refused_with_both_shapes(training):
+    layer = Dropout(0.5)
+    layer.forward(np.ones((B, F)), training=training)
+    fragments = ["Dropout.backward: dy has shape (3, 6)", "(3, 5)"]
+    assert_refused(ValueError, fragments, layer.backward, np.ones((B, F + 1)))
+    fragments = ["Dropout.backward: dy ", "real numbers"]
+    assert_refused(TypeError, fragments, layer.backward, np.ones((B, F), complex))
