@@ -11,7 +11,17 @@
 from rnnlite import datasets, functional, gradcheck, initializers, reference, schedules
 from rnnlite.clipping import clip_gradients
 from rnnlite.custom import custom_cell
-from rnnlite.layers import GRU, LSTM, RNN, Bidirectional, Dense, Recurrent, Sequential
+from rnnlite.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    Recurrent,
+    Sequential,
+)
 from rnnlite.losses import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
 from rnnlite.optim import SGD, Adam
 from rnnlite.threads import get_num_threads, set_num_threads
@@ -26,6 +36,8 @@ __all__ = [
     "Adam",
     "Bidirectional",
     "Dense",
+    "Dropout",
+    "Embedding",
     "Recurrent",
     "Sequential",
     "binary_cross_entropy",

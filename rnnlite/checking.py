@@ -29,6 +29,11 @@ def whole_number(where, name, value, least=1):
     return number
 
 
+def seed(where, value):
+    """``value`` as a seed: a whole number, or None for a different one each time."""
+    return None if value is None else whole_number(where, "seed", value, 0)
+
+
 def real_number(where, name, value, low, high, *, low_included=True, high_included=True):
     """``value`` as a finite float between ``low`` and ``high``."""
     if isinstance(value, (bool, str)) or not isinstance(

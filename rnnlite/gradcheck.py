@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.layers import Layer, Recurrent
+from rnnlite.layers import Embedding, Layer, Recurrent, Sequential
 from rnnlite.losses import softmax_cross_entropy
 
 TOLERANCE = 1e-6
@@ -252,6 +252,13 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
     return notes
 
 
+def _takes_indices(layer):
+    """Whether a layer of the library begins with an Embedding: its x has no gradient."""
+    while isinstance(layer, Sequential):
+        layer = layer.layers[0]
+    return isinstance(layer, Embedding)
+
+
 def _random_values(rng, names, units=5):
     return tuple(rng.standard_normal(units) for _ in names)
 
@@ -344,7 +351,7 @@ class _Subject:
                     "central differences need float64 arrays"
                 )
         x = np.asarray(x)
-        whole_numbers = x.dtype.kind in "iub" and not own
+        whole_numbers = x.dtype.kind in "iub" and (not own or _takes_indices(layer))
         self.x = x if whole_numbers else np.array(x, np.float64)
         if labels is not None and loss is None:
             loss = softmax_cross_entropy

@@ -215,7 +215,7 @@ def test_recurrent_dropout_has_the_right_gradient_for_its_mask(name, x):
     layer = stirred(LAYERS[name](recurrent_dropout=0.5, dtype="float64", return_sequences=True))
 
     def output():
-        layer.draw_mask_from(7)
+        layer.draw_masks_from(7)
         return layer.forward(x, training=True).copy()
 
     weights = np.random.default_rng(3).normal(size=output().shape)

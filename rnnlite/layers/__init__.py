@@ -2,6 +2,8 @@
 
 from rnnlite.layers.bidirectional import Bidirectional
 from rnnlite.layers.dense import Dense
+from rnnlite.layers.dropout import Dropout
+from rnnlite.layers.embedding import Embedding
 from rnnlite.layers.gru import GRU
 from rnnlite.layers.layer import Layer
 from rnnlite.layers.lstm import LSTM
@@ -9,4 +11,15 @@ from rnnlite.layers.recurrent import Recurrent
 from rnnlite.layers.rnn import RNN
 from rnnlite.layers.sequential import Sequential
 
-__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "Dense", "Layer", "Recurrent", "Sequential"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Layer",
+    "Recurrent",
+    "Sequential",
+]

@@ -57,7 +57,8 @@ class Bidirectional(Layer):
         self.merge = checking.one_of("Bidirectional", "merge", merge, ("concat", "sum"))
         self.forward_layer, self.backward_layer = layer, layer.copy()
         self.backward_layer.go_backwards = True
-        self.backward_layer.draw_weights(np.random.default_rng(seed))
+        rng = np.random.default_rng(checking.seed("Bidirectional", seed))
+        self.backward_layer.draw_weights(rng)
         self._own()
 
     def _own(self):

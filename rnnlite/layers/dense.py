@@ -62,7 +62,7 @@ class Dense(Layer):
         shapes = {"W": (self.in_features, self.out_features), "b": (self.out_features,)}
         self._forget()
         super().__init__("Dense", shapes, dtype)
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(checking.seed("Dense", seed))
         self.params["W"][...] = initializers.glorot_uniform(rng, in_features, out_features)
 
     def __repr__(self):

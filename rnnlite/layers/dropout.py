@@ -1,14 +1,12 @@
 """Dropout: in training, numbers go missing at random."""
 
-import copy
-
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.layers.layer import Layer
+from rnnlite.layers.random_layer import RandomLayer
 
 
-class Dropout(Layer):
+class Dropout(RandomLayer):
     """Set numbers to zero at random in training, so that no unit can rely on another.
 
     Inverted dropout: what is kept grows, so that the expected value stays,
@@ -58,11 +56,9 @@ class Dropout(Layer):
     def __init__(self, rate, seed=None, per_sequence=False, dtype="float32"):
         self.rate = checking.real_number("Dropout", "rate", rate, 0.0, 1.0, high_included=False)
         self.per_sequence = checking.true_or_false("Dropout", "per_sequence", per_sequence)
-        if seed is not None:
-            seed = checking.whole_number("Dropout", "seed", seed, 0)
         self._forget()
         super().__init__("Dropout", {}, dtype)
-        self._rng = np.random.Generator(np.random.PCG64(seed))
+        self.draw_masks_from(checking.seed("Dropout", seed))
 
     def __repr__(self):
         return f"Dropout({self.rate}{', per_sequence=True' if self.per_sequence else ''})"
@@ -72,57 +68,6 @@ class Dropout(Layer):
         self._draws = self._mask = self._output = self._input_gradient = None
         self._shape = None
         self._masked = False  # whether the last forward was masked
-
-    def copy(self, dtype=None):
-        """An independent layer that will draw the same masks; see ``Layer.copy``."""
-        twin = super().copy(dtype)
-        twin._rng = copy.deepcopy(self._rng)
-        return twin
-
-    def state_dict(self):
-        """All that the next masks depend on, to keep in a checkpoint.
-
-        Returns
-        -------
-        dict
-            ``generator``, the state of the random generator: names and whole
-            numbers only, which JSON can hold.
-
-        Examples
-        --------
-        >>> first, second = Dropout(0.5), Dropout(0.5)
-        >>> second.load_state_dict(first.state_dict())
-        >>> x = np.ones((4, 8))
-        >>> bool(np.all(first.forward(x, training=True) == second.forward(x, training=True)))
-        True
-        """
-        return {"generator": self._rng.bit_generator.state}
-
-    def load_state_dict(self, state):
-        """Go on from a state that ``state_dict`` returned.
-
-        Parameters
-        ----------
-        state : dict
-
-        Raises
-        ------
-        ValueError, TypeError
-            For something else; the layer is then as it was.
-        """
-        where = "Dropout.load_state_dict"
-        if not isinstance(state, dict):
-            raise TypeError(f"{where}: state is a {type(state).__name__}; it must be a dict")
-        if set(state) != {"generator"}:
-            raise ValueError(f"{where}: state has the keys {sorted(state)}; wanted ['generator']")
-        generator = np.random.PCG64(0)
-        try:
-            generator.state = state["generator"]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(
-                f"{where}: state['generator'] is not what state_dict returns: {error!r}"
-            ) from error
-        self._rng = np.random.Generator(generator)
 
     def forward(self, x, lengths=None, training=False, keep=True):
         """Multiply x by a new random mask in training; else pass it on.

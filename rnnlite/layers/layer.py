@@ -38,6 +38,9 @@ class Layer:
 
     def _bind(self, flat_params, flat_grads):
         """Live in these arrays from now on, with the values there were."""
+        if flat_params.dtype != self.dtype:  # without parameters, a layer takes its model's
+            self.dtype = flat_params.dtype
+            self._forget()
         if self.flat_params is not None:
             flat_params[...] = self.flat_params
             flat_grads[...] = self.flat_grads
@@ -82,12 +85,17 @@ class Layer:
         twin.dtype = dtype
         twin.params, twin.grads = {}, {}
         twin.flat_params = twin.flat_grads = None
+        twin.__dict__.update(self._own_state())
         twin._bind(
             aligned_zeros(self.flat_params.size, dtype), aligned_zeros(self.flat_grads.size, dtype)
         )
         twin.flat_params[...] = self.flat_params
         twin._forget()
         return twin
+
+    def _own_state(self):
+        """Attributes that a copy must not share with the original."""
+        return {}
 
     def _forget(self):
         """Drop the memory of the last forward pass and all buffers."""

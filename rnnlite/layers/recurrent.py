@@ -4,10 +4,10 @@ import numpy as np
 
 from rnnlite import cells, checking, initializers
 from rnnlite.engine import Tape, Weights, engine_of
-from rnnlite.layers.layer import Layer
+from rnnlite.layers.random_layer import RandomLayer
 
 
-class Recurrent(Layer):
+class Recurrent(RandomLayer):
     """A recurrent layer of any cell; ``LSTM``, ``RNN`` and ``GRU`` are this with their own.
 
     Parameters
@@ -80,7 +80,7 @@ class Recurrent(Layer):
         self._forget()
         super().__init__(where, shapes, dtype)
         self._initializers = [initializers.get(where, name) for name in (wx_init, wh_init)]
-        self.draw_weights(np.random.default_rng(seed))
+        self.draw_weights(np.random.default_rng(checking.seed(where, seed)))
         for name, value in zip(cell.unit_params, cell.unit_values, strict=True):
             self.params[name][...] = value
 
@@ -95,16 +95,7 @@ class Recurrent(Layer):
         for name, initial in zip(("Wx", "Wh"), self._initializers, strict=True):
             array = self.params[name]
             array[...] = initial(rng, *array.shape, H)
-        self.draw_mask_from(rng.integers(2**63))
-
-    def draw_mask_from(self, seed):
-        """Begin a new stream of dropout masks.
-
-        Parameters
-        ----------
-        seed : int
-        """
-        self._mask_rng = np.random.default_rng(seed)
+        self.draw_masks_from(int(rng.integers(2**63)))
 
     def __repr__(self):
         options = "".join(
@@ -170,7 +161,7 @@ class Recurrent(Layer):
             self._output = self._input_gradient = None
         self._tape.set_lengths(lengths)
         self._tape.set_initial(initial)
-        self._tape.drop(self.recurrent_dropout if training else 0.0, self._mask_rng)
+        self._tape.drop(self.recurrent_dropout if training else 0.0, self._rng)
         if not training:
             y = np.empty(self._output_shape(), self.dtype)
         else:

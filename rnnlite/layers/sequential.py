@@ -42,22 +42,25 @@ class Sequential(Layer):
         self.layers = list(layers)
         if not self.layers:
             raise ValueError("Sequential: layers is empty; it needs at least one layer")
+        decides = 0  # which layer's dtype the model has: the first with parameters
         for position, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
                 raise TypeError(
                     f"Sequential: layers[{position}] is a {type(layer).__name__}; wanted a layer"
                 )
-            if layer.dtype != self.layers[0].dtype:
+            if not self.layers[decides].params:
+                decides = position
+            if layer.params and layer.dtype != self.layers[decides].dtype:
                 raise ValueError(
                     f"Sequential: layers[{position}] computes in {layer.dtype}, "
-                    f"layers[0] in {self.layers[0].dtype}; wanted one dtype"
+                    f"layers[{decides}] in {self.layers[decides].dtype}; wanted one dtype"
                 )
             if layer._in_a_model or any(layer is other for other in self.layers[:position]):
                 raise ValueError(
                     f"Sequential: layers[{position}], {layer!r}, is in a model already, and its "
                     "parameters with it; give this model layer.copy()"
                 )
-        self.dtype = self.layers[0].dtype
+        self.dtype = self.layers[decides].dtype
         self.params, self.grads = {}, {}
         self.flat_params = self.flat_grads = None
         size = self._places()[-1][1]
@@ -78,6 +81,8 @@ class Sequential(Layer):
         return places
 
     def _bind(self, flat_params, flat_grads):
+        if flat_params.dtype != self.dtype:  # a model of nothing but parameterless layers
+            self.dtype = flat_params.dtype
         self.flat_params, self.flat_grads = flat_params, flat_grads
         for position, (layer, (start, end)) in enumerate(
             zip(self.layers, self._places(), strict=True)

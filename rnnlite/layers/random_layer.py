@@ -1,0 +1,69 @@
+"""Layers that draw random masks while training: one seeded stream each."""
+
+import copy
+
+import numpy as np
+
+from rnnlite.layers.layer import Layer
+
+
+class RandomLayer(Layer):
+    """Base of the layers with a random generator of their own."""
+
+    def draw_masks_from(self, seed):
+        """Begin a new stream of masks.
+
+        Parameters
+        ----------
+        seed : int or None
+        """
+        self._rng = np.random.Generator(np.random.PCG64(seed))
+
+    def _own_state(self):
+        return {"_rng": copy.deepcopy(self._rng)}
+
+    def state_dict(self):
+        """All that the next masks depend on, to keep in a checkpoint.
+
+        Returns
+        -------
+        dict
+            ``generator``, the state of the random generator: names and whole
+            numbers only, which JSON can hold.
+
+        Examples
+        --------
+        >>> from rnnlite.layers import Dropout
+        >>> first, second = Dropout(0.5), Dropout(0.5)
+        >>> second.load_state_dict(first.state_dict())
+        >>> x = np.ones((4, 8))
+        >>> bool(np.all(first.forward(x, training=True) == second.forward(x, training=True)))
+        True
+        """
+        return {"generator": self._rng.bit_generator.state}
+
+    def load_state_dict(self, state):
+        """Go on from a state that ``state_dict`` returned.
+
+        Parameters
+        ----------
+        state : dict
+
+        Raises
+        ------
+        ValueError, TypeError
+            For something else; the layer is then as it was.
+        """
+        where = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state, dict):
+            raise TypeError(f"{where}: state is a {type(state).__name__}; it must be a dict")
+        if set(state) != {"generator"}:
+            raise ValueError(f"{where}: state has the keys {sorted(state)}; wanted ['generator']")
+        generator = np.random.PCG64(0)
+        try:
+            generator.state = state["generator"]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"{where}: state['generator'] is not what state_dict returns: {error!r}"
+            ) from error
+        self._rng = np.random.Generator(generator)
