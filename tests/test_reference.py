@@ -1,17 +1,25 @@
 """The plain NumPy twin is itself held to numbers worked out by hand, to loops over single
-numbers, to central differences and to PyTorch; mistakes planted in it must be noticed."""
+numbers, to central differences and to PyTorch; mistakes planted in it must be noticed.
+
+``test_functional.py`` holds the compiled functions to it; their keywords (peepholes, clip, the
+GRU of 2014) are compared here."""
 
 import inspect
 import math
+import sys
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from conftest import assert_all_close, every_dtype
 
-from rnnlite import reference
+from rnnlite import functional, reference
 
 LN3 = math.log(3.0)  # sigmoid(ln 3) = 3/4, sigmoid(-ln 3) = 1/4, sigmoid(0) = 1/2
 ATANH_HALF = math.atanh(0.5)
+
+
+CLIP = 0.6  # in the random problems here it binds about a third of the inputs
 
 
 class Cell(NamedTuple):
@@ -20,7 +28,9 @@ class Cell(NamedTuple):
     shown: str  # attributes of the cache
     biases: tuple = ("b",)
     states: tuple = ("h0",)
+    extra: tuple = ()
     options: tuple = ()
+    file: str = ""  # where its equations stand, if not in the file of that name
 
     @property
     def forward(self):
@@ -32,7 +42,7 @@ class Cell(NamedTuple):
 
     @property
     def arrays(self):
-        return ("x", "Wx", "Wh", *self.biases, *self.states)
+        return ("x", "Wx", "Wh", *self.biases, *self.states, *self.extra)
 
 
 CELLS = {
@@ -41,7 +51,24 @@ CELLS = {
     "rnn-relu": Cell("rnn", 1, "h", options=(("activation", "relu"),)),
     "gru": Cell("gru", 3, "rznh", biases=("b", "bh")),
 }
-every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
+PLAIN_CELLS = dict(CELLS)
+PEEPHOLES = CELLS["lstm"]._replace(extra=("peephole",), file="peephole_lstm")
+CLIPPED = {"options": (("clip", CLIP),), "file": "peephole_lstm"}
+KEYWORD_CELLS = {
+    "lstm-peephole": PEEPHOLES,
+    "lstm-clip": CELLS["lstm"]._replace(**CLIPPED),
+    "lstm-peephole-clip": PEEPHOLES._replace(**CLIPPED),
+    "gru-2014": CELLS["gru"]._replace(options=(("reset_after", False),), file="gru_2014"),
+}
+CELLS |= KEYWORD_CELLS
+
+
+def for_each(cells):
+    return pytest.mark.parametrize("cell", cells.values(), ids=cells.keys())
+
+
+every_cell = for_each(CELLS)
+every_clipped_cell = for_each({name: cell for name, cell in CELLS.items() if "clip" in name})
 
 
 def problem(cell, B=3, T=4, I=2, H=3, lengths=None, initial=True, dtype=np.float64, seed=0):
@@ -49,6 +76,7 @@ def problem(cell, B=3, T=4, I=2, H=3, lengths=None, initial=True, dtype=np.float
     rng = np.random.default_rng(seed)
     K = cell.gates * H
     shapes = {"x": (B, T, I), "Wx": (I, K), "Wh": (H, K), "b": (K,), "bh": (K,)}
+    shapes["peephole"] = (3 * H,)
     arguments = {
         name: rng.normal(0.0, 0.7, shapes.get(name, (B, H))).astype(dtype) for name in cell.arrays
     }
@@ -75,6 +103,15 @@ def padding(lengths, B=3, T=4):
     return np.arange(T) >= np.array([T] * B if lengths is None else lengths)[:, None]
 
 
+def distance_from_clip(cache):
+    """How far each input of an activation is from the bounds: above 0 within, below beyond.
+
+    Columns i, f, g, o and c; inputs of padded steps are left out.
+    """
+    inputs = np.dstack([cache.z, cache.states[1][:, 1:]])[cache.inputs[-1][:, :, 0]]
+    return cache.clip - np.abs(inputs)
+
+
 # --- the gradient check -------------------------------------------------------------------
 
 
@@ -92,12 +129,14 @@ def central_differences(loss, array, step=1e-5):
     return gradient
 
 
-def worst_error(cell, backward=None, lengths=None, initial=True, use_dh=True, use_final=True):
+def worst_error(cell, lengths=None, initial=True, use_dh=True, use_final=True):
     """Largest error of any gradient, relative to the largest element of its array."""
     arguments = problem(cell, lengths=lengths, initial=initial)
     arguments["x"][padding(lengths)] = np.nan
     h, states, cache = run(cell.forward, arguments)
     dh, dfinal = upstream(h, states)
+    if "clip" in arguments:  # no difference may be taken across the kink
+        assert np.abs(distance_from_clip(cache)).min() > 1e-4
 
     def loss():
         h, states, _ = run(cell.forward, arguments)
@@ -106,9 +145,7 @@ def worst_error(cell, backward=None, lengths=None, initial=True, use_dh=True, us
 
     given = dh.copy()
     given[padding(lengths)] = np.nan
-    gradients = (backward or cell.backward)(
-        given if use_dh else None, cache, *(dfinal if use_final else ())
-    )
+    gradients = cell.backward(given if use_dh else None, cache, *(dfinal if use_final else ()))
     errors = []
     for name in cell.arrays:
         if arguments[name] is None:
@@ -135,13 +172,27 @@ def test_every_gradient_equals_central_differences(cell, lengths, initial, use_d
     assert error < NOTICED
 
 
-def planted(function, old, new):
-    """The function with one piece of its source replaced."""
-    source = inspect.getsource(getattr(reference, function))
-    assert source.count(old) == 1, f"{function} holds {old!r} {source.count(old)} times"
-    namespace = dict(vars(reference))
-    exec(compile(source.replace(old, new), f"<{function} with a mistake>", "exec"), namespace)
-    return namespace[function]
+@every_clipped_cell
+@pytest.mark.parametrize("lengths", [None, (4, 1, 2)], ids=["full", "ragged"])
+def test_the_checks_see_inputs_within_the_clip_and_beyond_it(cell, lengths):
+    _, _, cache = run(cell.forward, problem(cell, lengths=lengths))
+    for name, distance in zip("ifgoc", np.split(distance_from_clip(cache), 5, axis=1), strict=True):
+        assert (distance > 0).any(), name
+        assert (distance < 0).any(), name
+
+
+def plant(monkeypatch, cell, direction, old, new):
+    """Replace one piece of the source of the cell's equations."""
+    file = cell.file or cell.name
+    name = f"{file}_{direction}"
+    home = sys.modules[f"rnnlite.reference.{file}"]
+    source = inspect.getsource(getattr(home, name))
+    assert source.count(old) == 1, f"{name} holds {old!r} {source.count(old)} times"
+    namespace = dict(vars(home))
+    exec(compile(source.replace(old, new), f"<{name} with a mistake>", "exec"), namespace)
+    for place, module in list(sys.modules.items()):
+        if place.startswith("rnnlite.reference") and hasattr(module, name):
+            monkeypatch.setattr(module, name, namespace[name])
 
 
 WRONG_BACKWARD = [
@@ -164,6 +215,24 @@ WRONG_BACKWARD = [
     ("gru", "dh_n = dx_n * r", "dh_n = dx_n", "the recurrent half without its reset"),
     ("gru", "da_z = dz", "da_z = 1.001 * dz", "0.1% in the update gate"),
     ("gru", "da_r = dr", "da_r = 0.999 * dr", "0.1% in the reset gate"),
+    ("lstm-peephole", "dc + dz_o * p_o", "dc", "the output gate's peephole is forgotten"),
+    ("lstm-peephole", "+ dz_i * p_i", "+ dz_i * p_f", "the peephole of another gate"),
+    ("lstm-peephole", "+ dz_f * p_f", "+ 0.999 * dz_f * p_f", "0.1% in the forget gate's peephole"),
+    ("lstm-peephole", "dz_o * c[:, 1:]", "dz_o * c[:, :-1]", "the output gate saw the old state"),
+    ("lstm-peephole", "dz_i * c[:, :-1]", "dz_i * c[:, 1:]", "the input gate saw the new state"),
+    ("lstm-peephole", "dz_f * c[:, :-1],", "1.001 * dz_f * c[:, :-1],", "0.1% in dpeephole"),
+    ("lstm-peephole", "dc_before, dc)", "dc_before, 0)", "padding stops the gradient of c"),
+    ("lstm-clip", "(1 - i) * in_i", "(1 - i)", "a slope beyond the clip, input gate"),
+    ("lstm-clip", "(1 - f) * in_f", "(1 - f)", "a slope beyond the clip, forget gate"),
+    ("lstm-clip", "(1 - g**2) * in_g", "(1 - g**2)", "a slope beyond the clip, candidate"),
+    ("lstm-clip", "(1 - o) * in_o", "(1 - o)", "a slope beyond the clip, output gate"),
+    ("lstm-clip", "(1 - tanh_c**2) * in_c", "(1 - tanh_c**2)", "a slope beyond the clip, c"),
+    ("lstm-clip", "np.tanh(bounded(c[:, t + 1], clip))", "np.tanh(c[:, t + 1])", "c not clipped"),
+    ("gru-2014", "drh * r +", "drh +", "the reset gate on the way back"),
+    ("gru-2014", "+ drh * r", "+ 1.001 * drh * r", "0.1% through the reset gate"),
+    ("gru-2014", "dr = drh", "dr = 0.999 * drh", "0.1% in the reset gate"),
+    ("gru-2014", "cache.r * h[:, :-1]", "h[:, :-1]", "dWh_n from the state without its reset"),
+    ("gru-2014", "dh_before, dh)", "dh_before, 0)", "padding stops the gradient of h"),
 ]
 
 
@@ -172,10 +241,9 @@ WRONG_BACKWARD = [
     [mistake[:3] for mistake in WRONG_BACKWARD],
     ids=[f"{name}: {what}" for name, _, _, what in WRONG_BACKWARD],
 )
-def test_the_gradient_check_refuses_a_planted_mistake(name, old, new):
-    cell = CELLS[name]
-    wrong = planted(f"{cell.name}_backward", old, new)
-    assert worst_error(cell, wrong, lengths=(4, 3, 2)) > 10 * NOTICED
+def test_the_gradient_check_refuses_a_planted_mistake(monkeypatch, name, old, new):
+    plant(monkeypatch, CELLS[name], "backward", old, new)
+    assert worst_error(CELLS[name], lengths=(4, 3, 2)) > 10 * NOTICED
 
 
 # --- numbers worked out by hand -----------------------------------------------------------
@@ -205,6 +273,46 @@ def test_one_lstm_step_by_hand():
     np.testing.assert_allclose(gradients.dWh[0], np.multiply(dz, 7.0), rtol=1e-14)
     assert gradients.dc0.item() == pytest.approx(0.75 * dc, rel=1e-14)
     assert gradients.dh0.item() == gradients.dx.item() == 0.0  # both weights are zero
+
+
+def test_one_lstm_step_with_peepholes_by_hand():
+    p = [1.0, (LN3 - 4.0) / 2, 2.0]  # i and f see c0 = 2, o sees c_1 = 1.875
+    b = [LN3 - 2.0, 4.0, ATANH_HALF, -LN3 - 3.75]  # so i = f = 3/4, g = 1/2, o = 1/4
+    h, (hT, cT), cache = reference.lstm_forward(
+        [[[5.0]]], np.zeros((1, 4)), np.zeros((1, 4)), b, c0=[[2.0]], peephole=p
+    )
+    shown = [getattr(cache, name).item() for name in "ifgo"]
+    np.testing.assert_allclose(shown, [0.75, 0.75, 0.5, 0.25], rtol=1e-14)
+    c = 1.875  # 3/4 * 2 + 3/4 * 1/2
+    assert cT.item() == cache.c.item() == pytest.approx(c, rel=1e-14)
+    assert h.item() == hT.item() == pytest.approx(math.tanh(c) / 4, rel=1e-14)
+
+    gradients = reference.lstm_backward([[[1.0]]], cache)
+    dz_o = math.tanh(c) * 0.1875  # dh * tanh c * o (1 - o)
+    dc = 0.25 * (1 - math.tanh(c) ** 2) + 2.0 * dz_o  # dh * o * (1 - tanh^2 c) + p_o dz_o
+    dz_i = dc * 0.5 * 0.1875  # dc * g * i (1 - i)
+    dz_f = dc * 2.0 * 0.1875  # dc * c0 * f (1 - f)
+    dz_g = dc * 0.75 * 0.75  # dc * i * (1 - g^2)
+    np.testing.assert_allclose(gradients.db, [dz_i, dz_f, dz_g, dz_o], rtol=1e-13)
+    np.testing.assert_allclose(gradients.dpeephole, [2 * dz_i, 2 * dz_f, c * dz_o], rtol=1e-13)
+    assert gradients.dc0.item() == pytest.approx(0.75 * dc + dz_i + p[1] * dz_f, rel=1e-13)
+
+
+def test_one_clipped_lstm_step_by_hand():
+    b = [5.0, -9.0, ATANH_HALF, 0.0]  # clip = ln 3: i = 3/4, f = 1/4; within it g = o = 1/2
+    h, (_, cT), cache = reference.lstm_forward(
+        [[[5.0]]], np.zeros((1, 4)), np.zeros((1, 4)), b, c0=[[8.0]], clip=LN3
+    )
+    shown = [getattr(cache, name).item() for name in "ifgo"]
+    np.testing.assert_allclose(shown, [0.75, 0.25, 0.5, 0.5], rtol=1e-14)
+    assert cT.item() == pytest.approx(2.375, rel=1e-14)  # 2 + 3/8: the state itself is free
+    assert h.item() == pytest.approx(0.4, rel=1e-14)  # tanh(ln 3) = 4/5
+
+    gradients = reference.lstm_backward([[[1.0]]], cache, dcT=[[1.0]])
+    assert type(gradients) is reference.LSTMGradients
+    dz = [0.0, 0.0, 0.5625, 0.2]  # beyond, beyond, dc * i * (1 - g^2), 4/5 * o (1 - o)
+    np.testing.assert_allclose(gradients.db, dz, rtol=1e-14)
+    assert gradients.dc0.item() == pytest.approx(0.25, rel=1e-14)  # none through tanh[c]
 
 
 def test_two_tanh_rnn_steps_by_hand():
@@ -252,6 +360,30 @@ def test_one_gru_step_by_hand():
     np.testing.assert_allclose(gradients.dh0, [[0.84375]], rtol=1e-13)  # z + r dx_n * Wh_n
 
 
+def test_one_step_of_the_gru_of_2014_by_hand():
+    # r h0 = 1, so h_n = 1 * 1 + 2 = 3; a reset after the product would give 1/2 * 4 = 2.
+    h, hT, cache = reference.gru_forward(
+        [[[0.0]]],
+        np.zeros((1, 3)),
+        [[0.0, 0.0, 1.0]],
+        b=[0.0, LN3 - 1.0, ATANH_HALF - 3.0],
+        bh=[0.0, 1.0, 2.0],
+        h0=[[2.0]],
+        reset_after=False,
+    )
+    shown = [getattr(cache, name).item() for name in "rzn"]
+    np.testing.assert_allclose(shown, [0.5, 0.75, 0.5], rtol=1e-14)
+    assert h.item() == hT.item() == pytest.approx(1.625, rel=1e-14)  # 1/4 * 1/2 + 3/4 * 2
+    gradients = reference.gru_backward([[[1.0]]], cache)
+    da_n = 0.1875  # (1 - z) * (1 - n^2)
+    da_r = 0.09375  # da_n * Wh_n * h0 * r (1 - r)
+    da_z = 0.28125  # (h0 - n) * z (1 - z)
+    np.testing.assert_allclose(gradients.db, [da_r, da_z, da_n], rtol=1e-13)
+    np.testing.assert_allclose(gradients.dbh, [da_r, da_z, da_n], rtol=1e-13)
+    np.testing.assert_allclose(gradients.dWh[0], [2 * da_r, 2 * da_z, da_n], rtol=1e-13)  # r h0 = 1
+    np.testing.assert_allclose(gradients.dh0, [[0.84375]], rtol=1e-13)  # z + da_n * Wh_n * r
+
+
 def test_sigmoid_is_accurate_and_silent_everywhere():
     a = np.array([-1e300, -1000.0, -40.0, -LN3, 0.0, LN3, 40.0, 1e300])
     expected = [0.0, 0.0, 1 / (1 + math.exp(40.0)), 0.25, 0.5, 0.75, 1.0, 1.0]
@@ -270,36 +402,47 @@ def weighted(row, matrix, column):
     return sum(row[k] * matrix[k][column] for k in range(len(row)))
 
 
-def lstm_by_numbers(x, Wx, Wh, b, h0, c0):
+def lstm_by_numbers(x, Wx, Wh, b, h0, c0, peephole=None, clip=math.inf):
     H, outputs, states = len(Wh), [], []
+    p = peephole or [0.0] * (3 * H)
+
+    def held(a):
+        return min(max(a, -clip), clip)
+
     for row in range(len(x)):
         h, c, sequence = list(h0[row]), list(c0[row]), []
         for x_t in x[row]:
             z = [weighted(x_t, Wx, k) + weighted(h, Wh, k) + b[k] for k in range(4 * H)]
             for unit in range(H):
-                i = one_number(z[unit])
-                f = one_number(z[H + unit])
-                g = math.tanh(z[2 * H + unit])
-                o = one_number(z[3 * H + unit])
+                i = one_number(held(z[unit] + p[unit] * c[unit]))
+                f = one_number(held(z[H + unit] + p[H + unit] * c[unit]))
+                g = math.tanh(held(z[2 * H + unit]))
                 c[unit] = f * c[unit] + i * g
-                h[unit] = o * math.tanh(c[unit])
+                o = one_number(held(z[3 * H + unit] + p[2 * H + unit] * c[unit]))
+                h[unit] = o * math.tanh(held(c[unit]))
             sequence.append(list(h))
         outputs.append(sequence)
         states.append(c)
     return outputs, states
 
 
-def gru_by_numbers(x, Wx, Wh, b, bh, h0):
+def gru_by_numbers(x, Wx, Wh, b, bh, h0, reset_after=True):
     H, outputs = len(Wh), []
     for row in range(len(x)):
         h, sequence = list(h0[row]), []
         for x_t in x[row]:
             from_x = [weighted(x_t, Wx, k) + b[k] for k in range(3 * H)]
             from_h = [weighted(h, Wh, k) + bh[k] for k in range(3 * H)]
+            r = [one_number(from_x[unit] + from_h[unit]) for unit in range(H)]
+            reset = [r[unit] * h[unit] for unit in range(H)]
             for unit in range(H):
-                r = one_number(from_x[unit] + from_h[unit])
                 z = one_number(from_x[H + unit] + from_h[H + unit])
-                n = math.tanh(from_x[2 * H + unit] + r * from_h[2 * H + unit])
+                candidate = 2 * H + unit
+                if reset_after:
+                    h_n = r[unit] * from_h[candidate]
+                else:
+                    h_n = weighted(reset, Wh, candidate) + bh[candidate]
+                n = math.tanh(from_x[candidate] + h_n)
                 h[unit] = (1 - z) * n + z * h[unit]
             sequence.append(list(h))
         outputs.append(sequence)
@@ -318,9 +461,9 @@ def rnn_by_numbers(x, Wx, Wh, b, h0, activation):
     return outputs
 
 
-def difference_from_numbers(cell, forward):
+def difference_from_numbers(cell):
     arguments = problem(cell, B=2, T=3, I=2, H=2, seed=3)
-    h, states, _ = run(forward, arguments)
+    h, states, _ = run(cell.forward, arguments)
     lists = {name: getattr(a, "tolist", lambda a=a: a)() for name, a in arguments.items()}
     del lists["lengths"]
     if cell.name == "lstm":
@@ -332,7 +475,7 @@ def difference_from_numbers(cell, forward):
 
 @every_cell
 def test_forward_equals_a_loop_over_single_numbers(cell):
-    assert difference_from_numbers(cell, cell.forward) < 1e-14
+    assert difference_from_numbers(cell) < 1e-14
 
 
 WRONG_FORWARD = [
@@ -346,6 +489,15 @@ WRONG_FORWARD = [
      "z[:, t] * n[:, t] + (1 - z[:, t]) * h[:, t]", "the update gate the other way round"),
     ("gru", "x_r, x_z, x_n = np", "x_z, x_r, x_n = np", "gates in another order"),
     ("gru", "@ Wh + bh", "@ Wh", "no recurrent bias"),
+    ("lstm-peephole", "p_i, p_f, p_o)", "p_i, p_o, p_f)", "peepholes in ONNX's order"),
+    ("lstm-peephole", "p_o * c_new", "p_o * c[:, t]", "the output gate sees the old state"),
+    ("lstm-peephole", "p_f * c[:, t]", "p_f * h[:, t]", "the forget gate sees h"),
+    ("lstm-clip", "np.tanh(bounded(c_new, clip))", "np.tanh(c_new)", "the cell state not clipped"),
+    ("lstm-clip", "bounded(z_g, clip)", "z_g", "the candidate not clipped"),
+    ("lstm-clip", "c_new = f", "c_new = 0.5 * f", "another cell state"),
+    ("gru-2014", "(r[:, t] * h[:, t]) @ Wh_n + bh_n", "r[:, t] * (h[:, t] @ Wh_n + bh_n)",
+     "the reset after the product"),
+    ("gru-2014", "@ Wh_n + bh_n", "@ Wh_n", "no recurrent bias of the candidate"),
 ]  # fmt: skip
 
 
@@ -354,10 +506,123 @@ WRONG_FORWARD = [
     [mistake[:3] for mistake in WRONG_FORWARD],
     ids=[f"{name}: {what}" for name, _, _, what in WRONG_FORWARD],
 )
-def test_the_loop_over_numbers_refuses_a_wrong_forward(name, old, new):
+def test_the_loop_over_numbers_refuses_a_wrong_forward(monkeypatch, name, old, new):
     """No gradient check can: the derivative of a wrong function may well be right."""
+    plant(monkeypatch, CELLS[name], "forward", old, new)
+    assert difference_from_numbers(CELLS[name]) > 1e-3
+
+
+# --- peepholes and clip -------------------------------------------------------------------
+
+
+def all_results(cell, arguments, module=reference):
+    """Everything that forward and backward give, by name."""
+    forward, backward = (
+        getattr(module, f"{cell.name}_{direction}") for direction in ("forward", "backward")
+    )
+    h, states, cache = run(forward, arguments)
+    dh, dfinal = upstream(h, states)
+    results = {"h": h} | {f"{s} final": a for s, a in zip(cell.states, states, strict=True)}
+    results |= {f"cache.{name}": getattr(cache, name) for name in cell.shown}
+    return results | backward(dh, cache, *dfinal)._asdict()
+
+
+def test_peepholes_of_zero_and_a_wide_clip_change_nothing():
+    cell = CELLS["lstm"]
+    arguments = problem(cell, lengths=[2, 4, 1])
+    plain = all_results(cell, arguments)
+    for keywords in ({"peephole": np.zeros(9)}, {"clip": 50}, {"peephole": [0] * 9, "clip": 1e6}):
+        others = all_results(cell, arguments | keywords)
+        assert ("dpeephole" in others) == ("peephole" in keywords)
+        for name, array in plain.items():
+            np.testing.assert_array_equal(others[name], array, err_msg=name)
+
+
+@every_clipped_cell
+@pytest.mark.parametrize("module", [reference, functional], ids=["reference", "functional"])
+def test_far_beyond_the_clip_gates_are_constant_and_without_gradient(cell, module):
+    arguments = problem(cell)
+    arguments["b"] = 100 * np.sign(arguments["b"])
+    results = all_results(cell, arguments, module)
+    bounds = {
+        "i": reference.sigmoid(CLIP * np.sign(arguments["b"][:3])),
+        "f": reference.sigmoid(CLIP * np.sign(arguments["b"][3:6])),
+        "g": np.tanh(CLIP * np.sign(arguments["b"][6:9])),
+        "o": reference.sigmoid(CLIP * np.sign(arguments["b"][9:])),
+    }
+    for name, bound in bounds.items():
+        expected = np.broadcast_to(bound, (3, 4, 3))
+        np.testing.assert_allclose(results[f"cache.{name}"], expected, rtol=1e-13, err_msg=name)
+    for name in {"dx", "dWx", "dWh", "db", "dh0", "dpeephole"} & set(results):
+        assert not results[name].any(), name
+    # What is left flows through the cell state: dc0 = f^4 dcT, and less or more through tanh[c].
+    assert results["dc0"].all()
+
+
+@pytest.mark.parametrize("module", [reference, functional], ids=["reference", "functional"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_at_the_very_bound_there_is_no_slope(module, sign):
+    b = np.array([sign * CLIP] * 4)
+    x, zero = np.ones((1, 1, 1)), np.zeros((1, 4))
+    _, _, cache = module.lstm_forward(x, zero, zero, b, c0=[[0.1]], clip=CLIP)
+    assert not module.lstm_backward([[[1.0]]], cache).db.any()
+    _, _, cache = module.lstm_forward(x, zero, zero, b * 0.999, c0=[[0.1]], clip=CLIP)
+    assert module.lstm_backward([[[1.0]]], cache).db.all()
+
+
+# --- the compiled functions ---------------------------------------------------------------
+
+
+@for_each(KEYWORD_CELLS)
+@every_dtype
+@pytest.mark.parametrize("lengths", [None, (4, 1, 2, 3, 1)], ids=["full", "ragged"])
+@pytest.mark.parametrize("H", [1, 3, 5, 16, 33])
+@pytest.mark.parametrize("initial", [True, False], ids=["h0 given", "h0 zero"])
+def test_functional_gives_the_same_numbers(cell, dtype, lengths, H, initial):
+    arguments = problem(cell, B=5, I=3, H=H, lengths=lengths, initial=initial, dtype=dtype, seed=4)
+    wide = {  # the truth is computed from exactly the numbers that were given
+        name: value.astype(np.float64) if isinstance(value, np.ndarray) else value
+        for name, value in arguments.items()
+    }
+    if "clip" in arguments:  # rounding moves no number across the kink
+        assert np.abs(distance_from_clip(run(cell.forward, wide)[2])).min() > 1e-5
+    tolerance = 1e-12 if dtype == np.float64 else 1e-5
+    truth = all_results(cell, wide)
+    assert_all_close(all_results(cell, arguments, functional), truth, tolerance, dtype)
+
+
+@for_each(KEYWORD_CELLS)
+def test_results_have_the_types_of_functional(cell):
+    arguments = problem(cell)
+    gradients = cell.backward(None, cell.forward(**arguments)[2])
+    fast = getattr(functional, f"{cell.name}_forward")(**arguments)[2]
+    expected = getattr(functional, f"{cell.name}_backward")(None, fast)
+    assert type(gradients).__name__ == type(expected).__name__
+    assert gradients._fields == expected._fields
+
+
+REFUSED = [
+    ("lstm", {"clip": 0.0}, ValueError, r"clip is 0\.0"),
+    ("lstm", {"clip": -1}, ValueError, r"clip is -1"),
+    ("lstm", {"clip": math.inf}, ValueError, r"clip is inf"),
+    ("lstm", {"clip": math.nan}, ValueError, r"clip is nan"),
+    ("lstm", {"clip": "1"}, TypeError, r"clip is '1'"),
+    ("lstm", {"clip": True}, TypeError, r"clip is True"),
+    ("lstm", {"clip": [1.0]}, TypeError, r"clip is \[1\.0\]"),
+    ("lstm", {"peephole": np.zeros(12)}, ValueError, r"peephole has shape \(12,\); wanted \(9,\)"),
+    ("lstm", {"peephole": np.zeros((3, 3))}, ValueError, r"peephole has shape \(3, 3\)"),
+    ("lstm", {"peephole": ["p"] * 9}, TypeError, r"peephole h"),
+    ("gru", {"reset_after": None}, TypeError, r"reset_after is None"),
+    ("gru", {"reset_after": 0}, TypeError, r"reset_after is 0"),
+]
+
+
+@pytest.mark.parametrize("module", [reference, functional], ids=["reference", "functional"])
+@pytest.mark.parametrize(("name", "keywords", "error", "message"), REFUSED)
+def test_keywords_are_refused_by_name(module, name, keywords, error, message):
     cell = CELLS[name]
-    assert difference_from_numbers(cell, planted(f"{cell.name}_forward", old, new)) > 1e-3
+    with pytest.raises(error, match=f"^{name}_forward: {message}"):
+        getattr(module, f"{name}_forward")(**problem(cell) | keywords)
 
 
 # --- lengths, states, cache, dtype --------------------------------------------------------
@@ -370,7 +635,7 @@ def test_a_padded_row_behaves_as_if_it_were_alone(cell):
     h, states, cache = run(cell.forward, arguments)
     dh, dfinal = upstream(h, states)
     together = cell.backward(dh, cache, *dfinal)
-    weights = {name: 0.0 for name in ("Wx", "Wh", *cell.biases)}
+    weights = {name: 0.0 for name in ("Wx", "Wh", *cell.biases, *cell.extra)}
     for row, length in enumerate(lengths):
         alone = arguments | {"x": arguments["x"][row : row + 1, :length], "lengths": None}
         for name in cell.states:
@@ -731,7 +996,7 @@ def torch_twin(torch, cell, arguments):
     return module
 
 
-@every_cell
+@for_each(PLAIN_CELLS)
 @pytest.mark.parametrize("lengths", [None, (2, 5, 1, 4)], ids=["full", "packed"])
 def test_everything_equals_pytorch(torch, cell, lengths):
     arguments = problem(cell, B=4, T=5, I=3, H=6, lengths=lengths, seed=9)

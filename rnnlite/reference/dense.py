@@ -1,0 +1,37 @@
+"""The affine map y = x W + b; its gradients also end every cell's way back."""
+
+from collections import namedtuple
+
+import numpy as np
+
+from rnnlite.reference.arrays import float_type, shaped
+
+DenseGradients = namedtuple("DenseGradients", "dx dW db")
+
+
+def dense_forward(x, W, b):
+    """Affine map ``y = x W + b``: x (..., I), W (I, O), b (O,), y (..., O).
+
+    >>> print(dense_forward([[1.0, 2.0]], [[1.0], [10.0]], [100.0]))
+    [[121.]]
+    """
+    dtype = float_type(x, W, b)
+    W = shaped("dense_forward", "W", W, ("input", "output"), dtype)
+    x = shaped("dense_forward", "x", x, (*np.shape(x)[:-1], len(W)), dtype)
+    b = shaped("dense_forward", "b", b, (W.shape[1],), dtype)
+    return x @ W + b
+
+
+def dense_backward(dy, x, W):
+    """Gradients (dx, dW, db) of ``dense_forward``: dy (..., O), x (..., I), W (I, O).
+
+    >>> dx, dW, db = dense_backward([[1.0]], [[1.0, 2.0]], [[1.0], [10.0]])
+    >>> print(dx, dW.ravel(), db)
+    [[ 1. 10.]] [1. 2.] [1.]
+    """
+    dtype = float_type(dy, x, W)
+    W = shaped("dense_backward", "W", W, ("input", "output"), dtype)
+    x = shaped("dense_backward", "x", x, (*np.shape(x)[:-1], len(W)), dtype)
+    dy = shaped("dense_backward", "dy", dy, (*x.shape[:-1], W.shape[1]), dtype)
+    rows_x, rows_dy = x.reshape(-1, len(W)), dy.reshape(-1, W.shape[1])
+    return DenseGradients(dy @ W.T, rows_x.T @ rows_dy, rows_dy.sum(axis=0))  # y = x W + b
