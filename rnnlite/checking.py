@@ -8,7 +8,7 @@ import numpy as np
 def float_dtype(where, dtype):
     """float32 or float64 as a numpy.dtype."""
     try:
-        result = np.dtype(dtype)
+        result = None if dtype is None else np.dtype(dtype)
     except TypeError:
         result = None
     if result not in (np.float32, np.float64):

@@ -66,7 +66,7 @@ class Tape:
         self.keep = keep
         slots = T if keep else 1
         self.Hp = Hp = padded(H, self.dtype)
-        self.hx = padded(I + 1, self.dtype)
+        self.hx = padded(I + 1 + cell.recurrent_bias, self.dtype)
         self.ld = self.hx + Hp
         self.gate_row = cell.width * Hp
 
@@ -177,16 +177,16 @@ def _segments(cell, I, H, hx, Hp, dtype):
     """
     segments, start = [], 0
     for number, block in enumerate(cell.blocks):
-        uses = (block.x_gate is not None, block.h_gate is not None and not block.after_reset)
+        x_gate, h_gate, bias_gate = _gates_of(cell, block)
+        uses = (x_gate >= 0, bias_gate >= 0, h_gate >= 0)
         if segments and segments[-1][0] == uses:
             segments[-1][2] += 1
         else:
             segments.append([uses, number, 1])
     rows = []
-    for (uses_x, uses_h), first, count in segments:
-        one = uses_x or cell.recurrent_bias
-        column = hx - (I * uses_x + one)
-        K = I * uses_x + one + H * uses_h
+    for (uses_x, uses_bias, uses_h), first, count in segments:
+        K = (I + 1) * uses_x + uses_bias + H * uses_h
+        column = hx - cell.recurrent_bias - (I + 1) * uses_x
         rows.append((column, K, start, first, count))
         start += packed_size(K, count * Hp, dtype)
     return np.array(rows, np.int64), start
@@ -289,7 +289,7 @@ class Engine:
         threads.share(
             gradients.weight_gradients, I + 1 + bias_rows + H, B * T * (I + H) * columns,
             tape.zeros, tape.xh.reshape(-1), tape.ld, flat_dgates, tape.gate_row, T * B,
-            tape.hx - 1 - I, grads.x, columns, tape.x_columns, I + 1,
+            tape.hx - bias_rows - 1 - I, grads.x, columns, tape.x_columns, I + 1,
             tape.hx - bias_rows, grads.h, columns, tape.h_columns,
         )  # fmt: skip
         if tape.reset_gates.size:

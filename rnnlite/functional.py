@@ -151,10 +151,10 @@ def _forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
     H = checking.dimensions(where, "Wh", Wh, 2, f"(hidden, {G}*hidden)").shape[0]
     columns = "hidden" if G == 1 else f"{G}*hidden"
     parts = {
+        "Wh": ((H, G * H), f"(hidden, {columns})"),
         "Wx": ((I, G * H), f"(input, {columns}) with input = {I} of x and hidden = {H} of Wh"),
         "b": ((G * H,), f"({columns},) with hidden = {H} of Wh"),
         "bh": ((G * H,), f"({columns},) with hidden = {H} of Wh"),
-        "Wh": ((H, G * H), f"(hidden, {columns})"),
         "peephole": ((3 * H,), f"(3*hidden,) with hidden = {H} of Wh"),
     }
     parts = {
@@ -172,8 +172,10 @@ def _forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
     tape = Tape(cell, B, T, I, H, dtype)
     tape.set_lengths(checking.row_lengths(where, lengths, B, T))
     tape.set_initial(states)
-    wx = np.concatenate([parts["Wx"].ravel(), parts["b"]])
-    wh = np.concatenate([parts[name].ravel() for name in ("bh", "Wh") if name in parts])
+    wx, wh = (
+        _stacked([parts[name] for name in names if name in parts], dtype)
+        for names in (("Wx", "b"), ("bh", "Wh"))
+    )
     h = np.empty((B, T, H), dtype)
     flat_x = checking.contiguous(x, dtype).ravel()
     p = parts.get("peephole", np.zeros(len(cell.unit_params) * H, dtype))
@@ -181,6 +183,12 @@ def _forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
     engine_of(cell).forward(tape, flat_x, weights, h.ravel(), True)
     final = [tape.final(s).copy() for s in range(len(cell.states))]
     return h, final, RecurrentCache(tape, weights)
+
+
+def _stacked(arrays, dtype):
+    """All numbers one after the other, with room for a whole register behind them."""
+    result = aligned_zeros(sum(array.size for array in arrays), dtype)
+    return np.concatenate([array.ravel() for array in arrays], out=result)
 
 
 def _backward(where, family, dh, cache, dfinal):

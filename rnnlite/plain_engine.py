@@ -25,20 +25,20 @@ class PlainEngine:
         cell, (B, T, I, H), hx = self.cell, tape.shape, tape.hx
         x, y = x.reshape(B, T, I), y.reshape((B, T, H) if y_every_step else (B, H))
         Wx, Wh, p = self._matrices(tape, weights)
-        rows, one = np.arange(B), hx - cell.recurrent_bias
+        rows, one = np.arange(B), hx - cell.recurrent_bias  # where bh's one is, or h begins
         if y_every_step:
             y[...] = 0.0
         for t in range(T):
             now, new, kept_at = (t, t + 1, t) if tape.keep else (t % 2, (t + 1) % 2, 0)
             valid, time = self._times(tape, t, reverse)
             xh, states = tape.xh[kept_at], tape.states[:, :, :, :H]
-            xh[:, hx - 1 - I : hx - 1] = np.where(valid[:, None], x[rows, time], 0.0)
-            xh[:, hx - 1] = 1.0
+            xh[:, one - 1 - I : one - 1] = np.where(valid[:, None], x[rows, time], 0.0)
+            xh[:, one - 1 : hx] = 1.0
             xh[:, hx : hx + H] = states[now, 0] * self._mask(tape)
             z = [np.zeros((B, H), tape.dtype) for _ in cell.blocks]
             for n, block in enumerate(cell.blocks):  # z = [x 1] [Wx; b] + h Wh
                 if block.x_gate is not None:
-                    z[n] += xh[:, hx - 1 - I : hx] @ Wx[:, block.x_gate]
+                    z[n] += xh[:, one - 1 - I : one] @ Wx[:, block.x_gate]
                 if block.h_gate is not None and not block.after_reset:
                     z[n] += xh[:, one : hx + H] @ Wh[:, block.h_gate]
             state = tuple(states[now])
@@ -65,6 +65,7 @@ class PlainEngine:
         Wx, Wh, p = self._matrices(tape, weights)
         dWx, dWh, dp = (np.zeros_like(a) for a in (Wx, Wh, weights.p.reshape(-1, H)))
         rows, bias_rows = np.arange(B), int(cell.recurrent_bias)
+        one = hx - bias_rows
         dy = dy.reshape(B, T, H) if dy_every_step else None
         if dx is not None:
             dx = dx.reshape(B, T, I)
@@ -92,13 +93,13 @@ class PlainEngine:
             dx_t = np.zeros((B, I), tape.dtype)
             for n, block in enumerate(cell.blocks):
                 if block.x_gate is not None:
-                    dWx[:, block.x_gate] += xh[:, hx - 1 - I : hx].T @ dz[n]
+                    dWx[:, block.x_gate] += xh[:, one - 1 - I : one].T @ dz[n]
                     dx_t += dz[n] @ Wx[:I, block.x_gate].T
                 if block.after_reset:
                     dWh[bias_rows:, block.h_gate] += tape.resets[t, :, :H].T @ dz[n]
                     dWh[:bias_rows, block.h_gate] += dz[n].sum(axis=0)
                 elif block.h_gate is not None:
-                    dWh[:, block.h_gate] += xh[:, hx - bias_rows : hx + H].T @ dz[n]
+                    dWh[:, block.h_gate] += xh[:, one : hx + H].T @ dz[n]
                     before[0] = before[0] + mask * (dz[n] @ Wh[bias_rows:, block.h_gate].T)
             for s, value in enumerate(before):
                 dstate[s] = np.where(valid[:, None], value, dstate[s])

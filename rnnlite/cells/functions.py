@@ -129,6 +129,8 @@ def where_positive(condition, value):
 def within(x, low, high, value):
     """``value`` where low < x < high, else 0: the slope of something that was clipped.
 
+    Where x is NaN, ``value`` stays, to be seen.
+
     Parameters
     ----------
     x, low, high, value : array
@@ -143,7 +145,7 @@ def within(x, low, high, value):
     >>> within(x, -1.0, 1.0, np.ones(3))
     array([0., 1., 0.])
     """
-    return where_positive(x - low, where_positive(high - x, value))
+    return np.where((x <= low) | (x >= high), np.zeros_like(value), value)
 
 
 def zero_like(x):
@@ -194,4 +196,8 @@ def _compiled_where_positive(condition, value):
 
 @overload(within)
 def _compiled_within(x, low, high, value):
-    return lambda x, low, high, value: where_positive(x - low, where_positive(high - x, value))
+    if isinstance(x, simd.Vector):
+        return lambda x, low, high, value: simd.zero_from(x, high, simd.zero_from(-x, -low, value))
+    return lambda x, low, high, value: np.where(
+        (x <= low) | (x >= high), np.zeros_like(value), value
+    )

@@ -7,7 +7,8 @@
     o = sigmoid(z_o + p_o c_t)         output gate, which sees the new cell state
     h_t = o tanh(c_t)                  hidden state
 
-With ``clip`` every input of a sigmoid or tanh is first bounded to [-clip, clip].
+With ``clip`` every input of a sigmoid or tanh is first bounded to [-clip, clip], as
+the text of the standard says (ONNX Runtime leaves the input of the last tanh alone).
 """
 
 import functools

@@ -59,8 +59,8 @@ def _expm1(y):
 
 @inner
 def tanh(x):
-    """Hyperbolic tangent; NaN stays NaN, beyond +-19 the result is +-1 exactly."""
-    e = _expm1(clip(x * 2.0, -38.0, 38.0))
+    """Hyperbolic tangent; NaN stays NaN, beyond +-20 the result is +-1 exactly."""
+    e = _expm1(clip(x * 2.0, -40.0, 40.0))
     return e / (e + 2.0)
 
 

@@ -8,8 +8,9 @@ equations while the projections are still in the nearest cache.
 What lies in memory (flat arrays; T steps, B rows, H units; Hp is H rounded up
 to whole vector registers, and the lanes in between carry nothing that counts):
 
-    xh      (T+1, B, ld)        row [ x_t | 1 | h_{t-1} ], what the product reads.
-                                x comes first and ends where a register ends, so h is aligned
+    xh      (T, B, ld)          row [ x_t | 1 | h_{t-1} ], what the product reads; with
+                                a second one for a cell whose h has a bias of its own.
+                                h begins where a vector register begins
     states  (T+1, S, B, Hp)     h, and what else the cell carries (an LSTM's c);
                                 slot 0 holds the initial states
     gates   (T, B, width*Hp)    z while projecting, then what the cell kept
@@ -47,7 +48,8 @@ def unpacked_product(zeros, xh, at_h, ld, I, wx, wh, columns, bias_rows, source,
     x_gate, h_gate, bias_gate = source
     panel = TILE_VECTORS * lanes(wx)
     K = I + 1 if x_gate >= 0 else 0
-    product(zeros, 0, 0, xh, at_h - 1 - I, ld, 1, wx, max(x_gate, 0) * H, columns, panel,
+    product(zeros, 0, 0, xh, at_h - bias_rows - 1 - I, ld, 1,
+            wx, max(x_gate, 0) * H, columns, panel,
             gates, at_z, gate_row, rows, K, H)  # fmt: skip
     if h_gate >= 0 or bias_gate >= 0:
         K = bias_rows + (H if h_gate >= 0 else 0)
@@ -135,14 +137,15 @@ def make_forward(cell):
             for block in range(first, last, ROWS_AT_ONCE):
                 end = min(block + ROWS_AT_ONCE, last)
                 for row in range(block, end):
-                    at = (gate_slot * B + row) * ld + hx - 1 - I
+                    at = (gate_slot * B + row) * ld + hx - bias_rows - 1 - I
                     source = (row * T + time_of(t, lengths[row], reverse)) * I
                     for j in range(0, I, lanes(xh)):
                         part = load_some(x, source + j, I - j)
                         if t >= lengths[row]:  # whatever stands in the padding, NaN included
                             part = zero_like(part)
                         store_some(xh, at + j, part, I - j)
-                    xh[at + I] = 1.0
+                    xh[at + I] = 1.0  # times b
+                    xh[at + I + bias_rows] = 1.0  # times bh
                     at_h = (slot * n_states * B + row) * Hp
                     to_h = (gate_slot * B + row) * ld + hx
                     for j in range(0, Hp, lanes(xh)):
@@ -262,15 +265,14 @@ def make_backward(cell):
                             add_dp(dp, row * n_params * Hp + j, Hp, dvalues)
                             store_z(dgates, at_z + j, Hp, dz)
                             store_state(dstate, row * Hp + j, B * Hp, dbefore)
-                    else:  # the state was carried through: so is its gradient
-                        for j in range(0, n_blocks * Hp, lanes(states)):
-                            store(dgates, at_z + j, load(zeros, j))
-
                         # Beyond H an equation may have divided by zero; the products
                         # below read these lanes, times zero weights.
                         for n in range(n_blocks * (Hp > H)):
                             for j in range(at_z + n * Hp + H, at_z + (n + 1) * Hp):
                                 dgates[j] = 0.0
+                    else:  # the state was carried through: so is its gradient
+                        for j in range(0, n_blocks * Hp, lanes(states)):
+                            store(dgates, at_z + j, load(zeros, j))
 
                 at_z = (t * B + block) * gate_row
                 if has_reset:

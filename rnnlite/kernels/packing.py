@@ -1,8 +1,7 @@
 """Weights in the order in which the time loop's products read them."""
 
 from rnnlite.kernels.jit import kernel
-from rnnlite.kernels.product import TILE_VECTORS, pack
-from rnnlite.kernels.simd import lanes
+from rnnlite.kernels.product import pack
 
 
 @kernel
@@ -13,7 +12,6 @@ def pack_forward(wx, wx_row, wh, wh_row, bias_rows, packed, segments, gates, I, 
     names the columns that go into a block, -1 for none: of wx, of wh, and of bh.
     ``segments`` is described in ``engine.py``.
     """
-    panel = TILE_VECTORS * lanes(packed)
     for s in range(segments.shape[0]):
         _, K, start, first, blocks = segments[s]
         for block in range(first, first + blocks):
@@ -22,15 +20,10 @@ def pack_forward(wx, wx_row, wh, wh_row, bias_rows, packed, segments, gates, I, 
             x_rows = I + 1 if x_gate >= 0 else 0
             if x_gate >= 0:
                 pack(wx, x_gate * H, wx_row, 1, x_rows, H, packed, start, n, 0, K)
-            if h_gate >= 0:
-                # One row of ones carries both biases: where x brings it, bh is added below.
-                skip = bias_rows if x_gate >= 0 else 0
-                pack(wh, skip * wh_row + h_gate * H, wh_row, 1, H + bias_rows - skip, H,
+            if h_gate >= 0 or bias_gate >= 0:
+                h_rows = bias_rows + (H if h_gate >= 0 else 0)
+                pack(wh, max(h_gate, bias_gate) * H, wh_row, 1, h_rows, H,
                      packed, start, n, x_rows, K)  # fmt: skip
-            if x_gate >= 0 and bias_gate >= 0:
-                for j in range(H):
-                    at = start + ((n + j) // panel * K + I) * panel + (n + j) % panel
-                    packed[at] += wh[bias_gate * H + j]
 
 
 @kernel

@@ -195,6 +195,20 @@ def _where_positive(typingctx, condition, value):
 
 
 @intrinsic
+def _zero_from(typingctx, x, bound, value):
+    def codegen(context, builder, signature, arguments):
+        vector = signature.return_type
+        x, bound = (
+            _as_vector(context, builder, argument, kind, vector)
+            for argument, kind in zip(arguments[:2], signature.args[:2], strict=True)
+        )
+        reached = builder.fcmp_ordered(">=", x, bound)  # false for NaN
+        return builder.select(reached, ir.Constant(llvm_type(vector), None), arguments[2])
+
+    return value(x, bound, value), codegen
+
+
+@intrinsic
 def _zero_like(typingctx, value):
     def codegen(context, builder, signature, arguments):
         return ir.Constant(llvm_type(signature.return_type), None)
@@ -413,6 +427,10 @@ def _numpy_where_positive(condition, value):
     return np.where(condition > 0, value, value.dtype.type(0))
 
 
+def _numpy_zero_from(x, bound, value):
+    return np.where(x >= bound, value.dtype.type(0), value)
+
+
 def _numpy_is_double(value):
     return value.dtype == np.float64
 
@@ -438,5 +456,6 @@ clip = _numpy_clip if JIT_DISABLED else _clip
 round_to_integer = np.rint if JIT_DISABLED else _round_to_integer
 power_of_two = _numpy_power_of_two if JIT_DISABLED else _power_of_two
 where_positive = _numpy_where_positive if JIT_DISABLED else _where_positive
+zero_from = _numpy_zero_from if JIT_DISABLED else _zero_from
 zero_like = np.zeros_like if JIT_DISABLED else _zero_like
 is_double = _numpy_is_double if JIT_DISABLED else _is_double

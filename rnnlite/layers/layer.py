@@ -1,7 +1,5 @@
 """What every layer and model has: parameters, their gradients, forward and backward."""
 
-import copy
-
 import numpy as np
 
 from rnnlite import checking
@@ -80,7 +78,8 @@ class Layer:
             For another dtype.
         """
         dtype = self.dtype if dtype is None else checking.float_dtype("copy", dtype)
-        twin = copy.copy(self)
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
         twin._in_a_model = False
         twin.dtype = dtype
         twin.params, twin.grads = {}, {}
@@ -92,6 +91,15 @@ class Layer:
         twin.flat_params[...] = self.flat_params
         twin._forget()
         return twin
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError(f"a {type(self).__name__} cannot be pickled; layers are copied by .copy()")
 
     def _own_state(self):
         """Attributes that a copy must not share with the original."""

@@ -39,6 +39,8 @@ class Sequential(Layer):
     """
 
     def __init__(self, layers):
+        if isinstance(layers, Layer) or not hasattr(layers, "__iter__"):
+            raise TypeError(f"Sequential: layers is {layers!r}; wanted a list of layers")
         self.layers = list(layers)
         if not self.layers:
             raise ValueError("Sequential: layers is empty; it needs at least one layer")
@@ -147,7 +149,9 @@ class Sequential(Layer):
         RuntimeError
             Without a forward before it; each forward allows one backward.
         """
-        self._use_forward()
+        if not self._unused_forward:
+            self._use_forward()
         for position in range(len(self.layers) - 1, -1, -1):
             dy = self.layers[position].backward(dy, need_dx=need_dx or position > 0)
+            self._unused_forward = False  # from here on; a dy that does not fit can be corrected
         return dy

@@ -1,0 +1,298 @@
+"""Threads: how many, who computes what, errors, several callers, and a fork."""
+
+import multiprocessing
+import os
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+from conftest import assert_refused, assert_same_bits, needs_jit, sized
+
+import rnnlite
+from rnnlite import Adam, Dense, Sequential, get_num_threads, set_num_threads, threads
+
+PLENTY = 1000 * threads.WORTH_A_THREAD  # enough work for any number of threads
+
+
+# --- how many -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, np.int64(3), np.uint8(4)])
+def test_the_number_of_threads_is_what_was_set(n):
+    set_num_threads(n)
+    assert get_num_threads() == n
+    assert type(get_num_threads()) is int
+
+
+@pytest.mark.parametrize(
+    ("n", "error"),
+    [(0, ValueError), (-1, ValueError), (2.0, TypeError), ("2", TypeError), (None, TypeError),
+     (True, TypeError), (np.True_, TypeError), ([2], TypeError), (np.nan, TypeError)],
+)  # fmt: skip
+def test_a_bad_number_of_threads_is_refused_and_changes_nothing(n, error):
+    set_num_threads(2)
+    assert_refused(error, [f"set_num_threads: n is {n!r}"], set_num_threads, n)
+    assert get_num_threads() == 2
+
+
+def test_at_first_there_are_as_many_threads_as_processors():
+    expected = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert threads._Pool().size == expected
+
+
+# --- who computes what ----------------------------------------------------------------------
+
+
+def shares(n, count, work):
+    """The parts of ``range(count)`` and the threads that computed them."""
+    set_num_threads(n)
+    parts, lock = [], threading.Lock()
+
+    def kernel(first, last, *arguments):
+        assert arguments == ("a", "b")
+        with lock:
+            parts.append((first, last, threading.current_thread().name))
+
+    threads.share(kernel, count, work, "a", "b")
+    return sorted(parts)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 100])
+def test_every_element_is_computed_once(n, count):
+    parts = shares(n, count, PLENTY)
+    assert [first for first, _, _ in parts] == [0, *(last for _, last, _ in parts[:-1])]
+    assert parts[-1][1] == count
+    assert all(first < last for first, last, _ in parts)
+    assert len(parts) == sized(min(n, count), 1)
+
+
+@needs_jit
+def test_every_part_has_a_thread_of_its_own_and_the_caller_takes_the_first():
+    parts = shares(4, 100, PLENTY)
+    names = [name for _, _, name in parts]
+    assert names[0] == threading.current_thread().name
+    assert len(set(names)) == 4
+    assert all(name.startswith("rnnlite-") for name in names[1:])
+
+
+def test_a_small_problem_runs_on_the_caller_alone():
+    for work in (0, 1, threads.WORTH_A_THREAD - 1):
+        assert shares(8, 100, work) == [(0, 100, threading.current_thread().name)]
+
+
+@needs_jit
+def test_threads_grow_with_the_work():
+    for n in (1, 2, 3):
+        assert len(shares(3, 100, (n - 1) * threads.WORTH_A_THREAD)) == n
+
+
+@needs_jit
+def test_a_small_layer_starts_no_threads_and_a_large_one_does(monkeypatch):
+    monkeypatch.setattr(threads, "_pool", threads._Pool())
+    set_num_threads(2)
+    small = rnnlite.LSTM(3, 4, seed=0)
+    small.backward(small.forward(np.ones((2, 5, 3))))
+    Adam(small).step()
+    assert not threads._pool.queues
+    large = rnnlite.LSTM(30, 40, seed=0)
+    large.backward(large.forward(np.ones((32, 10, 30))))
+    assert len(threads._pool.queues) == 1
+
+
+@needs_jit
+def test_fewer_threads_from_now_on_are_fewer():
+    assert len(shares(4, 100, PLENTY)) == 4
+    assert len(shares(2, 100, PLENTY)) == 2
+    assert len(shares(1, 100, PLENTY)) == 1
+
+
+# --- errors ---------------------------------------------------------------------------------
+
+
+class OwnError(Exception):
+    """Raised by kernels below."""
+
+
+@needs_jit
+@pytest.mark.parametrize("bad", [0, 1, 2], ids=["caller", "first worker", "last worker"])
+def test_an_exception_in_a_kernel_reaches_the_caller(bad):
+    set_num_threads(3)
+    finished = []
+
+    def kernel(first, last):
+        if first == bad:
+            raise OwnError(f"at {first}")
+        finished.append(first)
+
+    with pytest.raises(OwnError, match=f"at {bad}"):
+        threads.share(kernel, 3, PLENTY)
+    assert sorted(finished) == [n for n in range(3) if n != bad]  # nobody was left running
+    assert len(shares(3, 3, PLENTY)) == 3  # and the threads serve on
+
+
+def test_an_exception_on_the_caller_alone_reaches_it():
+    def kernel(first, last):
+        raise OwnError("alone")
+
+    set_num_threads(1)
+    with pytest.raises(OwnError, match="alone"):
+        threads.share(kernel, 3, PLENTY)
+
+
+@needs_jit
+def test_the_caller_waits_for_all_threads_before_it_raises():
+    set_num_threads(2)
+    started, finished = threading.Event(), threading.Event()
+
+    def kernel(first, last):
+        if first == 0:
+            started.wait(10)
+            raise OwnError
+        started.set()
+        finished.wait(0.2)
+        finished.set()
+
+    with pytest.raises(OwnError):
+        threads.share(kernel, 2, PLENTY)
+    assert finished.is_set()
+
+
+@needs_jit
+def test_errors_on_every_thread_raise_one_of_them():
+    def kernel(first, last):
+        raise OwnError(first)
+
+    set_num_threads(3)
+    for _ in range(3):
+        with pytest.raises(OwnError):
+            threads.share(kernel, 3, PLENTY)
+
+
+@needs_jit
+def test_workers_hold_no_arrays_while_they_wait():
+    class Big:
+        """Stands for an array."""
+
+    set_num_threads(3)
+    big = Big()
+    seen = weakref.ref(big)
+    threads.share(lambda first, last, argument: None, 3, PLENTY, big)
+    del big
+    patience = time.monotonic() + 5
+    while seen() is not None and time.monotonic() < patience:
+        time.sleep(0.001)  # a worker lets go just after its answer
+    assert seen() is None
+
+
+# --- several callers ------------------------------------------------------------------------
+
+
+def make_model(seed=0):
+    return Sequential(
+        [
+            rnnlite.LSTM(6, sized(40, 5), return_sequences=True, seed=seed),
+            rnnlite.GRU(sized(40, 5), sized(40, 5), seed=seed + 1),
+            Dense(sized(40, 5), 3, seed=seed + 2),
+        ]
+    )
+
+
+def train(model, steps=3, seed=0):
+    """A few steps on random sequences; returns the parameters."""
+    rng = np.random.default_rng(seed)
+    rows = sized(64, 4)
+    optimizer = Adam(model, lr=0.01)
+    for _ in range(steps):
+        x, labels = rng.normal(size=(rows, 6, 6)), rng.integers(0, 3, rows)
+        logits = model.forward(x, lengths=rng.integers(1, 7, rows), training=True)
+        _, dlogits = rnnlite.softmax_cross_entropy(logits, labels)
+        model.backward(dlogits, need_dx=False)
+        optimizer.step()
+    return model.flat_params.copy()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_two_threads_train_two_models_as_if_each_were_alone(n):
+    set_num_threads(n)
+    steps = sized(30, 2)
+    expected = [train(make_model(seed), steps, seed) for seed in (0, 10)]
+    results, models = [None, None], [make_model(0), make_model(10)]
+    ready = threading.Barrier(2)
+
+    def run(which):
+        ready.wait(30)
+        results[which] = train(models[which], steps, 10 * which)
+
+    callers = [threading.Thread(target=run, args=(which,)) for which in (0, 1)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+        assert not caller.is_alive()
+    for result, alone in zip(results, expected, strict=True):
+        assert_same_bits("params", result, alone)
+
+
+def test_the_number_of_threads_may_change_while_another_thread_trains():
+    expected = train(make_model(), sized(20, 2))
+    results, stop = [], threading.Event()
+
+    def run():
+        results.append(train(make_model(), sized(20, 2)))
+        stop.set()
+
+    caller = threading.Thread(target=run)
+    caller.start()
+    n = 0
+    while not stop.wait(0.001):
+        n += 1
+        set_num_threads(1 + n % 4)
+    caller.join(60)
+    assert_same_bits("params", results[0], expected)
+
+
+@needs_jit
+def test_training_has_the_same_bits_at_any_number_of_threads():
+    results = []
+    for n in (1, 2, 3):
+        set_num_threads(n)
+        results.append(train(make_model(), 5))
+    assert_same_bits("two threads", results[1], results[0])
+    assert_same_bits("three threads", results[2], results[0])
+
+
+# --- fork -----------------------------------------------------------------------------------
+
+
+def _train_in_child(connection):
+    try:
+        connection.send((get_num_threads(), train(make_model())))
+    except BaseException as error:
+        connection.send(repr(error))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Python's, with any threads
+def test_a_forked_child_computes_with_threads_of_its_own():
+    set_num_threads(2)
+    expected = train(make_model())  # the parent's threads are running now
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_train_in_child, args=(sender,))
+    child.start()
+    try:
+        assert receiver.poll(60), "the child did not answer: it waits for threads it does not have"
+        answer = receiver.recv()
+    finally:
+        child.join(5)
+        if child.is_alive():
+            child.kill()
+            child.join()
+    assert not isinstance(answer, str), answer
+    size, params = answer
+    assert size == 2
+    assert_same_bits("params of the child", params, expected)
+    assert_same_bits("params of the parent", train(make_model()), expected)  # it goes on too
