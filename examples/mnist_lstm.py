@@ -27,6 +27,24 @@ ON_MNIST = {"steps": 781, "shift": 0}
 ON_BUNDLED = {"steps": 2000, "shift": 2}
 
 
+def number(kind, least, most=1e9):
+    """A type of option: a number of this kind, from ``least`` to ``most``."""
+
+    def read(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:  # NaN is not
+            kinds = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a {kinds} from {least:g} to {most:g}"
+            )
+        return value
+
+    return read
+
+
 def options():
     """What the command line says."""
     parser = argparse.ArgumentParser(
@@ -34,32 +52,44 @@ def options():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--cell", choices=["lstm", "rnn"], default="lstm", help="recurrent cell")
-    parser.add_argument("--hidden", type=int, default=128, metavar="H", help="hidden units")
     parser.add_argument(
-        "--batch-size", type=int, default=128, metavar="B", help="images in each training step"
+        "--hidden", type=number(int, 1), default=128, metavar="H", help="hidden units"
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=number(int, 1),
+        default=128,
+        metavar="B",
+        help="images in each training step",
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--steps", type=int, metavar="N", default=argparse.SUPPRESS,
+        "--steps", type=number(int, 1), metavar="N", default=argparse.SUPPRESS,
         help="training steps (default: {steps}; {bundled} on the bundled images)".format(
             steps=ON_MNIST["steps"], bundled=ON_BUNDLED["steps"]
         ),
     )  # fmt: skip
     length.add_argument(
-        "--epochs", type=float, metavar="N", default=argparse.SUPPRESS,
+        "--epochs", type=number(float, 1e-6), metavar="N", default=argparse.SUPPRESS,
         help="instead of --steps: passes over the training images",
     )  # fmt: skip
-    parser.add_argument("--lr", type=float, default=0.001, help="Adam's step size")
+    parser.add_argument("--lr", type=number(float, 0), default=0.001, help="Adam's step size")
     parser.add_argument(
-        "--forget-bias", type=float, default=1.0, help="initial bias of the LSTM's forget gate"
+        "--forget-bias",
+        type=number(float, -1e6, 1e6),
+        default=1.0,
+        help="initial bias of the LSTM's forget gate",
     )
     parser.add_argument(
-        "--shift", type=int, metavar="N", default=argparse.SUPPRESS,
+        "--shift", type=number(int, 0, COLUMNS), metavar="N", default=argparse.SUPPRESS,
         help="move each training image by up to N pixels, at random (default: {shift}; {bundled} "
         "on the bundled images)".format(shift=ON_MNIST["shift"], bundled=ON_BUNDLED["shift"]),
     )  # fmt: skip
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the initial weights and the order of the images"
+        "--seed",
+        type=number(int, 0, 2**63),
+        default=0,
+        help="of the initial weights and the order of the images",
     )
     parser.add_argument(
         "--data", default="auto", metavar="WHERE",
@@ -67,17 +97,12 @@ def options():
         "images; 'bundled': the 5,000 images in the package; or a folder with the four files",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=int, default=rnnlite.get_num_threads(), help="threads to compute with"
+        "--threads",
+        type=number(int, 1, 1024),
+        default=rnnlite.get_num_threads(),
+        help="threads to compute with",
     )
-    chosen = parser.parse_args()
-    for name in ("hidden", "batch_size", "steps", "epochs", "threads"):
-        if getattr(chosen, name, 1) <= 0:
-            parser.error(f"--{name.replace('_', '-')} must be positive")
-    if getattr(chosen, "shift", 0) < 0:
-        parser.error("--shift must not be negative")
-    if not chosen.lr >= 0:
-        parser.error("--lr must not be negative")
-    return chosen
+    return parser.parse_args()
 
 
 def load(where):

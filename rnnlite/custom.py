@@ -202,14 +202,15 @@ def _fingerprint(functions):
             add(value.__code__)
             for cell in value.__closure__ or ():
                 add(cell.cell_contents)
-            for name in _global_names(value.__code__):
+            for default in (value.__defaults__ or (), *(value.__kwdefaults__ or {}).items()):
+                add(default)
+            names = _names_in(value.__code__)
+            for name in names:
                 if name in value.__globals__:
                     digest.update(name.encode())
-                    add(value.__globals__[name])
+                    add_reached(value.__globals__[name], names)
         elif hasattr(value, "py_func"):  # a function compiled by Numba
             add(value.py_func)
-        elif isinstance(value, types.ModuleType):
-            digest.update(f"{value.__name__} {getattr(value, '__version__', '')}".encode())
         elif isinstance(value, (tuple, frozenset)):
             digest.update(b"(")
             for part in value if isinstance(value, tuple) else sorted(value, key=repr):
@@ -231,15 +232,28 @@ def _fingerprint(functions):
                 "functions"
             )
 
+    def add_reached(value, names):
+        """A global; of a module, what the function may take from it."""
+        if not isinstance(value, types.ModuleType):
+            add(value)
+            return
+        digest.update(f"{value.__name__} {getattr(value, '__version__', '')}".encode())
+        if value.__name__.split(".")[0] in ("numpy", "math", "rnnlite"):
+            return
+        for name in names:
+            if hasattr(value, name):
+                digest.update(name.encode())
+                add_reached(getattr(value, name), names)
+
     for function in functions:
         add(function)
     return digest.hexdigest()[:16]
 
 
-def _global_names(code):
-    """Names a function and the functions inside it may look up as globals."""
+def _names_in(code):
+    """Names a function and the functions inside it may look up: globals and attributes."""
     names = list(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names += _global_names(constant)
+            names += _names_in(constant)
     return names

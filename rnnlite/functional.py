@@ -35,7 +35,16 @@ __all__ = [
 
 
 class LSTMState(NamedTuple):
-    """The two states of an LSTM: ``h`` and ``c``, each (B, H)."""
+    """The two states of an LSTM: ``h`` and ``c``, each (B, H).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 4)), np.zeros(4)
+    >>> h, state, cache = lstm_forward(x, W, W, b)
+    >>> state.c.shape
+    (2, 1)
+    """
 
     h: np.ndarray
     c: np.ndarray

@@ -206,8 +206,8 @@ def binary_cross_entropy(logits, targets, out=None, *, mask=None, lengths=None):
     (0.6931, array([[-0.25,  0.25]]))
     """
     return _elementwise(
-        "binary_cross_entropy", kernels.binary_cross_entropy, "logits", logits, "targets", targets,
-        out, mask, lengths, between_0_and_1=True,
+        "binary_cross_entropy", kernels.logistic_cross_entropy,
+        "logits", logits, "targets", targets, out, mask, lengths, between_0_and_1=True,
     )  # fmt: skip
 
 

@@ -76,7 +76,8 @@ class PlainEngine:
                 dstate[0] += np.where(valid[:, None], dy[rows, time], 0.0)
             kept = tuple(tape.gates[t, :, n, :H].copy() for n in range(len(cell.kept)))
             state, new_state = tuple(tape.states[t, :, :, :H]), tuple(tape.states[t + 1, :, :, :H])
-            results = self._call(cell.step_backward, tuple(dstate), kept, state, new_state, *p)
+            dnew = tuple(value.copy() for value in dstate)  # a result may be one of these
+            results = self._call(cell.step_backward, dnew, kept, state, new_state, *p)
             dz, before = list(results[0]), list(results[1])
             if cell.unit_params:
                 for n, value in enumerate(results[2]):

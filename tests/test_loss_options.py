@@ -505,7 +505,7 @@ def test_the_same_bits_wherever_the_arrays_lie(rows, classes):
                 lambda x, q, o: (x, q, w, 0.1, counted, o, rows, classes),
             ),
             (kernels.squared_error, lambda x, q, o: (x, q, yes, n, o)),
-            (kernels.binary_cross_entropy, lambda x, q, o: (x, q, yes, n, o)),
+            (kernels.logistic_cross_entropy, lambda x, q, o: (x, q, yes, n, o)),
         ):
             far, x = memory[:n], memory[4 * n + 50 : 5 * n + 50]
             results = set()

@@ -78,7 +78,9 @@ def _whole_row(array, H):
 
 @inner
 def _load_row(array, at, count):
-    return array[at : at + count]
+    # A copy: the results of an equation are stored one by one, over the values
+    # it was given, and a result may be one of those.
+    return array[at : at + count].copy()
 
 
 @inner

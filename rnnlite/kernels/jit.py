@@ -20,7 +20,6 @@ Set ``NUMBA_DISABLE_JIT=1`` to run every kernel as ordinary Python, in a
 debugger if you like.
 """
 
-import contextlib
 import functools
 import hashlib
 import logging
@@ -31,7 +30,7 @@ from pathlib import Path
 
 import numba
 from numba import config
-from numba.core import caching
+from numba.core import caching, serialize
 
 from rnnlite.cache_folder import cache_folder
 from rnnlite.kernels import target
@@ -53,6 +52,8 @@ OPTIONS = {
 inner = numba.njit(**OPTIONS)
 
 log = logging.getLogger("rnnlite")
+
+DIGEST = hashlib.sha256().digest_size
 
 
 def equation(function):
@@ -174,30 +175,52 @@ class _KernelCacheImpl(caching.CompileResultCacheImpl):
 
 
 class _KernelCache(caching.FunctionCache):
+    """One file for each kernel and signature, named by a hash of both.
+
+    Numba's own files share an index, and number the code files by it: two
+    processes that compile different cells at once can take the same number,
+    and later one cell runs as the other.  Here nothing is shared, and a file
+    whose checksum is wrong counts as missing.
+    """
+
     _impl_class = _KernelCacheImpl
 
     def __init__(self, function, identity):
         super().__init__(function)
-        self._identity = identity
+        self._what = (function.__module__, function.__qualname__, identity)
 
-    def _index_key(self, sig, codegen):
-        return sig, codegen.magic_tuple(), self._identity
+    def _path(self, sig, codegen):
+        key = repr((self._what, sig, codegen.magic_tuple())).encode()
+        name = self._what[1].rsplit(".", 1)[-1]
+        return kernel_folder() / f"{name}-{hashlib.sha256(key).hexdigest()[:32]}.kernel"
 
     def load_overload(self, sig, target_context):
+        target_context.refresh()
+        path = self._path(sig, target_context.codegen())
         try:
-            found = super().load_overload(sig, target_context)
-        except (EOFError, ImportError, AttributeError, pickle.UnpicklingError) as error:
-            log.warning("rnnlite: compiling again, a kept kernel is damaged: %s", error)
-            found = None
-        if found is None:
+            content = path.read_bytes()
+        except FileNotFoundError:
             _say_compiling()
-        return found
-
-    @contextlib.contextmanager
-    def _guard_against_spurious_io_errors(self):
-        # A full disk or a folder that became read-only makes the next start
-        # slower; it does not end this one.
-        try:
-            yield
+            return None
         except OSError as error:
-            log.warning("rnnlite: a compiled kernel could not be kept or read: %s", error)
+            log.warning("rnnlite: a kept kernel cannot be read: %s", error)
+            return None
+        checksum, payload = content[:DIGEST], content[DIGEST:]
+        if hashlib.sha256(payload).digest() != checksum:
+            log.warning("rnnlite: compiling again, a kept kernel is damaged: %s", path)
+            return None
+        return self._impl.rebuild(target_context, pickle.loads(payload))
+
+    def save_overload(self, sig, data):
+        if not self._impl.check_cachable(data):
+            return
+        payload = serialize.dumps(self._impl.reduce(data))
+        path = self._path(sig, data.codegen)
+        try:
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(hashlib.sha256(payload).digest() + payload)
+            Path(file.name).replace(path)
+        except OSError as error:
+            # A full disk or a folder that became read-only makes the next
+            # start slower; it does not end this one.
+            log.warning("rnnlite: a compiled kernel could not be kept: %s", error)

@@ -193,7 +193,7 @@ def squared_error(y, target, counted, block, dy):
 
 
 @kernel
-def binary_cross_entropy(x, target, counted, block, dx):
+def logistic_cross_entropy(x, target, counted, block, dx):
     """Mean of -t log σ(x) - (1 - t) log(1 - σ(x)); writes dx = (σ(x) - t) / n.
 
     Written as |x| w + log(1 + e^-|x|), w being 1 - t for x > 0 and t for others:

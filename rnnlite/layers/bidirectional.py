@@ -95,8 +95,9 @@ class Bidirectional(Layer):
 
     def copy(self, dtype=None):
         """An independent layer with the same parameters; see ``Layer.copy``."""
-        twin = object.__new__(Bidirectional)
-        twin.merge = self.merge
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._in_a_model = False
         twin.forward_layer, twin.backward_layer = (layer.copy(dtype) for layer in self.layers)
         twin._own()
         return twin

@@ -96,7 +96,11 @@ class Sequential(Layer):
 
     def copy(self, dtype=None):
         """An independent model with the same parameters; see ``Layer.copy``."""
-        return Sequential([layer.copy(dtype) for layer in self.layers])
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._in_a_model = False
+        Sequential.__init__(twin, [layer.copy(dtype) for layer in self.layers])
+        return twin
 
     def forward(self, x, lengths=None, training=False, keep=True):
         """Pass x through all layers.

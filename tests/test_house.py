@@ -1,0 +1,531 @@
+"""The rules of the house, checked on the text of the package itself.
+
+Each rule is a function from a package folder to a list of complaints.  The real
+package must have none; a small package with that one fault must have one, so no
+rule here can pass because it looks at nothing.
+"""
+
+import ast
+import inspect
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import rnnlite
+from rnnlite import functional, reference
+
+PACKAGE = Path(rnnlite.__file__).resolve().parent
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+
+# Rooms that no user enters: there a docstring is enough, of whatever form serves its reader.
+MACHINE_ROOM = (
+    "kernels/",
+    "cells/",
+    "engine.py",
+    "checking.py",
+    "memory.py",
+    "reference/arrays.py",
+)
+# Modules whose public names are the library: each of them has an example.
+SHOWN = (
+    "functional.py",
+    "reference/__init__.py",
+    "gradcheck.py",
+    "datasets/__init__.py",
+    "__init__.py",
+)
+# Its docstrings are the text of a lesson, in a form of their own.
+LESSON = "reference/"
+# Classes that users never call: the library hands their objects out, or they are bases.
+HANDED_OUT = ("RecurrentCache", "Layer", "Recurrent")
+
+
+# ---- reading a package ---------------------------------------------------------------------
+
+
+def modules(package):
+    """Path within the package, and syntax tree, of every module."""
+    for path in sorted(package.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        yield path.relative_to(package).as_posix(), ast.parse(text, str(path))
+
+
+def name_of(module, package="rnnlite"):
+    """``"kernels/loop.py"`` -> ``"rnnlite.kernels.loop"``."""
+    parts = module.removesuffix(".py").removesuffix("__init__").strip("/").split("/")
+    return ".".join([package, *filter(None, parts)])
+
+
+def imported(tree, module):
+    """Every module that is imported anywhere in a tree, and ``module.name`` of names from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            if node.level:
+                package = name_of(module).split(".")
+                if not module.endswith("__init__.py"):
+                    package.pop()
+                package = package[: len(package) - node.level + 1]
+                source = ".".join([*package, *filter(None, [source])])
+            # ``from rnnlite import kernels`` imports rnnlite.kernels
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def is_within(name, places):
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def decorators(function):
+    """Names of a function's decorators: ``a.b(...)`` counts as ``b``."""
+    for node in function.decorator_list:
+        node = node.func if isinstance(node, ast.Call) else node
+        yield node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def public(body):
+    """Public functions and classes defined in a body."""
+    for node in body:
+        if isinstance(node, FUNCTION | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+
+
+def documented(package):
+    """Module, name, syntax of every public function, class and method."""
+    for module, tree in modules(package):
+        for node in public(tree.body):
+            yield module, node.name, node
+            if isinstance(node, ast.ClassDef):
+                for method in public(node.body):
+                    yield module, f"{node.name}.{method.name}", method
+
+
+def exports(package):
+    """Names that users see, by module that exports them."""
+    for module, tree in modules(package):
+        if module not in SHOWN:
+            continue
+        listed = [
+            ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and any(getattr(target, "id", "") == "__all__" for target in node.targets)
+        ]
+        yield module, set(listed[0] if listed else (node.name for node in public(tree.body)))
+
+
+def home(trees, module, name):
+    """The module in which a name that ``module`` exports is defined; None if it is a module."""
+    for node in trees[module].body:
+        if isinstance(node, ast.ImportFrom) and name in (a.asname or a.name for a in node.names):
+            source = (node.module or "").removeprefix("rnnlite").replace(".", "/").strip("/")
+            places = (f"{source}.py", f"{source}/__init__.py".strip("/"))
+            found = [place for place in places if place in trees]
+            if f"{source}/{name}.py".strip("/") in trees or not found:
+                return None
+            return home(trees, found[0], name) if found[0] != module else None
+    return module
+
+
+def section(docstring, title):
+    """The lines under a title underlined with dashes, or None."""
+    parts = re.split(r"^(\w[^\n]*)\n-{3,}$", docstring, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True)).get(title)
+
+
+def arguments(function, is_method):
+    """Names of the arguments a caller can give."""
+    a = function.args
+    names = [arg.arg for arg in (*a.posonlyargs, *a.args)]
+    if is_method and "staticmethod" not in decorators(function):
+        names = names[1:]
+    names += [arg.arg for arg in (a.vararg, *a.kwonlyargs, a.kwarg) if arg]
+    return [name for name in names if not name.startswith("_")]
+
+
+def own_nodes(function):
+    """All nodes of a function that are not in a function inside it."""
+    rest = list(function.body)
+    while rest:
+        node = rest.pop()
+        yield node
+        if not isinstance(node, FUNCTION | ast.Lambda | ast.ClassDef):
+            rest.extend(ast.iter_child_nodes(node))
+
+
+def returns_something(function):
+    return any(
+        (isinstance(node, ast.Return) and node.value is not None
+         and not (isinstance(node.value, ast.Constant) and node.value.value is None))
+        or isinstance(node, ast.Yield | ast.YieldFrom)
+        for node in own_nodes(function)
+    )  # fmt: skip
+
+
+# ---- the rules -----------------------------------------------------------------------------
+
+
+def missing_docstrings(package):
+    """Every module and every public function, class and method has a docstring."""
+    for module, tree in modules(package):
+        if not ast.get_docstring(tree):
+            yield f"{module} has no docstring"
+    for module, name, node in documented(package):
+        if not ast.get_docstring(node):
+            yield f"{module}: {name} has no docstring"
+
+
+def undocumented_arguments(package):
+    """Whoever takes arguments lists each of them under Parameters."""
+    for module, name, node in documented(package):
+        docstring = ast.get_docstring(node)
+        if module.startswith(MACHINE_ROOM) or not docstring:
+            continue
+        if isinstance(node, ast.ClassDef):
+            init = [m for m in node.body if isinstance(m, FUNCTION) and m.name == "__init__"]
+            if not init or node.name in HANDED_OUT:
+                continue
+            names = arguments(init[0], is_method=True)
+        elif is_property(node) or refers_elsewhere(docstring):
+            continue
+        else:
+            names = arguments(node, is_method="." in name)
+        text = docstring if module.startswith(LESSON) else section(docstring, "Parameters")
+        for argument in names:
+            if text is None or not re.search(rf"\b{argument}\b", text):
+                yield f"{module}: {name} does not say what {argument} is"
+
+
+def undocumented_results(package):
+    """Whoever returns something says what, under Returns."""
+    for module, name, node in documented(package):
+        docstring = ast.get_docstring(node)
+        if module.startswith(MACHINE_ROOM) or not docstring or not isinstance(node, FUNCTION):
+            continue
+        if is_property(node) or refers_elsewhere(docstring) or not returns_something(node):
+            continue
+        said = section(docstring, "Returns") or section(docstring, "Yields")
+        if not (
+            said or (module.startswith(LESSON) and (said_in_words(docstring) or ">>>" in docstring))
+        ):
+            yield f"{module}: {name} does not say what it returns"
+
+
+def missing_examples(package):
+    """Every function and class that users see has an example."""
+    trees = dict(modules(package))
+    shown = {
+        (home(trees, module, name), name) for module, names in exports(package) for name in names
+    }
+    for module, name, node in documented(package):
+        if (module, name) in shown:
+            docstring = ast.get_docstring(node) or ""
+            lesson = module.startswith(LESSON)
+            text = docstring if lesson else section(docstring, "Examples") or ""
+            if ">>> " not in text:
+                yield f"{module}: {name} has no example"
+
+
+def is_property(node):
+    return any("property" in name for name in decorators(node))
+
+
+def refers_elsewhere(docstring):
+    """``..., see ``Layer.copy``.``, or ``see the layer's own documentation``."""
+    return re.search(r"; see (``\w[\w.]*``|the layer's own documentation)", docstring)
+
+
+def said_in_words(docstring):
+    return re.search(r"\b[Rr]eturns?\b|\bGradients \(", docstring)
+
+
+def imports_of_reference(package):
+    """The plain twin imports NumPy alone, beside itself and the standard library."""
+    allowed = ("rnnlite.reference", "numpy", *sys.stdlib_module_names)
+    for module, tree in modules(package):
+        if module.startswith("reference/"):
+            for name in imported(tree, module):
+                if not is_within(name, allowed):
+                    yield f"{module} imports {name}"
+
+
+def imports_of_kernels(package):
+    """Kernels know nothing of cells, layers and functions: they import one another."""
+    allowed = ("rnnlite.kernels", "rnnlite.cache_folder")
+    for module, tree in modules(package):
+        if module.startswith("kernels/"):
+            for name in imported(tree, module):
+                if name.split(".")[0] == "rnnlite" and not is_within(name, allowed):
+                    yield f"{module} imports {name}"
+
+
+def imports_of_cells(package):
+    """Cells are equations: they import one another, the activations, nothing to compute."""
+    allowed = ("rnnlite.cells", "rnnlite.kernels.activations")
+    # The one bridge: the same names for NumPy arrays and for vector registers.
+    bridge = ("numpy", "numba.extending", "rnnlite.kernels")
+    harmless = {"collections", "functools", "typing"}
+    for module, tree in modules(package):
+        if module.startswith("cells/"):
+            places = (*allowed, *bridge) if module == "cells/functions.py" else allowed
+            for name in imported(tree, module):
+                if name.split(".")[0] not in harmless and not is_within(name, places):
+                    yield f"{module} imports {name}"
+
+
+def prints(package):
+    """A library does not print."""
+    for module, tree in modules(package):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
+                yield f"{module}:{node.lineno} prints"
+
+
+def pickles(package):
+    """Unpickling runs what a file says: only the kernel cache has to do with it."""
+    for module, tree in modules(package):
+        if module == "kernels/jit.py":
+            continue
+        for name in imported(tree, module):
+            if is_within(name, ("pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal")):
+                yield f"{module} imports {name}"
+        for node in ast.walk(tree):
+            if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+                harmless = isinstance(node.value, ast.Constant) and node.value.value is False
+                if not harmless:
+                    yield f"{module}:{node.value.lineno} allows pickles"
+
+
+def fast_math(package):
+    """Fast-math is named flag by flag; True would promise that there are no NaNs."""
+    for module, tree in modules(package):
+        for node in ast.walk(tree):
+            pairs = []
+            if isinstance(node, ast.keyword):
+                pairs = [(node.arg, node.value)]
+            elif isinstance(node, ast.Dict):
+                pairs = [
+                    (key.value, value)
+                    for key, value in zip(node.keys, node.values, strict=True)
+                    if isinstance(key, ast.Constant)
+                ]
+            for name, value in pairs:
+                if name == "fastmath" and getattr(value, "value", None) is True:
+                    yield f"{module}:{value.lineno} sets fastmath=True"
+            if isinstance(node, ast.Constant) and node.value in ("nnan", "ninf", "fast"):
+                yield f"{module}:{node.lineno} names the flag {node.value}"
+
+
+def kernels_outside(package):
+    """What is compiled lives under kernels/, where the hash of the kernel cache sees it."""
+    compilers = {"kernel", "inner", "njit", "jit", "vectorize", "guvectorize", "intrinsic"}
+    for module, tree in modules(package):
+        if module.startswith("kernels/"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, FUNCTION):
+                for name in compilers.intersection(decorators(node)):
+                    yield f"{module}: {node.name} is decorated with {name}"
+        for name in imported(tree, module):
+            if is_within(name, ("numba", "llvmlite")) and not module.startswith("cells/"):
+                yield f"{module} imports {name}"
+
+
+# ---- the package keeps them ------------------------------------------------------------------
+
+# A rule, and small packages that break it: file, text, the complaint.
+FAULTS = {
+    missing_docstrings: [
+        ("a.py", "x = 1", "a.py has no docstring"),
+        ("a.py", '"""A."""\ndef f(): pass', "a.py: f has no docstring"),
+        ("kernels/a.py", '"""A."""\nclass C: pass', "kernels/a.py: C has no docstring"),
+        ("a.py", '"""A."""\nclass C:\n  "C."\n  def m(self): pass', "a.py: C.m has no docstring"),
+    ],
+    undocumented_arguments: [
+        ("a.py", 'def f(x): "Do."', "a.py: f does not say what x is"),
+        (
+            "a.py",
+            'def f(x, y):\n  """Do.\n\n  Parameters\n  ----------\n  x : int\n\n'
+            '  Raises\n  ------\n  E\n      For y.\n  """',
+            "a.py: f does not say what y is",
+        ),
+        (
+            "layers/a.py",
+            'class C:\n  """C."""\n  def __init__(self, size): pass',
+            "layers/a.py: C does not say what size is",
+        ),
+        (
+            "a.py",
+            'class C:\n  """C."""\n  def m(self, *, key=1): "M."',
+            "a.py: C.m does not say what key is",
+        ),
+        ("reference/a.py", 'def f(Wx): "Do it to W."', "reference/a.py: f does not say what Wx is"),
+    ],
+    undocumented_results: [
+        ("a.py", 'def f():\n  "Do."\n  return 1', "a.py: f does not say what it returns"),
+        (
+            "a.py",
+            'class C:\n  "C."\n  def m(self):\n    "M."\n    if 1:\n      return 1',
+            "a.py: C.m does not say what it returns",
+        ),
+        (
+            "reference/a.py",
+            'def f():\n  "Do."\n  return 1',
+            "reference/a.py: f does not say what it",
+        ),
+    ],
+    missing_examples: [
+        (
+            "functional.py",
+            '__all__ = ["f"]\ndef f(): "Do."\ndef g(): "Not exported."',
+            "functional.py: f has no example",
+        ),
+        ("reference/__init__.py", 'def f(): "Do."', "reference/__init__.py: f has no example"),
+        ("gradcheck.py", 'class C: "Do."', "gradcheck.py: C has no example"),
+        (
+            "layers/dense.py",
+            'class Dense:\n  """A layer.\n\n  >>> Dense()\n  """',
+            "layers/dense.py: Dense has no example",
+        ),
+        ("datasets/mnist.py", 'def mnist(): "Load."', "datasets/mnist.py: mnist has no example"),
+    ],
+    imports_of_reference: [
+        ("reference/a.py", "import numba", "reference/a.py imports numba"),
+        ("reference/a.py", "from rnnlite import losses", "reference/a.py imports rnnlite.losses"),
+        (
+            "reference/a.py",
+            "def f():\n  from .. import cells",
+            "reference/a.py imports rnnlite.cells",
+        ),
+    ],
+    imports_of_kernels: [
+        ("kernels/a.py", "from rnnlite import layers", "kernels/a.py imports rnnlite.layers"),
+        ("kernels/a.py", "import rnnlite.functional", "kernels/a.py imports rnnlite.functional"),
+        ("kernels/a.py", "from ..cells import lstm", "kernels/a.py imports rnnlite.cells.lstm"),
+    ],
+    imports_of_cells: [
+        ("cells/a.py", "import numpy as np", "cells/a.py imports numpy"),
+        (
+            "cells/a.py",
+            "from rnnlite.kernels.simd import load",
+            "cells/a.py imports rnnlite.kernels.simd.load",
+        ),
+        ("cells/a.py", "from rnnlite import kernels", "cells/a.py imports rnnlite.kernels"),
+        ("cells/a.py", "from numba import njit", "cells/a.py imports numba.njit"),
+    ],
+    prints: [("a.py", "def f():\n  print(1)", "a.py:2 prints")],
+    pickles: [
+        ("a.py", "import pickle", "a.py imports pickle"),
+        ("kernels/a.py", "from pickle import loads", "kernels/a.py imports pickle.loads"),
+        ("a.py", "np.load(path, allow_pickle=True)", "a.py:1 allows pickles"),
+    ],
+    fast_math: [
+        ("kernels/a.py", "f = njit(fastmath=True)", "kernels/a.py:1 sets fastmath=True"),
+        ("kernels/jit.py", 'O = {"fastmath": True}', "kernels/jit.py:1 sets fastmath=True"),
+        ("kernels/jit.py", 'F = {"nnan"}', "kernels/jit.py:1 names the flag nnan"),
+    ],
+    kernels_outside: [
+        ("a.py", "@kernel\ndef f(): pass", "a.py: f is decorated with kernel"),
+        ("layers/a.py", "@inner\ndef f(): pass", "layers/a.py: f is decorated with inner"),
+        ("a.py", '@jit.kernel(identity="x")\ndef f(): pass', "a.py: f is decorated with kernel"),
+        ("losses.py", "from numba import njit", "losses.py imports numba.njit"),
+    ],
+}
+every_rule = pytest.mark.parametrize("rule", FAULTS, ids=lambda rule: rule.__name__)
+# What exports the names of the faults above.
+EXPORTING = {
+    "__init__.py": 'from rnnlite.layers import Dense\n__all__ = ["Dense"]',
+    "layers/__init__.py": "from rnnlite.layers.dense import Dense",
+    "datasets/__init__.py": 'from rnnlite.datasets.mnist import mnist\n__all__ = ["mnist"]',
+    "reference/__init__.py": 'from rnnlite.reference.a import f\n__all__ = ["f"]',
+}
+
+
+@every_rule
+def test_the_package_keeps_the_rule(rule):
+    complaints = list(rule(PACKAGE))
+    assert not complaints, f"{rule.__doc__}\n" + "\n".join(complaints)
+
+
+@pytest.mark.parametrize(
+    ("rule", "file", "text", "complaint"),
+    [(rule, *fault) for rule, faults in FAULTS.items() for fault in faults],
+    ids=[f"{rule.__name__}-{n}" for rule, faults in FAULTS.items() for n in range(len(faults))],
+)
+def test_a_package_that_breaks_the_rule_is_noticed(tmp_path, rule, file, text, complaint):
+    for name, content in {**EXPORTING, file: text}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content + "\n", encoding="utf-8")
+    assert [c for c in rule(tmp_path) if c.startswith(complaint)]
+
+
+def test_the_rules_look_at_the_whole_package():
+    seen = {name_of(module) for module, _ in modules(PACKAGE)}
+    loaded = {
+        name
+        for name, module in sys.modules.items()
+        if name.split(".")[0] == "rnnlite" and getattr(module, "__file__", None)
+    }
+    assert loaded <= seen and len(seen) > 20
+    assert len(list(documented(PACKAGE))) > 100
+    shown = dict(exports(PACKAGE))
+    assert set(shown) == set(SHOWN) and all(shown.values())
+    assert shown["__init__.py"] == set(rnnlite.__all__)
+    assert shown["functional.py"] == set(functional.__all__)
+
+
+# ---- what agrees with what -------------------------------------------------------------------
+
+
+def recurrent_functions(module):
+    return {
+        name: function
+        for name, function in vars(module).items()
+        if re.fullmatch(r"(lstm|rnn|gru)_(forward|backward)", name)
+    }
+
+
+def all_forward_and_backward(module):
+    """Public functions of a module, among them only those that run or unroll a network."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value)
+        and re.search(r"_(forward|backward)$", name)
+        and not name.startswith(("_", "dense_"))
+    }
+
+
+def test_functional_and_reference_have_the_same_recurrent_functions():
+    assert all_forward_and_backward(functional) == all_forward_and_backward(reference)
+    assert len(recurrent_functions(functional)) == 6
+
+
+@pytest.mark.parametrize("name", sorted(recurrent_functions(functional)))
+def test_functional_and_reference_take_the_same_arguments(name):
+    fast, plain = (
+        inspect.signature(getattr(module, name)).parameters for module in (functional, reference)
+    )
+    assert list(fast) == list(plain)
+    for argument in fast:
+        assert fast[argument].default == plain[argument].default, argument
+        assert fast[argument].kind == plain[argument].kind, argument
+
+
+def test_the_version_is_the_same_everywhere():
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    assert project["version"] == rnnlite.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", rnnlite.__version__)
+
+
+def test_everything_exported_exists_and_is_sorted():
+    for module in (rnnlite, rnnlite.functional, rnnlite.datasets, rnnlite.layers, rnnlite.cells):
+        assert [name for name in module.__all__ if not hasattr(module, name)] == []
+        assert len(module.__all__) == len(set(module.__all__))

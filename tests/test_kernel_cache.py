@@ -1,0 +1,572 @@
+"""Compiled kernels: kept for the next process, never stale, and no trouble when they are damaged.
+
+Whether an edit is noticed and whether anything is compiled can only be seen in a
+fresh process, so every test here starts some, with a kernel folder of its own.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rnnlite
+from rnnlite.cache_folder import cache_folder
+from rnnlite.kernels import target
+
+ROOT = Path(rnnlite.__file__).resolve().parents[1]
+
+
+def start(script, *arguments, cache, package=ROOT, path=(), **variables):
+    """Start ``script``, a text or a file, in a fresh process of its own environment."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RNNLITE_", "NUMBA_", "PYTHONWARNINGS"))
+    }
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, (*path, package)))
+    environment |= {"RNNLITE_CACHE": str(cache)} | variables
+    program = [str(script)] if isinstance(script, Path) else ["-c", script]
+    return subprocess.Popen(
+        [sys.executable, "-P", *program, *map(str, arguments)],  # -P: not from this folder
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def finish(process, timeout=300):
+    """What a process printed, as JSON, and its lines of complaint."""
+    out, err = process.communicate(timeout=timeout)
+    assert process.returncode == 0, err
+    return json.loads(out), err.splitlines()
+
+
+def run(script, *arguments, **options):
+    return finish(start(script, *arguments, **options))
+
+
+def is_about_compiling(line):
+    return "compiling kernels" in line
+
+
+# ---- an edit takes effect --------------------------------------------------------------------
+
+# One step of one LSTM unit, and which kernels had to be compiled for it.
+ONE_STEP = """
+import json
+from numba.core import event
+recorder = event.RecordingListener()
+event.register("numba:compile", recorder)
+from rnnlite import functional
+h, (hT, cT), cache = functional.lstm_forward(
+    [[[1.0]]], [[0.3, 0.5, 0.7, 0.9]], [[0.0] * 4], [0.1, 0.2, 0.3, 0.4], h0=[[0.0]], c0=[[2.0]]
+)
+print(json.dumps({"h": float(h[0, 0, 0]), "compiled": len(recorder.buffer)}))
+"""
+
+
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
+
+
+def one_step(sign=1.0, gate=sigmoid, bias=1.0):
+    """What ONE_STEP computes; the arguments are what the edits below change."""
+    i, f, o = (gate(wx + bias * b) for wx, b in ((0.3, 0.1), (0.5, 0.2), (0.9, 0.4)))
+    c = f * 2.0 + sign * i * np.tanh(0.7 + bias * 0.3)
+    return o * np.tanh(c)
+
+
+# File, pattern of the text to exchange, what takes its place, how ``one_step`` changes.
+EDITS = {
+    "a sign in cells/lstm.py": (
+        "cells/lstm.py", r"c = f \* c_before \+ i \* g\n", "c = f * c_before - i * g\n",
+        {"sign": -1.0},
+    ),
+    "a function in kernels/activations.py": (
+        "kernels/activations.py", r"return 1\.0 / \(_expm1", "return 0.5 / (_expm1",
+        {"gate": lambda z: 0.5 * sigmoid(z)},
+    ),
+    "a line of kernels/loop.py": (
+        "kernels/loop.py", r"(xh\[[^]]+\]) = 1\.0", r"\1 = 0.5", {"bias": 0.5},
+    ),
+}  # fmt: skip
+
+
+def copy_of_the_package(folder):
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "rnnlite", folder / "rnnlite", ignore=ignored)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unedited(tmp_path_factory):
+    """Kernel folder after ONE_STEP of the package as it is."""
+    cache = tmp_path_factory.mktemp("unedited")
+    result, _ = run(ONE_STEP, cache=cache)
+    assert result["h"] == pytest.approx(one_step(), rel=1e-5) and result["compiled"] > 0
+    return cache
+
+
+@pytest.mark.parametrize(("file", "right", "edited", "change"), EDITS.values(), ids=EDITS.keys())
+def test_an_edit_takes_effect_in_the_next_process(unedited, tmp_path, file, right, edited, change):
+    package = copy_of_the_package(tmp_path)
+    before, _ = run(ONE_STEP, cache=unedited, package=package)
+    assert before["h"] == pytest.approx(one_step(), rel=1e-5)
+    assert before["compiled"] == 0  # the same text in another place: the kernels are kept
+
+    path = package / "rnnlite" / file
+    text = path.read_text(encoding="utf-8")
+    wrong, places = re.subn(right, edited, text)
+    assert places >= 1, f"{file} has changed: {right!r} is not in it"
+    path.write_text(wrong, encoding="utf-8")
+    after, _ = run(ONE_STEP, cache=unedited, package=package)
+    assert abs(one_step(**change) - one_step()) > 0.01
+    assert after["h"] == pytest.approx(one_step(**change), rel=1e-5)
+
+    path.write_text(text, encoding="utf-8")
+    again, _ = run(ONE_STEP, cache=unedited, package=package)
+    assert again == before
+
+
+OWN_CELL = """
+import json
+from rnnlite import Recurrent, custom_cell
+from rnnlite.cells.functions import relu, sigmoid, tanh
+
+
+def step(z, state):
+    h = tanh(z[0])
+    return (h,), (h,)
+
+
+def step_backward(dstate, kept, state, new_state):
+    raise NotImplementedError
+
+
+cell = custom_cell("mine", step, step_backward, gates=["h"], kept=["h"])
+layer = Recurrent(cell, 1, 1, seed=0)
+layer.params["Wx"][...] = 1.0
+print(json.dumps(float(layer.forward([[[0.5]]])[0, 0])))
+"""
+
+
+def test_an_edit_of_a_cell_of_ones_own_takes_effect_in_the_next_process(tmp_path):
+    script, cache = tmp_path / "my_cell.py", tmp_path / "cache"
+    results = []
+    for function in ("tanh", "sigmoid", "relu", "tanh"):
+        text = OWN_CELL.replace("h = tanh(z[0])", f"h = {function}(z[0])")
+        script.write_text(text, encoding="utf-8")
+        results.append(run(script, cache=cache)[0])
+    right = [np.tanh(0.5), sigmoid(0.5), 0.5, np.tanh(0.5)]
+    assert results == pytest.approx(right, rel=1e-5)
+
+
+def test_a_cell_typed_in_without_a_file_and_then_defined_anew_is_compiled_anew(tmp_path):
+    first = OWN_CELL.replace("print(json.dumps(", "first = (").replace("[0, 0])))", "[0, 0]))")
+    second = OWN_CELL.replace("h = tanh(z[0])", "h = sigmoid(z[0])")
+    second = second.replace("json.dumps(", "json.dumps([first, ").replace("[0, 0])))", "[0, 0])]))")
+    result, _ = run(first + second, cache=tmp_path)
+    assert result == pytest.approx([np.tanh(0.5), sigmoid(0.5)], rel=1e-5)
+
+
+# Equations of a leaky unit that take their constant, {0}, from different places.
+LEAKY = {
+    "in the equation": "def step(z, state):\n    h = {0} * state[0] + z[0]\n    return (h,), (h,)",
+    "a global": "LEAK = {0}\ndef step(z, state):\n    h = LEAK * state[0] + z[0]\n"
+    "    return (h,), (h,)",
+    "a helper": "def leak(h):\n    return {0} * h\ndef step(z, state):\n"
+    "    h = leak(state[0]) + z[0]\n    return (h,), (h,)",
+    "a helper's helper": "def leak(h):\n    return {0} * h\ndef old(h):\n    return leak(h)\n"
+    "def step(z, state):\n    h = old(state[0]) + z[0]\n    return (h,), (h,)",
+    "around it": "def make(leak):\n    def step(z, state):\n        h = leak * state[0] + z[0]\n"
+    "        return (h,), (h,)\n    return step\nstep = make({0})",
+    "a default value": "def step(z, state, leak={0}):\n    h = leak * state[0] + z[0]\n"
+    "    return (h,), (h,)",
+    "a module": "import types\nsettings = types.ModuleType('settings')\nsettings.LEAK = {0}\n"
+    "def step(z, state):\n    h = settings.LEAK * state[0] + z[0]\n    return (h,), (h,)",
+}
+
+
+@pytest.mark.parametrize("text", LEAKY.values(), ids=LEAKY.keys())
+def test_all_that_an_equation_of_ones_own_reaches_is_part_of_its_identity(text):
+    # Compiled kernels are kept under the cell's name: one name for each value of the constant.
+    names = []
+    for leak in (0.5, 0.9, 0.5):
+        namespace = {}
+        exec(text.format(leak), namespace)
+        step = namespace["step"]
+        assert step((1.0,), (1.0,))[0][0] == 1.0 + leak
+        cell = rnnlite.custom_cell("leaky", step, step, gates=["h"], kept=["h"])
+        names.append(cell.name)
+    assert names[0] == names[2] != names[1]
+
+
+# ---- an unchanged second process compiles nothing ----------------------------------------------
+
+TRAIN = """
+import json, sys
+from numba.core import event
+recorder = event.RecordingListener()
+event.register("numba:compile", recorder)
+import numpy as np
+import rnnlite
+
+rng = np.random.default_rng(0)
+B, T = (64, 28) if "large" in sys.argv else (4, 5)
+x, y = rng.random((B, T, 6), np.float32), rng.integers(0, 3, B)
+lengths, inputs = None, [x, x, x]
+if "strange" in sys.argv:  # arrays that Numba would take for other types
+    apart, fixed = np.zeros((B, T, 12), np.float32), x.copy()
+    apart[:, :, ::2] = x
+    fixed.flags.writeable = False
+    inputs = [apart[:, :, ::2], fixed, np.asfortranarray(x)]
+    y = y.astype(np.int16)
+    y.flags.writeable = False
+    lengths = [T] * B
+rnnlite.set_num_threads(2)
+model = rnnlite.Sequential([rnnlite.LSTM(6, 9, seed=0), rnnlite.Dense(9, 3, seed=1)])
+optimizer = rnnlite.Adam(model)
+for step, x in enumerate(inputs):
+    logits = model.forward(x, lengths=lengths, training=step != 1)
+    loss, dlogits = rnnlite.softmax_cross_entropy(logits, y)
+    model.backward(dlogits, need_dx=step != 2)
+    optimizer.step()
+names = sorted({found.data["dispatcher"].__name__ for _, found in recorder.buffer})
+print(json.dumps({"compiled": names, "weights": model.flat_params.tolist()}))
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Kernel folder after TRAIN, what TRAIN said, and its lines of complaint."""
+    cache = tmp_path_factory.mktemp("trained")
+    return cache, *run(TRAIN, cache=cache)
+
+
+def test_the_first_process_compiles_and_says_so_in_one_line(trained):
+    cache, result, lines = trained
+    assert {"forward", "backward", "weight_gradients", "adam"} <= set(result["compiled"])
+    assert len(lines) == 1 and is_about_compiling(lines[0])
+    assert str(cache) in lines[0]
+
+
+@pytest.mark.parametrize("how", ["same", "large", "strange"])
+def test_a_second_process_compiles_nothing_and_says_nothing(trained, how):
+    cache, first, _ = trained
+    result, lines = run(TRAIN, how, cache=cache)
+    assert result["compiled"] == [] and lines == []
+    if how != "large":
+        assert result["weights"] == first["weights"]
+
+
+# ---- no kernel folder ------------------------------------------------------------------------
+
+
+def test_a_folder_that_cannot_be_made_costs_a_line_and_nothing_else(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    cache = tmp_path / "file" / "cache"
+    result, lines = run(ONE_STEP, cache=cache)
+    assert result["h"] == pytest.approx(one_step(), rel=1e-5) and result["compiled"] > 0
+    assert len(lines) == 1 and "cannot keep compiled kernels" in lines[0] and str(cache) in lines[0]
+
+
+def test_a_folder_that_becomes_a_file_half_way_is_no_error(tmp_path):
+    script = """
+import json, pathlib, shutil
+import numpy as np
+from rnnlite.kernels import jit
+
+def double(a):
+    for i in range(a.size):
+        a[i] *= 2.0
+
+kernel, a = jit.kernel(double), np.ones(3)
+shutil.rmtree(jit.kernel_folder())
+pathlib.Path(jit.kernel_folder()).write_text("in the way")
+kernel(a)
+print(json.dumps(a.tolist()))
+"""
+    result, lines = run(script, cache=tmp_path)
+    assert result == [2.0, 2.0, 2.0]
+    assert lines and all(line.startswith("rnnlite: ") for line in lines)
+
+
+# ---- damaged kernels -------------------------------------------------------------------------
+
+# The files of a small kernel are damaged in every way of a list.  A kernel made anew then finds
+# them as the next process would; it must give the right result, and leave whole files behind.
+DAMAGE = """
+import json, logging, random, sys
+import numpy as np
+from rnnlite.kernels import jit
+
+logging.disable(logging.CRITICAL)
+noise = random.Random(0)
+ways = {
+    "none": lambda content: content,
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "one byte less": lambda content: content[:-1],
+    "text": lambda content: b"garbage",
+    "zeros": lambda content: bytes(len(content)),
+    "noise": lambda content: noise.randbytes(len(content)),
+    "that of another": lambda content: b"\\x80\\x04K\\x01.",  # a pickle, of the number 1
+} | {f"{n} bytes of noise": lambda content, n=n: noise.randbytes(n) for n in range(1, 17)}
+
+def double(a):
+    for i in range(a.size):
+        a[i] *= 2.0
+
+def use():
+    kernel, a = jit.kernel(double), np.ones(3)
+    kernel(a)
+    assert a.tolist() == [2.0, 2.0, 2.0], "wrong result"
+    return sum(kernel.stats.cache_hits.values())
+
+use()
+failed, found = {}, {}
+for way, damage in ways.items():
+    files = sorted(jit.kernel_folder().glob("*.kernel"))
+    whole = {path: path.read_bytes() for path in files}
+    for path, content in whole.items():
+        path.write_bytes(damage(content))
+    try:
+        found[way] = use()
+        assert use() == 1, "not kept again"
+    except Exception as error:
+        failed[way] = repr(error)
+        for path, content in whole.items():
+            path.write_bytes(content)
+print(json.dumps({"failed": failed, "files": len(files), "found": found}))
+"""
+
+
+def test_damaged_files_are_compiled_again(tmp_path):
+    result, _ = run(DAMAGE, cache=tmp_path)
+    assert result["files"] == 1
+    assert result["failed"] == {}
+    assert result["found"].pop("none") == 1 and set(result["found"].values()) == {0}
+
+
+def test_every_file_cut_short_costs_time_and_nothing_else(unedited, tmp_path):
+    cache = tmp_path / "cache"
+    shutil.copytree(unedited, cache)
+    files = list(cache.rglob("*.kernel"))
+    assert files
+    for path in files:
+        path.write_bytes(path.read_bytes()[:100])
+    result, lines = run(ONE_STEP, cache=cache)
+    assert result["h"] == pytest.approx(one_step(), rel=1e-5) and result["compiled"] > 0
+    assert lines and all(line.startswith("rnnlite: ") for line in lines)
+    assert run(ONE_STEP, cache=cache) == ({"h": result["h"], "compiled": 0}, [])
+
+
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.7])
+def test_a_hole_in_the_middle_of_the_code_is_no_crash(unedited, tmp_path, part):
+    # A machine that lost its power leaves pages of zeros behind.
+    cache = tmp_path / "cache"
+    shutil.copytree(unedited, cache)
+    for path in cache.rglob("*.kernel"):
+        content = bytearray(path.read_bytes())
+        start, length = int(part * len(content)), len(content) // 4
+        content[start : start + length] = bytes(length)
+        path.write_bytes(content)
+    result, _ = run(ONE_STEP, cache=cache)
+    assert result["h"] == pytest.approx(one_step(), rel=1e-5)
+
+
+# ---- two processes at once ---------------------------------------------------------------------
+
+
+def test_two_processes_that_start_at_once_on_an_empty_folder_both_succeed(tmp_path):
+    processes = [start(ONE_STEP, cache=tmp_path) for _ in range(2)]
+    for result, lines in map(finish, processes):
+        assert result["h"] == pytest.approx(one_step(), rel=1e-5)
+        assert all(line.startswith("rnnlite: ") for line in lines)
+    assert run(ONE_STEP, cache=tmp_path)[0]["h"] == pytest.approx(one_step(), rel=1e-5)
+
+
+# Each process is held at the worst moments: both have read the index of kept kernels before one
+# writes it, and the first to write the index is the last to write its machine code.
+MEETING = """
+import json, sys, time
+from pathlib import Path
+from numba.core import caching
+
+me, other, place, folder = *sys.argv[1:4], Path(sys.argv[4])
+
+def tell(what):
+    (folder / f"{me} {what}").touch()
+
+def wait_for(what, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not (folder / f"{other} {what}").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+
+class Held(caching.IndexDataCacheFile):
+    def _save_index(self, overloads):
+        if "make_forward" in self._index_path:
+            tell("has read the index")
+            wait_for("has read the index")
+            if place == "second":
+                wait_for("has written the index")
+        super()._save_index(overloads)
+        tell("has written the index")
+
+    def _save_data(self, name, data):
+        if "make_forward" in self._index_path and place == "first":
+            wait_for("has written its code")
+        super()._save_data(name, data)
+        tell("has written its code")
+
+caching.IndexDataCacheFile = Held
+"""
+NEGATIVE = """
+import rnnlite
+layer = rnnlite.RNN(1, 1, activation=me, seed=0)
+layer.params["Wx"][...] = 1.0
+print(json.dumps(float(layer.forward([[[-0.5]]])[0, 0])))
+"""
+
+
+def test_two_processes_that_compile_different_cells_at_once_do_not_swap_them(tmp_path):
+    cache, folder = tmp_path / "cache", tmp_path / "meeting"
+    folder.mkdir()
+    right = {"tanh": pytest.approx(np.tanh(-0.5), rel=1e-5), "relu": 0.0}
+    both = ("tanh", "relu", "first"), ("relu", "tanh", "second")
+    processes = [start(MEETING + NEGATIVE, *who, folder, cache=cache) for who in both]
+    assert [finish(process)[0] for process in processes] == [right["tanh"], right["relu"]]
+    later = {me: run(f"import json; me = {me!r}" + NEGATIVE, cache=cache)[0] for me in right}
+    assert later == right
+
+
+# ---- every vector width ------------------------------------------------------------------------
+
+AGAINST_REFERENCE = """
+import itertools, json
+import numpy as np
+from rnnlite import functional, reference
+from rnnlite.kernels import target
+
+rng, worst, cases = np.random.default_rng(0), {}, 0
+cells = {"lstm": 4, "rnn": 1, "gru": 3}
+sizes = [(1, 1, 1), (13, 1, 1), (3, 7, 5), (13, 7, 16), (1, 33, 3), (3, 33, 40), (13, 33, 7)]
+for (name, gates), (B, H, I), padded in itertools.product(cells.items(), sizes, (False, True)):
+    T, K = 5, gates * H
+    shapes = {"x": (B, T, I), "Wx": (I, K), "Wh": (H, K), "b": (K,), "h0": (B, H)}
+    shapes |= {"c0": (B, H)} if name == "lstm" else {"bh": (K,)} if name == "gru" else {}
+    exact = {key: rng.normal(0.0, 0.5, shape).astype(np.float32).astype(np.float64)
+             for key, shape in shapes.items()}
+    exact["lengths"] = rng.integers(1, T + 1, B) if padded else None
+    up = {key: rng.normal(size=(B, H)).astype(np.float32).astype(np.float64)
+          for key in (("dhT", "dcT") if name == "lstm" else ("dhT",))}
+    dh = rng.normal(size=(B, T, H)).astype(np.float32).astype(np.float64)
+
+    def results(module, dtype):
+        cast = lambda a: a if a is None or a.dtype.kind == "i" else a.astype(dtype)
+        arrays = {key: cast(a) for key, a in exact.items()}
+        h, state, cache = getattr(module, f"{name}_forward")(**arrays)
+        g = getattr(module, f"{name}_backward")(
+            cast(dh), cache, **{key: cast(a) for key, a in up.items()}
+        )
+        states = state if isinstance(state, tuple) else (state,)
+        return {"h": h, **{f"state {s}": a for s, a in enumerate(states)}, **g._asdict()}
+
+    expected = results(reference, np.float64)
+    for dtype in ("float32", "float64"):
+        got = results(functional, dtype)
+        assert got.keys() == expected.keys()
+        for key, array in got.items():
+            assert array.dtype == dtype and array.shape == expected[key].shape, key
+            scale = max(np.abs(expected[key]).max(), 0.1)
+            error = float(np.max(np.abs(array - expected[key])) / scale)
+            place = f"{name} {dtype}"
+            worst[place] = float(np.fmax(worst.get(place, 0.0), np.nan_to_num(error, nan=np.inf)))
+            cases += 1
+print(json.dumps({"target": target.CHOSEN.name, "worst": worst, "cases": cases}))
+"""
+WIDTHS = ("avx512", "avx2", "neon", "sse2")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def against_reference(request, tmp_path_factory):
+    """What AGAINST_REFERENCE finds with each width, all in one kernel folder.
+
+    They run one after the other beside the other tests of this file, most of
+    which only wait for a process of their own.  The width of this machine finds
+    kernels of other test files, if they ran before.
+    """
+    folder = tmp_path_factory.mktemp("widths")
+    selected = {item.name for item in request.session.items}
+
+    def measure(name):
+        cache = cache_folder() if name == target.CHOSEN.name else folder
+        process = start(AGAINST_REFERENCE, cache=cache, RNNLITE_SIMD=name)
+        return process.communicate(timeout=600), process.returncode
+
+    with ThreadPoolExecutor(1) as pool:
+        yield {
+            name: pool.submit(measure, name)
+            for name in WIDTHS
+            if f"test_every_vector_width_agrees_with_the_reference[{name}]" in selected
+        }
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_every_vector_width_agrees_with_the_reference(against_reference, name):
+    (out, err), code = against_reference[name].result()
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["target"] == name and result["cases"] > 500
+    assert len(result["worst"]) == 6
+    for place, error in result["worst"].items():
+        assert error < (4e-6 if "float32" in place else 1e-14), place
+
+
+def test_an_unknown_vector_width_is_a_clear_error(tmp_path):
+    process = start("import rnnlite", cache=tmp_path, RNNLITE_SIMD="mmx")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert err.splitlines()[-1] == (
+        "ValueError: RNNLITE_SIMD is 'mmx'; it can be one of avx512, avx2, neon, sse2"
+    )
+
+
+# ---- what import does not do -------------------------------------------------------------------
+
+UNWANTED = ("torch", "matplotlib", "pooch", "tqdm", "scipy", "requests", "urllib3", "tensorflow")
+
+IMPORT = """
+import json, socket, sys
+import numpy, numba  # what these two import is theirs
+for name in list(sys.modules):
+    if name.split(".")[0] in UNWANTED:
+        del sys.modules[name]
+
+def opened(*arguments, **options):
+    raise AssertionError("a socket was opened")
+
+socket.socket = socket.create_connection = socket.getaddrinfo = opened
+import rnnlite
+found = sorted(name for name in sys.modules if name.split(".")[0] in UNWANTED)
+print(json.dumps(found))
+"""
+
+
+def test_import_takes_in_no_optional_library_and_opens_no_socket(tmp_path):
+    # Empty modules of these names, so that an import of one is seen wherever it is not installed.
+    for name in UNWANTED:
+        (tmp_path / f"{name}.py").write_text("__version__ = '99.0'\n")
+    script = IMPORT.replace("UNWANTED", repr(UNWANTED))
+    found, lines = run(script, cache=tmp_path / "cache", path=[tmp_path])
+    assert found == [] and lines == []
+
+
+def test_import_compiles_nothing(tmp_path):
+    script = ONE_STEP[: ONE_STEP.index("h, (hT")] + "print(json.dumps(len(recorder.buffer)))"
+    assert run(script, cache=tmp_path) == (0, [])
