@@ -51,7 +51,15 @@ class LSTMState(NamedTuple):
 
 
 class LSTMGradients(NamedTuple):
-    """Gradients of an LSTM, each in the shape of what it is the gradient of."""
+    """Gradients of an LSTM, each in the shape of what it is the gradient of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 4)), np.zeros(4)
+    >>> lstm_backward(None, lstm_forward(x, W, W, b)[2])._fields
+    ('dx', 'dWx', 'dWh', 'db', 'dh0', 'dc0')
+    """
 
     dx: np.ndarray
     dWx: np.ndarray
@@ -62,7 +70,15 @@ class LSTMGradients(NamedTuple):
 
 
 class PeepholeLSTMGradients(NamedTuple):
-    """Gradients of an LSTM with peepholes, each in the shape of what it is the gradient of."""
+    """Gradients of an LSTM with peepholes, each in the shape of what it is the gradient of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 4)), np.zeros(4)
+    >>> lstm_backward(None, lstm_forward(x, W, W, b, peephole=np.zeros(3))[2]).dpeephole.shape
+    (3,)
+    """
 
     dx: np.ndarray
     dWx: np.ndarray
@@ -74,7 +90,15 @@ class PeepholeLSTMGradients(NamedTuple):
 
 
 class RNNGradients(NamedTuple):
-    """Gradients of a vanilla RNN, each in the shape of what it is the gradient of."""
+    """Gradients of a vanilla RNN, each in the shape of what it is the gradient of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 1)), np.zeros(1)
+    >>> rnn_backward(None, rnn_forward(x, W, W, b)[2])._fields
+    ('dx', 'dWx', 'dWh', 'db', 'dh0')
+    """
 
     dx: np.ndarray
     dWx: np.ndarray
@@ -84,7 +108,15 @@ class RNNGradients(NamedTuple):
 
 
 class GRUGradients(NamedTuple):
-    """Gradients of a GRU, each in the shape of what it is the gradient of."""
+    """Gradients of a GRU, each in the shape of what it is the gradient of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 3)), np.zeros(3)
+    >>> gru_backward(None, gru_forward(x, W, W, b, b)[2])._fields
+    ('dx', 'dWx', 'dWh', 'db', 'dbh', 'dh0')
+    """
 
     dx: np.ndarray
     dWx: np.ndarray

@@ -128,10 +128,10 @@ def test_the_loss_falls(lines):
     assert losses == sorted(losses, reverse=True) and losses[0] > losses[-1]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "rnn"])
-def test_it_learns_to_tell_digits_apart(cache, cell):
+@pytest.mark.parametrize(("cell", "parameters"), [("lstm", "3,050"), ("rnn", "890")])
+def test_it_learns_to_tell_digits_apart(cache, cell, parameters):
     lines = small(cache, "--cell", cell, "--lr", 0.01, "--shift", 0, steps=150)
-    assert lines[0].startswith(f"{cell.upper()} of 16 units")
+    assert lines[0].startswith(f"{cell.upper()} of 16 units, {parameters} parameters")
     losses = [loss for *_, loss, _ in progress(lines)]
     assert losses[-1] < 0.7 * losses[0]
     assert float(lines[-1].split()[-1]) > 0.5
@@ -163,6 +163,15 @@ def test_the_same_seed_prints_the_same_at_any_number_of_threads(cache, lines, th
 
 def test_another_seed_prints_other_losses(cache, lines):
     assert progress(small(cache, "--seed", 1)) != progress(lines)
+
+
+def test_another_seed_begins_with_other_weights(cache):
+    # The first loss, over all images at once: their order does not matter.
+    losses = [
+        progress(small(cache, "--batch-size", 4000, "--shift", 0, "--seed", seed, steps=1))[0][2]
+        for seed in (0, 1)
+    ]
+    assert losses[0] != losses[1]
 
 
 # ---- its command line ------------------------------------------------------------------------

@@ -220,6 +220,19 @@ def undocumented_results(package):
 
 def missing_examples(package):
     """Every function and class that users see has an example."""
+    for module, name, node in without_example(package):
+        if not is_named_tuple(node):
+            yield f"{module}: {name} has no example"
+
+
+def missing_examples_of_results(package):
+    """So has every named tuple that a function hands out."""
+    for module, name, node in without_example(package):
+        if is_named_tuple(node):
+            yield f"{module}: {name} has no example"
+
+
+def without_example(package):
     trees = dict(modules(package))
     shown = {
         (home(trees, module, name), name) for module, names in exports(package) for name in names
@@ -228,9 +241,14 @@ def missing_examples(package):
         if (module, name) in shown:
             docstring = ast.get_docstring(node) or ""
             lesson = module.startswith(LESSON)
-            text = docstring if lesson else section(docstring, "Examples") or ""
-            if ">>> " not in text:
-                yield f"{module}: {name} has no example"
+            if ">>> " not in (docstring if lesson else section(docstring, "Examples") or ""):
+                yield module, name, node
+
+
+def is_named_tuple(node):
+    return isinstance(node, ast.ClassDef) and any(
+        getattr(base, "id", "") == "NamedTuple" for base in node.bases
+    )
 
 
 def is_property(node):
@@ -395,6 +413,9 @@ FAULTS = {
             "layers/dense.py: Dense has no example",
         ),
         ("datasets/mnist.py", 'def mnist(): "Load."', "datasets/mnist.py: mnist has no example"),
+    ],
+    missing_examples_of_results: [
+        ("functional.py", 'class P(NamedTuple): "A pair."', "functional.py: P has no example"),
     ],
     imports_of_reference: [
         ("reference/a.py", "import numba", "reference/a.py imports numba"),
