@@ -174,6 +174,27 @@ def test_a_cell_typed_in_without_a_file_and_then_defined_anew_is_compiled_anew(t
     assert result == pytest.approx([np.tanh(0.5), sigmoid(0.5)], rel=1e-5)
 
 
+def test_a_cell_of_ones_own_may_move_to_another_file(tmp_path):
+    # The machine code is kept; the module it was compiled for is gone.
+    (tmp_path / "old.py").write_text(OWN_CELL, encoding="utf-8")
+    cache = tmp_path / "cache"
+    run("import old", cache=cache, path=[tmp_path])
+    (tmp_path / "old.py").rename(tmp_path / "new.py")
+    result, _ = run(tmp_path / "new.py", cache=cache)
+    assert result == pytest.approx(np.tanh(0.5), rel=1e-5)
+
+
+def test_a_kept_kernel_runs_no_module_of_a_person(tmp_path):
+    # A copy of the cell in another module, which would say so if it were imported.
+    (tmp_path / "old.py").write_text(OWN_CELL, encoding="utf-8")
+    cache = tmp_path / "cache"
+    run("import old", cache=cache, path=[tmp_path])
+    (tmp_path / "old.py").write_text("raise SystemExit('imported for no reason')\n")
+    (tmp_path / "new.py").write_text(OWN_CELL, encoding="utf-8")
+    result, _ = run(tmp_path / "new.py", cache=cache, path=[tmp_path])
+    assert result == pytest.approx(np.tanh(0.5), rel=1e-5)
+
+
 # Equations of a leaky unit that take their constant, {0}, from different places.
 LEAKY = {
     "in the equation": "def step(z, state):\n    h = {0} * state[0] + z[0]\n    return (h,), (h,)",
@@ -391,46 +412,32 @@ def test_two_processes_that_start_at_once_on_an_empty_folder_both_succeed(tmp_pa
     assert run(ONE_STEP, cache=tmp_path)[0]["h"] == pytest.approx(one_step(), rel=1e-5)
 
 
-# Each process is held at the worst moments: both have read the index of kept kernels before one
-# writes it, and the first to write the index is the last to write its machine code.
+# Each process is held until both have compiled the forward loop of their cell, then both keep it.
 MEETING = """
 import json, sys, time
 from pathlib import Path
-from numba.core import caching
+from rnnlite.kernels import jit
 
-me, other, place, folder = *sys.argv[1:4], Path(sys.argv[4])
+me, other, folder = *sys.argv[1:3], Path(sys.argv[3])
+save = jit._KernelCache.save_overload
+met = []
 
-def tell(what):
-    (folder / f"{me} {what}").touch()
+def hold(cache, sig, data):
+    if data.fndesc.qualname.startswith("make_forward"):
+        (folder / me).touch()
+        end = time.monotonic() + 30.0
+        while not (folder / other).exists() and time.monotonic() < end:
+            time.sleep(0.005)
+        met.append((folder / other).exists())
+    save(cache, sig, data)
 
-def wait_for(what, seconds=5.0):
-    end = time.monotonic() + seconds
-    while not (folder / f"{other} {what}").exists() and time.monotonic() < end:
-        time.sleep(0.01)
-
-class Held(caching.IndexDataCacheFile):
-    def _save_index(self, overloads):
-        if "make_forward" in self._index_path:
-            tell("has read the index")
-            wait_for("has read the index")
-            if place == "second":
-                wait_for("has written the index")
-        super()._save_index(overloads)
-        tell("has written the index")
-
-    def _save_data(self, name, data):
-        if "make_forward" in self._index_path and place == "first":
-            wait_for("has written its code")
-        super()._save_data(name, data)
-        tell("has written its code")
-
-caching.IndexDataCacheFile = Held
+jit._KernelCache.save_overload = hold
 """
 NEGATIVE = """
 import rnnlite
 layer = rnnlite.RNN(1, 1, activation=me, seed=0)
 layer.params["Wx"][...] = 1.0
-print(json.dumps(float(layer.forward([[[-0.5]]])[0, 0])))
+print(json.dumps([float(layer.forward([[[-0.5]]])[0, 0]), *met]))
 """
 
 
@@ -438,11 +445,16 @@ def test_two_processes_that_compile_different_cells_at_once_do_not_swap_them(tmp
     cache, folder = tmp_path / "cache", tmp_path / "meeting"
     folder.mkdir()
     right = {"tanh": pytest.approx(np.tanh(-0.5), rel=1e-5), "relu": 0.0}
-    both = ("tanh", "relu", "first"), ("relu", "tanh", "second")
-    processes = [start(MEETING + NEGATIVE, *who, folder, cache=cache) for who in both]
-    assert [finish(process)[0] for process in processes] == [right["tanh"], right["relu"]]
-    later = {me: run(f"import json; me = {me!r}" + NEGATIVE, cache=cache)[0] for me in right}
-    assert later == right
+    processes = [
+        start(MEETING + NEGATIVE, me, other, folder, cache=cache)
+        for me, other in (("tanh", "relu"), ("relu", "tanh"))
+    ]
+    held = [finish(process)[0] for process in processes]
+    assert all(len(result) == 2 for result in held)  # the place to hold them is still there
+    assert [result[0] for result in held] == [right["tanh"], right["relu"]]
+    for me in right:
+        later, lines = run(f"import json; me, met = {me!r}, []" + NEGATIVE, cache=cache)
+        assert later == [right[me]] and lines == []
 
 
 # ---- every vector width ------------------------------------------------------------------------
