@@ -114,7 +114,7 @@ def load(where):
     try:
         return datasets.mnist(), ON_MNIST
     except datasets.DataNotFound as error:
-        print(f"{error} Using the 5,000 bundled images instead.")
+        print(f"{error}. Using the 5,000 bundled images instead.")
         return datasets.mnist_5k(), ON_BUNDLED
 
 
