@@ -199,6 +199,8 @@ def _fingerprint(functions):
             if (value.__module__ or "").split(".")[0] in ("rnnlite", "numpy"):
                 digest.update(f"{value.__module__}.{value.__qualname__}".encode())
                 return
+            # A kept kernel imports the module of its equations when it is loaded.
+            digest.update(f"{value.__module__} {value.__qualname__}".encode())
             add(value.__code__)
             for cell in value.__closure__ or ():
                 add(cell.cell_contents)

@@ -209,7 +209,11 @@ class _KernelCache(caching.FunctionCache):
         if hashlib.sha256(payload).digest() != checksum:
             log.warning("rnnlite: compiling again, a kept kernel is damaged: %s", path)
             return None
-        return self._impl.rebuild(target_context, pickle.loads(payload))
+        try:
+            return self._impl.rebuild(target_context, pickle.loads(payload))
+        except (ImportError, AttributeError) as error:  # a module it was compiled with is gone
+            log.warning("rnnlite: compiling again, a kept kernel cannot be used: %s", error)
+            return None
 
     def save_overload(self, sig, data):
         if not self._impl.check_cachable(data):
@@ -218,8 +222,13 @@ class _KernelCache(caching.FunctionCache):
         path = self._path(sig, data.codegen)
         try:
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(hashlib.sha256(payload).digest() + payload)
-            Path(file.name).replace(path)
+                try:
+                    file.write(hashlib.sha256(payload).digest() + payload)
+                    file.close()
+                    Path(file.name).replace(path)
+                except OSError:
+                    Path(file.name).unlink(missing_ok=True)
+                    raise
         except OSError as error:
             # A full disk or a folder that became read-only makes the next
             # start slower; it does not end this one.
