@@ -44,6 +44,8 @@ class Bidirectional(Layer):
     (2, 5, 8)
     """
 
+    _options = ("layer", "merge")
+
     def __init__(self, layer, merge="concat", seed=None):
         if not isinstance(layer, Recurrent):
             raise TypeError(f"Bidirectional: layer is {layer!r}; wanted a recurrent layer")
@@ -186,6 +188,11 @@ class Bidirectional(Layer):
         if need_dx:
             dx += dx_mirrored
         return dx
+
+    @property
+    def layer(self):
+        """The forward direction, as the constructor took it."""
+        return self.forward_layer
 
     @property
     def final_state(self):

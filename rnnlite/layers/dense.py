@@ -56,6 +56,8 @@ class Dense(Layer):
     array([[6.5, 6.5]], dtype=float32)
     """
 
+    _options = ("in_features", "out_features", "dtype")
+
     def __init__(self, in_features, out_features, seed=None, dtype="float32"):
         self.in_features = checking.whole_number("Dense", "in_features", in_features)
         self.out_features = checking.whole_number("Dense", "out_features", out_features)

@@ -53,6 +53,8 @@ class Dropout(RandomLayer):
            [0., 0., 0., 0.]], dtype=float32)
     """
 
+    _options = ("rate", "per_sequence", "dtype")
+
     def __init__(self, rate, seed=None, per_sequence=False, dtype="float32"):
         self.rate = checking.real_number("Dropout", "rate", rate, 0.0, 1.0, high_included=False)
         self.per_sequence = checking.true_or_false("Dropout", "per_sequence", per_sequence)

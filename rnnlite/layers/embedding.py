@@ -60,6 +60,8 @@ class Embedding(Layer):
     (array([0, 3]), array([2., 2.], dtype=float32))
     """
 
+    _options = ("num_embeddings", "dim", "dtype")
+
     def __init__(self, num_embeddings, dim, seed=None, dtype="float32"):
         self.num_embeddings = checking.whole_number("Embedding", "num_embeddings", num_embeddings)
         self.dim = checking.whole_number("Embedding", "dim", dim)

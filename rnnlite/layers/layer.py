@@ -1,6 +1,6 @@
 """What every layer and model has: parameters, their gradients, forward and backward."""
 
-import numpy as np
+import math
 
 from rnnlite import checking
 from rnnlite.memory import aligned_zeros
@@ -24,11 +24,16 @@ class Layer:
     """
 
     _in_a_model = False  # whether a Sequential owns the memory
+    _largest = None  # most numbers it may have, where a file asks for them
+    # The constructor's arguments but for the seed, each an attribute of that name.
+    _options = ()
 
     def __init__(self, where, shapes, dtype):
         self.dtype = checking.float_dtype(where, dtype)
         self._shapes = dict(shapes)  # in the order of their place in memory
-        size = sum(int(np.prod(shape)) for shape in self._shapes.values())
+        size = sum(math.prod(shape) for shape in self._shapes.values())
+        if self._largest is not None and size > self._largest:
+            raise ValueError(f"{where}: has {size:,} numbers; there are {self._largest:,} for it")
         self.params, self.grads = {}, {}
         self.flat_params = self.flat_grads = None
         self._bind(aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype))
@@ -46,9 +51,25 @@ class Layer:
         for views, flat in ((self.params, flat_params), (self.grads, flat_grads)):
             start = 0
             for name, shape in self._shapes.items():
-                size = int(np.prod(shape))
+                size = math.prod(shape)
                 views[name] = flat[start : start + size].reshape(shape)
                 start += size
+
+    def options(self):
+        """All that its constructor needs to make a layer like it, but for the seed.
+
+        Returns
+        -------
+        dict
+            Arguments by name.
+
+        Examples
+        --------
+        >>> from rnnlite.layers import Dropout
+        >>> Dropout(0.5, seed=0).options()
+        {'rate': 0.5, 'per_sequence': False, 'dtype': dtype('float32')}
+        """
+        return {name: getattr(self, name) for name in self._options}
 
     def num_params(self):
         """Number of trainable numbers.

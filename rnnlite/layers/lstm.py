@@ -60,6 +60,8 @@ class LSTM(Recurrent):
     True
     """
 
+    _options = (*Recurrent._options[1:], "forget_bias", "peephole", "clip")
+
     def __init__(
         self,
         input_size,
@@ -73,13 +75,14 @@ class LSTM(Recurrent):
         clip=None,
         **options,
     ):
-        forget_bias = checking.real_number("LSTM", "forget_bias", forget_bias, -1e6, 1e6)
-        cell = cells.LSTM
-        if checking.true_or_false("LSTM", "peephole", peephole):
-            cell = cells.peephole_lstm()
+        self.forget_bias = checking.real_number("LSTM", "forget_bias", forget_bias, -1e6, 1e6)
+        self.peephole = checking.true_or_false("LSTM", "peephole", peephole)
+        self.clip = clip
         if clip is not None:
-            clip = checking.real_number("LSTM", "clip", clip, 0.0, 1e6, low_included=False)
-            cell = cells.peephole_lstm(clip) if peephole else cells.clipped_lstm(clip)
+            self.clip = checking.real_number("LSTM", "clip", clip, 0.0, 1e6, low_included=False)
+            cell = (cells.peephole_lstm if peephole else cells.clipped_lstm)(self.clip)
+        else:
+            cell = cells.peephole_lstm() if peephole else cells.LSTM
         super().__init__(cell, input_size, hidden_size, return_sequences, seed, dtype, **options)
         H = self.hidden_size
-        self.params["b"][H : 2 * H] = forget_bias
+        self.params["b"][H : 2 * H] = self.forget_bias

@@ -45,6 +45,11 @@ class Recurrent(RandomLayer):
     (2, 4)
     """
 
+    _options = (
+        "cell", "input_size", "hidden_size", "return_sequences", "dtype",
+        "go_backwards", "recurrent_dropout", "wx_init", "wh_init",
+    )  # fmt: skip
+
     def __init__(
         self,
         cell,
@@ -79,7 +84,7 @@ class Recurrent(RandomLayer):
         shapes |= dict.fromkeys(cell.unit_params, (H,))
         self._forget()
         super().__init__(where, shapes, dtype)
-        self._initializers = [initializers.get(where, name) for name in (wx_init, wh_init)]
+        self.wx_init, self.wh_init = wx_init, wh_init
         self.draw_weights(np.random.default_rng(checking.seed(where, seed)))
         for name, value in zip(cell.unit_params, cell.unit_values, strict=True):
             self.params[name][...] = value
@@ -92,9 +97,9 @@ class Recurrent(RandomLayer):
         rng : numpy.random.Generator
         """
         H = self.hidden_size
-        for name, initial in zip(("Wx", "Wh"), self._initializers, strict=True):
+        for name, initial in (("Wx", self.wx_init), ("Wh", self.wh_init)):
             array = self.params[name]
-            array[...] = initial(rng, *array.shape, H)
+            array[...] = initializers.get(type(self).__name__, initial)(rng, *array.shape, H)
         self.draw_masks_from(int(rng.integers(2**63)))
 
     def __repr__(self):

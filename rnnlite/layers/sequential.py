@@ -38,6 +38,8 @@ class Sequential(Layer):
     ((4, 10), ['0.Wx', '0.b', '0.Wh', '1.W', '1.b'])
     """
 
+    _options = ("layers",)
+
     def __init__(self, layers):
         if isinstance(layers, Layer) or not hasattr(layers, "__iter__"):
             raise TypeError(f"Sequential: layers is {layers!r}; wanted a list of layers")
