@@ -28,6 +28,7 @@ MACHINE_ROOM = (
     "checking.py",
     "memory.py",
     "reference/arrays.py",
+    "saving/layout.py",
 )
 # Modules whose public names are the library: each of them has an example.
 SHOWN = (
@@ -35,6 +36,7 @@ SHOWN = (
     "reference/__init__.py",
     "gradcheck.py",
     "datasets/__init__.py",
+    "saving/__init__.py",
     "__init__.py",
 )
 # Its docstrings are the text of a lesson, in a form of their own.
@@ -547,6 +549,13 @@ def test_the_version_is_the_same_everywhere():
 
 
 def test_everything_exported_exists_and_is_sorted():
-    for module in (rnnlite, rnnlite.functional, rnnlite.datasets, rnnlite.layers, rnnlite.cells):
+    for module in (
+        rnnlite,
+        rnnlite.functional,
+        rnnlite.datasets,
+        rnnlite.layers,
+        rnnlite.cells,
+        rnnlite.saving,
+    ):
         assert [name for name in module.__all__ if not hasattr(module, name)] == []
         assert len(module.__all__) == len(set(module.__all__))

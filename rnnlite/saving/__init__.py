@@ -1,0 +1,23 @@
+"""Models and training runs in files.
+
+    save, load      a model: architecture, weights, dtype, random states
+    CorruptFile     a file that is damaged, or is not what is wanted
+    previous_path   where a file goes that a new one replaced
+
+A file is written whole or not at all, and read only if every byte of it is
+right; nothing in it is ever run.
+
+    models.py         save and load
+    architecture.py   a model as plain data, and back
+    random_states.py   where its dropout masks stand
+    container.py      a file of arrays with a header: written and read
+    index.py          the JSON at its beginning
+    layout.py         its bytes
+    atomic.py         how a file replaces another in one step
+"""
+
+from rnnlite.saving.atomic import previous_path
+from rnnlite.saving.index import CorruptFile
+from rnnlite.saving.models import load, save
+
+__all__ = ["CorruptFile", "load", "previous_path", "save"]

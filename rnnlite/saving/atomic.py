@@ -1,0 +1,170 @@
+"""Files that change as a whole: under its name a file is the old one or the new one.
+
+    new file -> a name nobody reads -> the disk (fsync) -> renamed over the old one
+
+Renaming is one step for everybody who looks.  A crash before it leaves the old
+file, after it the new one; two processes that write at once leave the file of
+one of them.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import time
+from pathlib import Path
+
+# Seconds to wait before renaming again: on Windows a file that is being read (by a virus scanner,
+# say) cannot be replaced.
+PATIENCE = (0.01, 0.05, 0.2, 0.5)
+
+_FULL = "free some space there, or give another folder"
+_FORBIDDEN = "change its permissions, or give another folder"
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: _FORBIDDEN,
+}
+
+
+def previous_path(path):
+    """Where the file goes that a new one replaces, if it is kept.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
+    >>> previous_path("run.npz").name, previous_path("run").name
+    ('run.previous.npz', 'run.previous')
+    """
+    path = Path(path)
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def replace_file(path, content, keep_previous=False):
+    """Write a file so that under its name there is all of it or what was there before.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        In a folder that exists.
+    content : bytes, or an iterable of them
+        The pieces of the file.
+    keep_previous : bool
+        Whether the file that was there gets the name ``previous_path(path)``.
+        At every instant there is a whole file under the one name, and under
+        the other once there were two.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; all files are then as they were.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "notes"
+    ...     replace_file(path, b"first")
+    ...     replace_file(path, b"second", keep_previous=True)
+    ...     path.read_bytes(), previous_path(path).read_bytes()
+    (b'second', b'first')
+    """
+    path = Path(path)
+    content = (content,) if isinstance(content, (bytes, bytearray, memoryview)) else content
+    for name in (path, previous_path(path)) if keep_previous else (path,):
+        _check_place(name)
+    token = secrets.token_hex(8)
+    # Short names, so that a long one of the file itself is not too long with an addition.
+    new, old = (path.with_name(f".rnnlite-{token}.{what}") for what in ("new", "old"))
+    try:
+        with new.open("xb") as file:
+            for piece in content:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        kept = keep_previous and _second_name(path, old)
+        _rename(new, path)
+        if kept:
+            _rename(old, previous_path(path))
+        _fsync_folder(path.parent)
+    except BaseException as error:  # Ctrl-C too
+        _undo(path, new, old)
+        if isinstance(error, OSError):
+            raise _explained(error, path) from error
+        raise
+
+
+def _check_place(path):
+    """Complain of a place where there cannot be a file."""
+    if path.is_dir():
+        problem = errno.EISDIR, "is a folder; give the name of a file in it"
+    elif not path.parent.exists():
+        problem = errno.ENOENT, f"there is no folder {path.parent}; make it first"
+    elif not path.parent.is_dir():
+        problem = errno.ENOTDIR, f"{path.parent} is not a folder; give a file in a folder"
+    else:
+        return
+    raise OSError(*problem, str(path))
+
+
+def _second_name(path, name):
+    """Give a file a second name; whether there is such a file."""
+    try:
+        os.link(path, name)
+    except FileNotFoundError:
+        return False
+    except OSError:  # a disk without such names, as USB sticks are
+        shutil.copyfile(path, name)
+        with name.open("r+b") as file:
+            os.fsync(file.fileno())
+    return True
+
+
+def _rename(source, target):
+    for seconds in PATIENCE:
+        try:
+            return source.replace(target)
+        except PermissionError:
+            time.sleep(seconds)
+    return source.replace(target)
+
+
+def _undo(path, new, old):
+    """Make everything as it was, wherever the writing ended."""
+    with contextlib.suppress(OSError):
+        # Without ``new`` the renaming is done, and ``old``, if it is there, whole.
+        if old.exists() and not new.exists():
+            old.replace(path)
+    for name in (new, old):
+        with contextlib.suppress(OSError):
+            name.unlink()
+
+
+def _fsync_folder(folder):
+    """Have the new names on the disk as well, on systems that can be asked for it."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _explained(error, path):
+    """The error with the path and with what to do, of the same class."""
+    advice = _ADVICE.get(error.errno, "give another path")
+    message = f"{error.strerror or error}; {advice} (what was there before is as it was)"
+    return OSError(error.errno or errno.EIO, message, str(path))
