@@ -122,9 +122,11 @@ class _Builder:
         layer = object.__new__(CLASSES[name])
         layer._largest = self.left
         try:
+            if "dtype" in wanted:  # a name alone: NumPy makes a dtype of almost anything
+                checking.one_of(name, "dtype", arguments["dtype"], ("float32", "float64"))
             layer.__init__(**arguments)
         except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"{place}{error}") from None
+            raise ValueError(f"{place}{_short(str(error), 300)}") from None
         del layer._largest
         if self.left is not None and not hasattr(layer, "layers"):
             self.left -= layer.num_params()
@@ -133,8 +135,6 @@ class _Builder:
     def _argument(self, place, key, value):
         if key == "cell":
             return _cell(place, value, self.cells)
-        if key == "dtype":
-            return checking.one_of(f"{place}options", "dtype", value, ("float32", "float64"))
         if key == "layer":
             return self.build(f"{place}layer: ", value)
         if key == "layers":
@@ -232,5 +232,6 @@ def _difference_of_options(place, key, mine, its):
     return None
 
 
-def _short(value):
-    return value[:80] if isinstance(value, str) else reprlib.repr(value)
+def _short(value, length=80):
+    text = value if isinstance(value, str) else reprlib.repr(value)
+    return text if len(text) <= length else f"{text[:length]}..."

@@ -41,8 +41,7 @@ def save(model, path):
     ...     bool(np.all(load(f"{folder}/model.npz").forward(x) == model.forward(x)))
     True
     """
-    header, arrays = model_header(model), model_arrays(model)
-    container.write(path, "model", header, arrays)
+    container.write(path, "model", {"model": model_header(model)}, model_arrays(model))
 
 
 def load(path, into=None, cells=()):
@@ -93,7 +92,7 @@ def load(path, into=None, cells=()):
 
 
 def model_header(model):
-    """What a file's header says of a model.
+    """What a file's header has under the key "model".
 
     Parameters
     ----------
@@ -102,7 +101,7 @@ def model_header(model):
     Returns
     -------
     dict
-        With the one key "model".
+        ``architecture`` and ``random_states``.
 
     Raises
     ------
@@ -110,10 +109,8 @@ def model_header(model):
         For something that is not a layer of the library.
     """
     return {
-        "model": {
-            "architecture": architecture.describe(model),
-            "random_states": random_states.random_states(model),
-        }
+        "architecture": architecture.describe(model),
+        "random_states": random_states.random_states(model),
     }
 
 
@@ -133,7 +130,7 @@ def model_arrays(model):
 
 
 def load_model(header, arrays, into=None, cells=()):
-    """The model in what ``container.read`` returned; the inverse of the two functions above.
+    """The model in what ``container.read`` returned.
 
     Parameters
     ----------
