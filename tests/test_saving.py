@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 
 import numpy as np
 import pytest
@@ -15,6 +16,14 @@ from rnnlite import cells as library
 from rnnlite.cells.functions import tanh
 from rnnlite.saving import CorruptFile, architecture, container, models
 from rnnlite.saving.architecture import CLASSES, build, describe, difference
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_waiting_for_the_disk():
+    """Whether files survive a crash is asked in test_saving_atomic.py; here it takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 def _step(z, state):

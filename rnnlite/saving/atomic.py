@@ -97,6 +97,8 @@ def replace_file(path, content, keep_previous=False):
         _rename(new, path)
         if kept:
             _rename(old, previous_path(path))
+            # Two names of one file, which two writers can make of it, are not renamed.
+            old.unlink(missing_ok=True)
         _fsync_folder(path.parent)
     except BaseException as error:  # Ctrl-C too
         _undo(path, new, old)

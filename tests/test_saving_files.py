@@ -1,0 +1,641 @@
+"""Files of arrays: what was written comes back, and anything else is refused, unread and unrun."""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import re
+import tracemalloc
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from conftest import assert_refused, assert_same_bits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+import rnnlite
+from rnnlite.saving import CorruptFile, container, index, layout, previous_path
+from rnnlite.saving.layout import Member
+
+HEADER = {
+    "none": None, "yes": True, "no": False, "int": -(2**127), "float": 0.1, "nan": float("inf"),
+    "text": 'ü "\\\n\ud800', "list": [1, [2, {}]], "dict": {"z": 1, "a": {"": []}},
+}  # fmt: skip
+ARRAYS = {"b": np.arange(6.0).reshape(2, 3), "a/x": np.array([1, 2], np.int64)}
+KINDS = ("model",)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_waiting_for_the_disk():
+    """Whether files survive a crash is asked in test_saving_atomic.py; here it takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "file.npz"
+
+
+def bytes_of(path, header=HEADER, arrays=ARRAYS, kind="model"):
+    container.write(path, kind, header, arrays)
+    return path.read_bytes()
+
+
+def refused(path, content, fragments=()):
+    """The file is refused, by a message that begins with its path."""
+    path.write_bytes(content)
+    with pytest.raises(CorruptFile) as raised:
+        container.read(path, KINDS)
+    message = str(raised.value)
+    assert message.startswith(f"{path}: ")
+    for fragment in fragments:
+        assert fragment in message, f"no {fragment!r} in: {message}"
+    assert len(message) < len(str(path)) + 400
+
+
+def signed(body):
+    """A file whose digest is right, whatever it is."""
+    return body + hashlib.sha256(body).hexdigest().encode()
+
+
+# ---- what was written comes back -----------------------------------------------------------
+
+
+def test_header_and_arrays_come_back(path):
+    container.write(path, "model", HEADER, ARRAYS)
+    kind, header, arrays = container.read(path, KINDS)
+    assert kind == "model" and header == HEADER
+    assert json.dumps(header) == json.dumps(HEADER), "the order of the keys too"
+    assert list(arrays) == sorted(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert_same_bits(name, arrays[name], array)
+        assert arrays[name].flags.owndata and arrays[name].flags.writeable
+
+
+@pytest.mark.parametrize("dtype", sorted(layout.TYPES))
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,), (2, 3), (1,) * 32])
+def test_every_type_and_shape_comes_back(path, dtype, order, shape):
+    rng = np.random.default_rng(0)
+    plain = rng.integers(0, 256, (*shape, np.dtype(dtype).itemsize), np.uint8)
+    plain = (plain % 2 if dtype == "bool" else plain).view(dtype).reshape(shape)
+    given = plain.astype(np.dtype(dtype).newbyteorder(order))
+    container.write(path, "model", {}, {"a": given})
+    _, _, arrays = container.read(path, KINDS)
+    assert arrays["a"].dtype == dtype and arrays["a"].dtype.isnative
+    assert arrays["a"].shape == shape
+    assert arrays["a"].tobytes() == plain.tobytes()
+    with np.load(path, allow_pickle=False) as file:
+        assert file["a"].tobytes() == given.astype(layout.TYPES[dtype]).tobytes()
+
+
+@given(
+    arrays=st.dictionaries(
+        st.text(st.characters(categories=("L", "N")), min_size=1, max_size=5),
+        arrays_of.arrays(
+            st.sampled_from(["f4", "f8", "i8", "u1", "?"]), arrays_of.array_shapes(min_dims=0)
+        ),
+        max_size=4,
+    ),
+    header=st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=8,
+        ),
+    ),
+)
+@settings(max_examples=60)
+def test_anything_comes_back(tmp_path_factory, arrays, header):
+    path = tmp_path_factory.mktemp("any") / "file.npz"
+    content = bytes_of(path, header, arrays)
+    _, found_header, found = container.read(path, KINDS)
+    assert found_header == header and set(found) == set(arrays)
+    for name, array in arrays.items():
+        assert_same_bits(name, found[name], array)
+    again = bytes_of(path, found_header, dict(reversed(found.items())))
+    assert again == content, "the same arrays and header are the same bytes"
+    with zipfile.ZipFile(path) as file:
+        assert file.testzip() is None
+        assert file.comment == content[-len(file.comment) :]
+
+
+def test_arrays_of_any_layout_come_back(path):
+    whole = np.arange(24.0).reshape(4, 6)
+    given = {
+        "columns": np.asfortranarray(whole), "transposed": whole.T, "strided": whole[::-2, 1::3],
+        "readonly": np.frombuffer(whole.tobytes()), "broadcast": np.broadcast_to(1.5, (3, 2)),
+        "number": np.float32(2.5), "list": [1, 2],
+    }  # fmt: skip
+    container.write(path, "model", {}, given)
+    _, _, arrays = container.read(path, KINDS)
+    for name, array in given.items():
+        assert_same_bits(name, arrays[name], np.asarray(array))
+        assert arrays[name].flags.c_contiguous
+
+
+def test_the_bytes_are_these(path):
+    """The format itself: a change of it needs another version."""
+    container.write(path, "model", {"a": [1.5]}, {"n": np.array([258], np.int16)})
+    text = (
+        b'{"format":"rnnlite","version":1,"kind":"model","arrays":[["n","int16",[1]]],'
+        b'"header":{"a":[1.5]}}'
+    )
+    content = path.read_bytes()
+    assert content[30:42] == b"rnnlite.json" and content[62 : 62 + len(text)] == text
+    assert hashlib.sha256(content).hexdigest()[:16] == "f7665c852f7b33c0"
+
+
+def test_neither_time_nor_order_is_in_the_file(tmp_path):
+    first = bytes_of(tmp_path / "a")
+    os.utime(tmp_path / "a", (1, 1))
+    assert bytes_of(tmp_path / "b", arrays=dict(reversed(ARRAYS.items()))) == first
+
+
+def test_large_arrays_are_neither_copied_nor_held_twice(path):
+    array = np.arange(1 << 21, dtype=np.float64)  # 16 MiB
+    tracemalloc.start()
+    try:
+        container.write(path, "model", {}, {"a": array})
+        writing = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        _, _, arrays = container.read(path, KINDS)
+        reading = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(arrays["a"], array)
+    assert writing < 4 << 20
+    assert reading < array.nbytes + (4 << 20)
+
+
+# ---- what cannot be written ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("array", "dtype"),
+    [
+        (np.array([None, {}], object), "object"),
+        (np.array(["a"]), "<U1"),
+        (np.array([b"a"]), "|S1"),
+        (np.array([1j]), "complex128"),
+        (np.zeros(2, [("a", "f4")]), "a"),
+        (np.array(["2020-01-01"], "M8[D]"), "datetime64"),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", value)),
+)
+def test_only_numbers_are_written(path, array, dtype):
+    arrays = {"good": np.zeros(2), "bad": array}
+    fragments = ["write: arrays['bad'] holds", dtype, "real numbers"]
+    assert_refused(TypeError, fragments, container.write, path, "model", {}, arrays)
+    assert not path.exists()
+
+
+BAD_NAMES = [
+    "", ".", "..", "a/../b", "../a", "/a", "a/", "a//b", "./a", "C:a", "a\\b", "a\0", "a\nb", "a*",
+    "a" * 1001, "\ud800", 3,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_NAMES, ids=lambda name: repr(name)[:9])
+def test_names_are_those_of_files(path, name):
+    call = (container.write, path, "model", {}, {name: np.zeros(1)})
+    assert_refused(ValueError, ["write: arrays has the name", repr(name)], *call)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"a": [1, {2}]}, "header['a'][1] is a set; wanted what JSON holds"),
+        ({"a": np.int64(3)}, "header['a'] is a int64; wanted what JSON holds"),
+        ({"a": {1: 2}}, "header['a'] has the key 1; wanted a text"),
+        ({"a": b"x"}, "header['a'] is a bytes"),
+        ([], "header is a list; wanted a dict"),
+    ],
+    ids=range(5),
+)
+def test_the_header_is_what_json_holds(path, header, message):
+    assert_refused(TypeError, [message], container.write, path, "model", header, {})
+    assert not path.exists()
+
+
+def nested(depth):
+    return {"a": 1} if depth == 1 else {"a": nested(depth - 1)}
+
+
+def test_the_header_has_a_depth_and_a_size_that_can_be_read_again(path, monkeypatch):
+    container.write(path, "model", nested(index.DEEPEST), {})
+    assert container.read(path, KINDS)[1] == nested(index.DEEPEST)
+    call = (container.write, path, "model", nested(index.DEEPEST + 1), {})
+    assert_refused(TypeError, ["more than 100 lists"], *call)
+    monkeypatch.setattr(index, "LARGEST", 200)
+    call = (container.write, path, "model", {"a": "x" * 200}, {})
+    assert_refused(ValueError, ["header takes", "200"], *call)
+
+
+@pytest.mark.parametrize("kind", [None, "", 3])
+def test_the_kind_is_a_text(path, kind):
+    assert_refused(TypeError, ["kind is"], container.write, path, kind, {}, {})
+
+
+def test_an_array_that_changes_while_it_is_written_is_not_written(path, monkeypatch):
+    before = bytes_of(path)
+    array = np.zeros(1 << 19)
+    beginning = layout.beginning
+
+    def meanwhile(member):  # after the checksum, before the bytes
+        array[-1] += 1
+        return beginning(member)
+
+    monkeypatch.setattr(layout, "beginning", meanwhile)
+    call = (container.write, path, "model", {}, {"a": array})
+    assert_refused(RuntimeError, ["a.npy changed while it was written"], *call)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+# ---- damage --------------------------------------------------------------------------------
+
+
+def test_every_byte_counts(path):
+    """Any byte of a model's file changed in any of four ways: refused."""
+    rnnlite.save(rnnlite.Dense(2, 1, seed=0), path)
+    content = path.read_bytes()
+    with path.open("r+b", buffering=0) as file:
+        for position, byte in enumerate(content):
+            for change in (0x01, 0x20, 0x80, 0xFF):
+                file.seek(position)
+                file.write(bytes([byte ^ change]))
+                with pytest.raises(CorruptFile):
+                    rnnlite.load(path)
+            file.seek(position)
+            file.write(bytes([byte]))
+    rnnlite.load(path)
+
+
+def refused_in_memory(content):
+    with pytest.raises(CorruptFile):
+        container._read(io.BytesIO(content), len(content), KINDS)
+
+
+def test_every_byte_counts_even_if_the_digest_is_made_anew(path):
+    """Nothing but the digest of another content would be accepted: there is no byte to hide in."""
+    body = bytes_of(path, {"a": 1}, {"a": np.arange(3, dtype=np.uint8)})[: -layout.DIGEST]
+    for position in range(len(body)):
+        damaged = bytearray(body)
+        damaged[position] ^= 0x01
+        refused_in_memory(signed(bytes(damaged)))
+
+
+def test_a_file_cut_short_anywhere_is_refused(path):
+    content = bytes_of(path)
+    for length in reversed(range(len(content))):
+        os.truncate(path, length)
+        fragment = "it is empty" if length == 0 else "damaged or cut short"
+        assert_refused(CorruptFile, [str(path), fragment], container.read, path, KINDS)
+        if length != len(content) - layout.DIGEST:
+            refused_in_memory(signed(content[:length]))
+
+
+@pytest.mark.parametrize("extra", [b"\0", b"0", b"\n", b"PK\5\6" + bytes(18), b"x" * 5000])
+def test_a_file_with_more_at_an_end_is_refused(path, extra):
+    content = bytes_of(path)
+    refused(path, content + extra, ["damaged"])
+    refused(path, extra + content)
+    refused(path, signed(content[: -layout.DIGEST] + extra), ["bytes follow its header"])
+    refused(path, signed(content + extra), ["bytes follow its header"])
+    refused(path, content + content)
+
+
+def test_damage_is_told_from_a_file_of_another_version(path):
+    content = bytes_of(path).replace(b'"version":1', b'"version":2')
+    refused(path, content, ["damaged"])
+
+
+def test_the_older_file_is_named(path):
+    content = bytes_of(path)
+    container.write(path, "model", HEADER, ARRAYS, keep_previous=True)
+    refused(path, content[:-5], [f"; the file before it is {previous_path(path)}"])
+    container.read(previous_path(path), KINDS)
+
+
+@given(data=st.binary(max_size=200) | st.binary(max_size=100).map(lambda tail: b"PK\3\4" + tail))
+@settings(max_examples=100)
+def test_noise_is_refused(tmp_path_factory, data):
+    refused(tmp_path_factory.getbasetemp() / "noise", data)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_refused(path):
+    content = bytes_of(path)
+    for length in (100, len(content) - 100):
+        with pytest.raises(CorruptFile, match="shorter"):
+            container._read(io.BytesIO(content[:length]), len(content), KINDS)
+
+
+# ---- other files ---------------------------------------------------------------------------
+
+
+class Payload:
+    """Unpickling it makes a file."""
+
+    def __init__(self, marker):
+        self.marker = str(marker)
+
+    def __reduce__(self):
+        return open, (self.marker, "x")
+
+
+def test_a_pickle_in_disguise_is_not_run(path, tmp_path):
+    marker = tmp_path / "marker"
+    objects = np.array([Payload(marker)], object)
+    raw = [pickle.dumps(Payload(marker), protocol) for protocol in range(6)]
+    for content in raw:  # it does what it should not
+        pickle.loads(content).close()
+        marker.unlink()
+    for content in raw[2:]:
+        refused(path, content, ["a pickle"])
+    for content in raw[:2]:
+        refused(path, content, ["rnnlite did not write it"])
+    npz, npy = io.BytesIO(), io.BytesIO()
+    np.savez(npz, **{"params/W": objects})
+    np.save(npy, objects)
+    refused(path, npz.getvalue(), ["though it is a zip"])
+    refused(path, npy.getvalue(), ["rnnlite did not write it"])
+    # The same in a file that is one of rnnlite in all else, and says it is of numbers, or is not.
+    member = npy.getvalue()
+    for kind, shape in (("float64", [1]), ("uint8", [len(member) - 128]), ("object", [1])):
+        refused(path, forged([["a", kind, shape]], [("a.npy", [member])]))
+    assert not marker.exists()
+    assert set(tmp_path.iterdir()) == {path}
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_npz_from_elsewhere_is_refused(path, save):
+    save(path, a=np.zeros(3))
+    refused(path, path.read_bytes(), ["rnnlite did not write it, though it is a zip"])
+
+
+@pytest.mark.parametrize(
+    ("content", "fragment"),
+    [
+        (b"", "it is empty"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "it begins 894844460d0a1a0a"),
+        (b"<html>", "it begins 3c68746d6c3e"),
+        (b"x", "it begins 78"),
+        (b"PK\5\6" + bytes(18), "a zip"),
+    ],
+    ids=["empty", "hdf5", "html", "one byte", "empty zip"],
+)
+def test_another_file_is_refused(path, content, fragment):
+    refused(path, content, [fragment])
+
+
+def test_a_folder_is_refused(tmp_path):
+    assert_refused(CorruptFile, [str(tmp_path), "a folder"], container.read, tmp_path, KINDS)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(path):
+    os.mkfifo(path)
+    assert_refused(CorruptFile, [str(path), "pipe"], container.read, path, KINDS)
+
+
+def test_a_device_without_end_is_refused():
+    if not os.path.exists("/dev/zero"):  # noqa: PTH110
+        pytest.skip("this system has no /dev/zero")
+    assert_refused(CorruptFile, ["/dev/zero", "a device"], container.read, "/dev/zero", KINDS)
+
+
+def test_a_missing_file_and_a_forbidden_one_stay_what_they_are(path):
+    with pytest.raises(FileNotFoundError, match=re.escape(path.name)):
+        container.read(path, KINDS)
+
+
+def test_another_kind_is_refused(path):
+    container.write(path, "checkpoint", {}, {})
+    refused(path, path.read_bytes(), ["its kind is 'checkpoint'; wanted 'model'"])
+    assert container.read(path, "checkpoint")[0] == "checkpoint"
+    assert container.read(path, ("model", "checkpoint"))[0] == "checkpoint"
+    with pytest.raises(CorruptFile, match="'check'"):
+        container.read(path, "check")
+
+
+# ---- forged files: right in all but one thing, with a digest that fits ----------------------
+
+
+def forged(listed, members, text=None, edit=None):
+    """A file of these members whose digest is right; its JSON lists other arrays, or is another."""
+    if text is None:
+        found = dict(zip(index.KEYS, ("rnnlite", 1, "model", listed, {}), strict=True))
+        text = json.dumps(edit(found) if edit else found, separators=(",", ":")).encode()
+    contents = [(layout.HEADER, [text]), *members]
+    return b"".join(container._signed(container._pieces(contents)))
+
+
+def member(name="a", dtype="<f8", shape=(2,), data=bytes(16)):
+    return f"{name}.npy", [layout.npy_header(np.dtype(dtype), shape), data]
+
+
+def test_a_forged_file_without_a_fault_is_read(path):
+    path.write_bytes(forged([["a", "float64", [2]]], [member()]))
+    assert container.read(path, KINDS)[2]["a"].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("version", [0, 2, 10**9, "1", 1.0, True, None, [1], "x" * 10**4])
+def test_another_version_is_named(path, version):
+    content = forged([], [], edit=lambda found: found | {"version": version})
+    wanted = ["version", repr(version)[:10], "this rnnlite reads version 1"]
+    refused(path, content, [*wanted, *(["a newer"] if version in (2, 10**9) else [])])
+
+
+def test_a_newer_version_is_named_whatever_else_is_new(path):
+    text = b'{"version": 2, "format": "rnnlite", "more": []}'
+    refused(path, forged([], [], text), ["has version 2 of the format", "a newer rnnlite"])
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff", "not JSON"),
+        ("{}".encode("utf-16"), "not JSON"),
+        (b"[" * 100_000 + b"]" * 100_000, "too deep"),
+        (b"1" * 5000, "not JSON"),
+        (b"[]", "its format is 'rnnlite'"),
+        (b"{}", "its format is 'rnnlite'"),
+        (b'{"format":"numpy"}', "its format is 'rnnlite'"),
+    ],
+    ids=["empty", "open", "binary", "utf-16", "deep", "huge number", "list", "no format", "other"],
+)
+def test_a_header_that_is_not_one_is_refused(path, text, fragment):
+    refused(path, forged([], [], text), [fragment])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"format":"rnnlite","version":1,"kind":"model","arrays":[], "header":{}}',
+        b'{"format":"rnnlite","version":1,"kind":"model","arrays":[],"header":{}} ',
+        b'{"format":"rnnlite","version":1,"kind":"data","kind":"model","arrays":[],"header":{}}',
+        b'{"version":1,"format":"rnnlite","kind":"model","arrays":[],"header":{}}',
+        b'{"format":"rnnlite","version":1,"kind":"model","arrays":[]}',
+        b'{"format":"rnnlite","version":1,"kind":"model","arrays":[],"header":{},"more":1}',
+        b'{"format":"rnnlite","version":1,"kind":"model","arrays":[],"header":[]}',
+        b'{"format":"rnnlite","version":1,"kind":"model","arrays":{},"header":{}}',
+        b'{"format":"rnnlite","version":1,"kind":"model","arrays":[],"header":{"a":1e999}}',
+        b'{"format":"rnnlite","version":1,"kind":"model","arrays":[],"header":{"a":'
+        + b"[" * 150 + b"]" * 150 + b"}}",
+    ],
+    ids=["space", "end", "twice", "order", "lacks", "more", "list", "dict", "infinite", "deep"],
+)  # fmt: skip
+def test_a_header_in_another_form_is_refused(path, text):
+    refused(path, forged([], [], text), ["not as rnnlite writes it"])
+
+
+@pytest.mark.parametrize("kind", [None, 3, [], ["model"], "Model", ""])
+def test_a_kind_that_is_none_is_refused(path, kind):
+    refused(path, forged([], [], edit=lambda found: found | {"kind": kind}), ["its kind is"])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None, "a", [], ["a"], ["a", "float64"], ["a", "float64", [2], 1], {"a": 1},
+        *([name, "float64", [2]] for name in BAD_NAMES if name != "\ud800"),
+        *(["a", kind, [2]] for kind in (
+            None, "object", "O", "<f8", "f8", "str", "complex128", "void", ["float64"], "Float64",
+        )),
+        *(["a", "float64", shape] for shape in (
+            None, 2, "2", [-2], [2.0], [True], ["2"], [[2]], [2, -1], [1] * 33, [1 << 60],
+            [0, 1 << 60, 1 << 60], [1 << 4000],
+        )),
+    ],
+    ids=lambda entry: str(entry)[:40],
+)  # fmt: skip
+def test_a_listed_array_that_is_none_is_refused(path, entry):
+    name = entry[0] if isinstance(entry, list) and entry and isinstance(entry[0], str) else "a"
+    refused(path, forged([entry], [member(name)]), ["its header lists the array"])
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("b", "a"), ("a", "b", "a")])
+def test_arrays_listed_twice_or_in_another_order_are_refused(path, names):
+    listed = [[name, "float64", [2]] for name in names]
+    refused(path, forged(listed, map(member, names)), ["twice or out of order"])
+
+
+A = [["a", "float64", [2]]]
+
+
+@pytest.mark.parametrize(
+    ("listed", "members"),
+    [
+        ([], [member()]),
+        (A, []),
+        (A, [member(), member("b")]),
+        (A, [member(), member()]),
+        (A, [member("b"), member()]),
+        (A, [member("b")]),
+        (A, [member("../a")]),
+        (A, [member(data=bytes(15))]),
+        (A, [member(data=bytes(17))]),
+        (A, [member(shape=(2, 1))]),
+        (A, [member(shape=(1 << 60,))]),
+        (A, [member(dtype="<f4")]),
+        (A, [member(dtype=">f8")]),
+        (A, [("a.npy", [bytes(64), bytes(16)])]),
+        (A, [("a.npy", [layout.npy_header(np.dtype("<f8"), (2,)).replace(b"False", b"True "),
+                        bytes(16)])]),
+        (A, [("a.npy", [layout.npy_header(np.dtype("<f8"), (2,)).replace(b"<f8", b"|O8"),
+                        bytes(16)])]),
+        (A, [("a.npy", [layout.npy_header(np.dtype("<f8"), (2,)).replace(b"Y\1\0", b"Y\2\0"),
+                        bytes(16)])]),
+    ],
+    ids=range(17),
+)  # fmt: skip
+def test_members_other_than_those_listed_are_refused(path, listed, members):
+    refused(path, forged(listed, members))
+
+
+def rebuilt(edit_beginning=layout.beginning, edit_ending=lambda m: m, between=b""):
+    """The file of array "a" with other zip structures around the same contents."""
+    text = json.dumps(dict(zip(index.KEYS, ("rnnlite", 1, "model", A, {}), strict=True)),
+                      separators=(",", ":")).encode()  # fmt: skip
+    contents = [(layout.HEADER, text), ("a.npy", b"".join(member()[1]))]
+    body, members = b"", []
+    for name, content in contents:
+        found = Member(name, len(content), zlib.crc32(content), len(body))
+        body += (edit_beginning if name == "a.npy" else layout.beginning)(found) + content
+        members.append(found)
+    return signed(body + between + layout.ending(edit_ending(members), len(body + between)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        rebuilt(lambda m: layout.beginning(m._replace(crc=m.crc ^ 1))),
+        rebuilt(lambda m: layout.beginning(m._replace(size=1 << 40))),
+        rebuilt(lambda m: layout.beginning(m._replace(name="b.npy"))),
+        rebuilt(lambda m: layout.beginning(m).replace(b"\0\x08\0\0", b"\0\x08\x08\0", 1)),
+        rebuilt(edit_ending=lambda m: m[:1]),
+        rebuilt(edit_ending=lambda m: m[::-1]),
+        rebuilt(edit_ending=lambda m: [m[0], m[1]._replace(name="../a.npy")]),
+        rebuilt(edit_ending=lambda m: [m[0], m[1]._replace(crc=0)]),
+        rebuilt(edit_ending=lambda m: [m[0], m[1]._replace(size=1 << 40)]),
+        rebuilt(edit_ending=lambda m: [m[0], m[1]._replace(offset=0)]),
+        rebuilt(edit_ending=lambda m: [*m, m[1]]),
+        rebuilt(between=b"hidden"),
+    ],
+    ids=[
+        "crc", "size", "name", "compressed", "lacks", "order", "path", "directory crc",
+        "directory size", "offset", "twice", "between",
+    ],
+)  # fmt: skip
+def test_a_zip_that_says_one_thing_twice_and_differently_is_refused(path, content):
+    refused(path, content)
+
+
+def test_the_unedited_zip_is_read(path):
+    path.write_bytes(rebuilt())
+    assert container.read(path, KINDS)[2]["a"].shape == (2,)
+
+
+# ---- bombs ---------------------------------------------------------------------------------
+
+
+def bombs():
+    """Small files that say they are huge."""
+    giga = [["a", "float64", [1 << 30]]]
+    yield "the header", forged(giga, [member()])
+    yield "all headers", forged(giga, [member(shape=(1 << 30,))])
+    yield "the zip too", rebuilt(lambda m: layout.beginning(m._replace(size=1 << 33)))
+    text = Member(layout.HEADER, index.LARGEST, 0)
+    yield "the size of the header", signed(layout.beginning(text) + b"{}")
+    text = text._replace(size=1 << 62)
+    yield "an impossible header", signed(layout.beginning(text) + b"{}")
+    yield "many arrays", forged([["a", "float64", [1 << 20]]] * 1000, [])
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("rnnlite.json", json.dumps({"format": "rnnlite"}))
+        file.writestr("a.npy", layout.npy_header(np.dtype("u1"), (1 << 25,)) + bytes(1 << 25))
+    yield "compressed", packed.getvalue()
+    yield "compressed, signed", signed(packed.getvalue())
+
+
+@pytest.mark.parametrize("content", [pytest.param(c, id=name) for name, c in bombs()])
+def test_a_small_file_takes_little_memory(path, content):
+    assert len(content) < 100_000
+    tracemalloc.start()
+    try:
+        refused(path, content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 << 20
