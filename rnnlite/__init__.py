@@ -3,14 +3,15 @@
     functional, reference   the networks as plain functions, fast and plain NumPy
     LSTM, RNN, GRU, Dense, Sequential, Adam    the same as objects
     gradcheck               is this gradient right?
+    fit, evaluate, predict  training, and what comes of it
     save, load              models in files
-    datasets                MNIST
+    datasets                MNIST, and others
 
 ``python examples/mnist_lstm.py`` in the repository shows all of it at work.
 """
 
 from rnnlite import datasets, functional, gradcheck, initializers, reference, saving, schedules
-from rnnlite.clipping import clip_gradients
+from rnnlite.clipping import clip_gradients, gradient_norm
 from rnnlite.custom import custom_cell
 from rnnlite.layers import (
     GRU,
@@ -27,6 +28,22 @@ from rnnlite.losses import binary_cross_entropy, mean_squared_error, softmax_cro
 from rnnlite.optim import SGD, Adam
 from rnnlite.saving import load, save
 from rnnlite.threads import get_num_threads, set_num_threads
+from rnnlite.training import (
+    Callback,
+    ConfusionMatrix,
+    DataWarning,
+    EarlyStopping,
+    History,
+    Metrics,
+    TrainingDiverged,
+    accuracy_interval,
+    confusion_matrix,
+    evaluate,
+    fit,
+    predict,
+    predict_proba,
+    predict_values,
+)
 
 __version__ = "0.1.0"
 
@@ -37,21 +54,36 @@ __all__ = [
     "SGD",
     "Adam",
     "Bidirectional",
+    "Callback",
+    "ConfusionMatrix",
+    "DataWarning",
     "Dense",
     "Dropout",
+    "EarlyStopping",
     "Embedding",
+    "History",
+    "Metrics",
     "Recurrent",
     "Sequential",
+    "TrainingDiverged",
+    "accuracy_interval",
     "binary_cross_entropy",
     "clip_gradients",
+    "confusion_matrix",
     "custom_cell",
     "datasets",
+    "evaluate",
+    "fit",
     "functional",
     "get_num_threads",
     "gradcheck",
+    "gradient_norm",
     "initializers",
     "load",
     "mean_squared_error",
+    "predict",
+    "predict_proba",
+    "predict_values",
     "reference",
     "save",
     "saving",

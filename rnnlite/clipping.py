@@ -10,6 +10,9 @@ from rnnlite.kernels.sgd import sums_of_squares
 # Numbers that are summed at a stretch; see ``kernels/sgd.py``.
 BLOCK = 4096
 
+# Summing a square takes the time of this many multiplications in a product.
+WORK = 10
+
 
 def clip_gradients(model, max_norm):
     """Scale all gradients of a model so that their common norm is at most ``max_norm``.
@@ -56,35 +59,67 @@ def clip_gradients(model, max_norm):
         low_included=False,
         high_included=False,
     )
-    grads = _gradients(model)
-    norm = math.sqrt(sum(_sum_of_squares(g) for g in grads))
+    norm = _norm("clip_gradients", model)
     if max_norm < norm < math.inf:
-        for g in grads:
+        for g in _gradients("clip_gradients", model):
             g *= max_norm / norm
     return norm
+
+
+def gradient_norm(model):
+    """Common norm of all gradients of a model, sqrt(sum of g^2).
+
+    Parameters
+    ----------
+    model : Layer, or any object with a dict ``grads``
+
+    Returns
+    -------
+    float
+        Summed in float64, the same at any number of threads; NaN or infinite
+        if any gradient is.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the model has no usable gradients.
+
+    Examples
+    --------
+    >>> from rnnlite.layers import Dense
+    >>> dense = Dense(1, 1)
+    >>> dense.grads["W"][...], dense.grads["b"][...] = 3.0, 4.0
+    >>> gradient_norm(dense)
+    5.0
+    """
+    return _norm("gradient_norm", model)
+
+
+def _norm(where, model):
+    return math.sqrt(sum(_sum_of_squares(g) for g in _gradients(where, model)))
 
 
 def _sum_of_squares(g):
     """Sum of g^2 in float64: of each block first, then of the blocks."""
     flat = checking.contiguous(g, g.dtype).reshape(-1)
     sums = np.zeros(-(-flat.size // BLOCK))
-    threads.share(sums_of_squares, sums.size, flat.size, flat, BLOCK, sums)
+    threads.share(sums_of_squares, sums.size, WORK * flat.size, flat, BLOCK, sums)
     return float(sums.sum())
 
 
-def _gradients(model):
+def _gradients(where, model):
     """All gradient arrays: a single one for a model of the library."""
     if hasattr(model, "flat_grads"):
         return [model.flat_grads]
     grads = getattr(model, "grads", None)
     if not isinstance(grads, dict) or not grads:
         raise TypeError(
-            f"clip_gradients: model is a {type(model).__name__}; wanted a layer, or an object "
+            f"{where}: model is a {type(model).__name__}; wanted a layer, or an object "
             "with the dict grads"
         )
     for name, g in grads.items():
         if not isinstance(g, np.ndarray) or g.dtype not in (np.float32, np.float64):
-            raise TypeError(f"clip_gradients: grads[{name!r}] must be a float32 or float64 array")
+            raise TypeError(f"{where}: grads[{name!r}] must be a float32 or float64 array")
         if not g.flags.writeable:
-            raise ValueError(f"clip_gradients: grads[{name!r}] must be writeable")
+            raise ValueError(f"{where}: grads[{name!r}] must be writeable")
     return list(grads.values())

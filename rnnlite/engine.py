@@ -83,6 +83,7 @@ class Tape:
         self.zeros = aligned_zeros(max(self.gate_row, self.ld, I) + panel_width(dtype), dtype)
         self.lengths = np.full(B, T, np.int64)
         self.has_lengths = False
+        self.from_zero = False  # whether all initial h are zero
 
         self.segments, size = _segments(cell, I, H, self.hx, Hp, dtype)
         self.packed = aligned_zeros(size, dtype)
@@ -118,6 +119,7 @@ class Tape:
     def set_initial(self, initial):
         """Write the initial states, (B, H) arrays or None for zeros, into slot 0."""
         H = self.shape[3]
+        self.from_zero = initial[0] is None
         for s, state in enumerate(initial):
             self.states[0, s, :, :H] = 0.0 if state is None else state
 
@@ -169,9 +171,9 @@ def _segments(cell, I, H, hx, Hp, dtype):
 
     Returns
     -------
-    segments : numpy.ndarray (n, 5)
+    segments : numpy.ndarray (n, 6)
         First column of xh, number of columns, start in the packed weights,
-        first block, number of blocks.
+        first block, number of blocks, how many of the columns are h's.
     size : int
         Length of the packed weights.
     """
@@ -187,7 +189,7 @@ def _segments(cell, I, H, hx, Hp, dtype):
     for (uses_x, uses_bias, uses_h), first, count in segments:
         K = (I + 1) * uses_x + uses_bias + H * uses_h
         column = hx - cell.recurrent_bias - (I + 1) * uses_x
-        rows.append((column, K, start, first, count))
+        rows.append((column, K, start, first, count, H * uses_h))
         start += packed_size(K, count * Hp, dtype)
     return np.array(rows, np.int64), start
 
@@ -248,7 +250,7 @@ class Engine:
             self._forward, B, B * T * (I + H) * columns,
             x, tape.xh.reshape(-1), tape.ld, tape.hx,
             tape.gates.reshape(-1), tape.states.reshape(-1), tape.resets.reshape(-1),
-            tape.h_mask.reshape(-1), tape.p.reshape(-1), tape.keep,
+            tape.h_mask.reshape(-1), tape.p.reshape(-1), tape.keep, tape.from_zero,
             tape.packed, tape.segments, tape.packed_reset,
             direct, weights.x, weights.h, columns, bias_rows, tape.block_gates,
             tape.zeros, tape.lengths, reverse, y, y_every_step, T, B, I, H, Hp,
@@ -291,13 +293,14 @@ class Engine:
             tape.zeros, tape.xh.reshape(-1), tape.ld, flat_dgates, tape.gate_row, T * B,
             tape.hx - bias_rows - 1 - I, grads.x, columns, tape.x_columns, I + 1,
             tape.hx - bias_rows, grads.h, columns, tape.h_columns,
+            B if tape.from_zero and not bias_rows else 0,  # bh is multiplied by 1 at t = 0 too
         )  # fmt: skip
         if tape.reset_gates.size:
             threads.share(
                 gradients.weight_gradients, H, B * T * H * tape.reset_gates.size * H,
                 tape.zeros, tape.resets.reshape(-1), Hp, flat_dgates, tape.gate_row, T * B,
                 0, grads.h[bias_rows * columns :], columns, tape.reset_columns, H,
-                0, grads.h, columns, tape.h_columns[:0],
+                0, grads.h, columns, tape.h_columns[:0], 0,
             )  # fmt: skip
             if bias_rows:  # b and bh of these gates act on the same row of ones
                 for _, to, count in tape.reset_columns:

@@ -19,6 +19,9 @@ LIMITS = {
 
 BIASES = ("b", "bh")
 
+# A step takes, for each parameter, the time of this many multiplications in a product.
+WORK = 30
+
 
 class Optimizer:
     """What all optimizers share; use ``Adam`` or ``SGD``.
@@ -48,6 +51,11 @@ class Optimizer:
             tuple(moment[k] for moment in self._moments.values()) for k in range(len(arrays))
         ]
         self._places = self._find_places(arrays)
+
+    @property
+    def model(self):
+        """The model, or whatever it is, whose parameters are changed."""
+        return self._model
 
     def state_dict(self):
         """All that the next steps depend on besides the model, to keep in a checkpoint.
@@ -270,7 +278,7 @@ class Adam(Optimizer):
         for (p, g), moments in arrays:
             number = p.dtype.type
             threads.share(
-                kernel, p.size, p.size,
+                kernel, p.size, WORK * p.size,
                 p, g, *moments, number(rate), number(self.beta1), number(1.0 - self.beta1),
                 number(self.beta2), number(1.0 - self.beta2), number(correction2), number(self.eps),
             )  # fmt: skip
@@ -344,7 +352,7 @@ class SGD(Optimizer):
             step = (p, g, *moments, number(lr), number(self.weight_decay))
             if moments:
                 step = (*step, number(self.momentum), number(along_m), number(along_g))
-            threads.share(sgd_momentum if moments else sgd, p.size, p.size, *step)
+            threads.share(sgd_momentum if moments else sgd, p.size, WORK * p.size, *step)
 
 
 def _setting(where, name, value):

@@ -13,10 +13,16 @@ import os
 import queue
 import threading
 
-from rnnlite.kernels.jit import JIT_DISABLED
+import numpy as np
 
-# Multiplications below which a second thread costs more than it saves.
-WORTH_A_THREAD = 400_000
+from rnnlite.kernels.jit import JIT_DISABLED
+from rnnlite.kernels.shared import CALLER, LINE, LOOKS, PATIENCE
+
+# Multiplications below which a second thread costs more than it saves: some 20 microseconds.
+WORTH_A_THREAD = 2_500_000
+
+# Late sections in a row before workers are replaced, and before that is tried again.
+REPLACE, RETRY = 4, 256
 
 
 def _available():
@@ -27,34 +33,102 @@ def _available():
 
 
 class _Pool:
-    """Worker threads, each with a queue of its own; grows on demand."""
+    """Worker threads; grows on demand."""
 
     def __init__(self):
         self.size = _available()
-        self.queues = []
-        self.growing = threading.Lock()
+        self.shares = []  # of worker 1, 2, ...: the queue of what it is to compute
+        self.changing = threading.Lock()
+        self.bells = np.zeros((1 + self.size) * LINE, np.int64)
+        self.late = 0  # sections in a row whose workers were not done in time
 
-    def queue_of(self, worker):
-        if worker >= len(self.queues):
-            with self.growing:
-                while worker >= len(self.queues):
-                    work = queue.SimpleQueue()
-                    name = f"rnnlite-{len(self.queues) + 1}"
-                    threading.Thread(target=_serve, args=(work,), name=name, daemon=True).start()
-                    self.queues.append(work)
-        return self.queues[worker]
+    def hand_out(self, kernel, arguments, count, n):
+        """Give workers 1 to n - 1 their shares of ``range(count)``; returns the section."""
+        with self.changing:  # a worker that is replaced meanwhile would leave its share
+            if self.bells.size < n * LINE:
+                # Workers that look at the old bells miss a ring, no more.
+                self.bells = np.zeros(n * LINE, np.int64)
+            for number in range(len(self.shares) + 1, n):
+                self.shares.append(_start_worker(number))
+            section = _Section(kernel, arguments, n, self.bells, self.patience())
+            for number, shares in enumerate(self.shares[: n - 1], 1):
+                shares.put((section, count * number // n, count * (number + 1) // n))
+        return section
+
+    def patience(self):
+        """How often the next caller looks for the others' end before it sleeps."""
+        return LOOKS if self.late % RETRY < 2 * REPLACE else 0
+
+    def ended(self, in_time):
+        """Learn from a section; replace workers that are late again and again.
+
+        A system may let caller and worker take turns on one processor while
+        another is idle, for as long as both are busy: seen on a virtual
+        machine, and three times as slow.  A new thread starts where there is
+        least to do.  If that does not help the processors have other work, and
+        callers sleep at once, but for a new attempt from time to time.
+        """
+        if in_time:
+            self.late = 0
+            return
+        self.late += 1
+        if self.late % RETRY == REPLACE:
+            with self.changing:
+                for number, shares in enumerate(self.shares, 1):
+                    shares.put(None)
+                    self.shares[number - 1] = _start_worker(number)
 
 
-def _serve(work):
-    while True:
-        kernel, first, last, arguments, done = work.get()
-        try:
-            kernel(first, last, *arguments)
-        except BaseException as error:  # handed to the caller, who raises it
-            done.put(error)
+class _Section:
+    """A kernel call whose rows are dealt out."""
+
+    def __init__(self, kernel, arguments, n, bells, patience):
+        self.kernel, self.arguments, self.others = kernel, arguments, n - 1
+        self.run = getattr(kernel, "run", None)  # compiled, with signals
+        self.bells = bells
+        self.done = np.zeros(n * LINE, np.int64)
+        self.done[PATIENCE] = patience
+        self.finished = queue.SimpleQueue()
+
+    def compute(self, who, first, last):
+        """One share of the rows."""
+        if self.run is None:
+            self.kernel(first, last, *self.arguments)
         else:
-            done.put(None)
-        kernel = arguments = done = None  # hold no arrays while waiting
+            self.run(self.bells, self.done, who, first, last, *self.arguments)
+
+    def wait(self):
+        """Until all others are done; whether they were already.  An error of theirs is raised."""
+        if self.done[LINE::LINE].all():  # marks that only compiled code sets
+            return True
+        errors = [self.finished.get() for _ in range(self.others)]
+        for error in errors:
+            if error is not None:
+                raise error
+        return self.run is None
+
+
+def _start_worker(number):
+    shares = queue.SimpleQueue()
+    threading.Thread(
+        target=_serve, args=(shares, number), name=f"rnnlite-{number}", daemon=True
+    ).start()
+    return shares
+
+
+def _serve(shares, number):
+    while True:
+        share = shares.get()
+        if share is None:
+            return
+        section, first, last = share
+        error = None
+        try:
+            section.compute(number, first, last)
+        except BaseException as caught:  # handed to the caller, who raises it
+            error = caught
+        section.finished.put(error)
+        share = section = error = None  # hold no arrays while waiting
 
 
 _pool = _Pool()
@@ -135,16 +209,10 @@ def share(kernel, count, work, *arguments):
     if n <= 1 or JIT_DISABLED:
         kernel(0, count, *arguments)
         return
-    done = queue.SimpleQueue()
-    for i in range(1, n):
-        pool.queue_of(i - 1).put((kernel, count * i // n, count * (i + 1) // n, arguments, done))
-    errors = []
+    section = pool.hand_out(kernel, arguments, count, n)
     try:
-        kernel(0, count // n, *arguments)
+        section.compute(CALLER, 0, count // n)
     finally:
         # The workers write into the caller's arrays: never leave before they end.
-        for _ in range(1, n):
-            errors.append(done.get())
-    for error in errors:
-        if error is not None:
-            raise error
+        in_time = section.wait()
+    pool.ended(in_time)

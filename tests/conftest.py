@@ -42,6 +42,13 @@ def sized(many, few):
     return few if JIT_DISABLED else many
 
 
+@pytest.fixture
+def work_for_many(monkeypatch):
+    """Lets small problems be dealt to several threads; returns the work that is worth one."""
+    monkeypatch.setattr(rnnlite.threads, "WORTH_A_THREAD", 100_000)
+    return 100_000
+
+
 @pytest.fixture(autouse=True)
 def _same_number_of_threads_afterwards():
     before = rnnlite.get_num_threads()

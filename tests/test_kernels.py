@@ -352,15 +352,15 @@ def test_nan_in_a_row_of_a_reaches_that_row_alone(dtype):
 @every_dtype
 @pytest.mark.parametrize("transposed", [False, True], ids=["as it is", "transposed"])
 @pytest.mark.parametrize("N", [1, 7, 16, 17, 31, 32, 33, 64, 70])
-@pytest.mark.parametrize("K", [1, 5, 12])
+@pytest.mark.parametrize("K", [1, 5, 12, 16, 35])
 def test_pack_puts_every_element_into_its_panel(K, N, transposed, dtype):
     rng = np.random.default_rng([K, N])
     matrix = whole_numbers(rng, (K, N), dtype)
     source = np.ascontiguousarray(matrix.T if transposed else matrix)
     source = np.pad(source, [(0, 0), (0, 3)], constant_values=np.nan)  # longer rows
-    w_row, w_column = (1, source.shape[1]) if transposed else (source.shape[1], 1)
     target = aligned_zeros(product.packed_size(K, N, dtype), dtype)
-    product.pack(source.ravel(), 0, w_row, w_column, K, N, target, 0, 0, 0, K)
+    pack = product.pack_transposed if transposed else product.pack
+    pack(source.ravel(), 0, source.shape[1], K, N, target, 0, 0, 0, K)
     assert_same_bits("packed W", target, packed(matrix))
 
 
@@ -375,7 +375,7 @@ def test_pack_writes_a_block_of_a_larger_matrix_and_nothing_else(dtype):
         whole = np.full((rows, 2 * width), GUARD, dtype)
         target = np.full(p0 + whole.size, GUARD, dtype)
         product.pack(np.append(matrix.ravel(), np.full(3, np.nan)).astype(dtype),
-                     0, N, 1, K, N, target, p0, n0, k0, rows)  # fmt: skip
+                     0, N, K, N, target, p0, n0, k0, rows)  # fmt: skip
         whole[k0 : k0 + K, n0 : n0 + padded(N, np.dtype(dtype))] = 0  # up to a whole register
         whole[k0 : k0 + K, n0 : n0 + N] = matrix
         assert_same_bits(f"panels for N={N}", target[p0:], packed(whole))

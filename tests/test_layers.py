@@ -29,7 +29,7 @@ from conftest import (
 )
 
 import rnnlite
-from rnnlite import Adam, Dense, Sequential, reference, softmax_cross_entropy, threads
+from rnnlite import Adam, Dense, Sequential, reference, softmax_cross_entropy
 
 B, T, I, H = 3, 4, 5, 6  # the sizes of ``problem``
 
@@ -838,9 +838,9 @@ def test_dense_equals_the_reference(dtype, shape, features):
 @needs_jit
 @every_maker
 @every_dtype
-def test_layers_give_the_same_bits_at_any_number_of_threads(make, dtype):
+def test_layers_give_the_same_bits_at_any_number_of_threads(make, dtype, work_for_many):
     features, width, rows, steps = 20, 30, 151, 9
-    assert rows * steps * features * width > 2 * threads.WORTH_A_THREAD
+    assert rows * steps * features * width > 2 * work_for_many
     x = rng().normal(size=(rows, steps, features)).astype(dtype)
     results = []
     for n in (1, 2, 3):

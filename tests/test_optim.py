@@ -14,7 +14,7 @@ from conftest import (
 )
 
 import rnnlite
-from rnnlite import Adam, Dense, Sequential, reference, threads
+from rnnlite import Adam, Dense, Sequential, reference
 
 
 def rng(seed=0):
@@ -251,8 +251,8 @@ def test_two_optimizers_do_not_share_their_moments():
 
 @needs_jit
 @every_dtype
-def test_any_number_of_threads_gives_the_same_bits(dtype):
-    size, results = 3 * threads.WORTH_A_THREAD + 7, []
+def test_any_number_of_threads_gives_the_same_bits(dtype, work_for_many):
+    size, results = 3 * work_for_many + 7, []
     for n in (1, 2, 3):
         rnnlite.set_num_threads(n)
         model = plain(dtype, shapes=((size,),))

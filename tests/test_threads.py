@@ -96,10 +96,10 @@ def test_a_small_layer_starts_no_threads_and_a_large_one_does(monkeypatch):
     small = rnnlite.LSTM(3, 4, seed=0)
     small.backward(small.forward(np.ones((2, 5, 3))))
     Adam(small).step()
-    assert not threads._pool.queues
+    assert not threads._pool.shares
     large = rnnlite.LSTM(30, 40, seed=0)
-    large.backward(large.forward(np.ones((32, 10, 30))))
-    assert len(threads._pool.queues) == 1
+    large.backward(large.forward(np.ones((64, 10, 30))))
+    assert len(threads._pool.shares) == 1
 
 
 @needs_jit
@@ -107,6 +107,74 @@ def test_fewer_threads_from_now_on_are_fewer():
     assert len(shares(4, 100, PLENTY)) == 4
     assert len(shares(2, 100, PLENTY)) == 2
     assert len(shares(1, 100, PLENTY)) == 1
+
+
+# --- waiting ----------------------------------------------------------------------------------
+
+
+@needs_jit
+def test_workers_that_are_late_again_and_again_are_replaced(monkeypatch):
+    pool = threads._Pool()
+    monkeypatch.setattr(threads, "_pool", pool)
+    set_num_threads(2)
+    assert len(shares(2, 100, PLENTY)) == 2
+    before = pool.shares[0]
+    pool.late = 0
+    for _ in range(threads.REPLACE - 1):
+        pool.ended(in_time=False)
+    assert pool.shares[0] is before
+    pool.ended(in_time=False)
+    after = pool.shares[0]
+    assert after is not before
+    for _ in range(3 * threads.REPLACE):
+        pool.ended(in_time=False)
+    assert pool.patience() == 0, "it did not help: callers sleep at once"
+    assert pool.shares[0] is after
+    pool.ended(in_time=True)
+    assert pool.patience() > 0
+    assert len(shares(2, 100, PLENTY)) == 2, "the new one works"
+
+
+@needs_jit
+def test_no_share_is_lost_while_workers_are_replaced(monkeypatch):
+    """Several callers, and a pool that finds everybody late."""
+    monkeypatch.setattr(threads, "_pool", threads._Pool())
+    monkeypatch.setattr(threads, "REPLACE", 1)
+    monkeypatch.setattr(threads, "RETRY", 2)
+    monkeypatch.setattr(
+        threads._Pool, "ended", lambda pool, in_time, ended=threads._Pool.ended: ended(pool, False)
+    )
+    set_num_threads(3)
+    counts, lock = [], threading.Lock()
+
+    def kernel(first, last):
+        with lock:
+            counts.append(last - first)
+
+    callers = [
+        threading.Thread(
+            target=lambda: [threads.share(kernel, 9, PLENTY) for _ in range(200)], daemon=True
+        )
+        for _ in range(3)
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    assert not any(caller.is_alive() for caller in callers)
+    assert sum(counts) == 3 * 200 * 9
+
+
+@needs_jit
+@pytest.mark.parametrize("patience", [0, 1, 10**6])
+def test_the_result_does_not_depend_on_how_long_the_caller_looks(monkeypatch, patience):
+    set_num_threads(3)
+    monkeypatch.setattr(threads._Pool, "patience", lambda pool: patience)
+    model = Dense(300, 200, seed=0)
+    x = np.random.default_rng(0).normal(size=(500, 300)).astype(np.float32)
+    wanted = Dense(300, 200, seed=0).forward(x)
+    for _ in range(50):
+        assert_same_bits("y", model.forward(x, training=True), wanted)
 
 
 # --- errors ---------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Adam, fused into one pass over one flat array."""
 
-from rnnlite.kernels.jit import kernel
+from rnnlite.kernels.shared import shared
 
 
-@kernel
+@shared
 def adam(first, last, p, g, m, v, rate, beta1, rest1, beta2, rest2, correction2, eps):
     """One step of Kingma & Ba 2015, algorithm 1, for elements ``first`` to ``last``.
 
@@ -22,7 +22,7 @@ def adam(first, last, p, g, m, v, rate, beta1, rest1, beta2, rest2, correction2,
         p[i] -= rate * m[i] / ((v[i] * correction2) ** p.dtype.type(0.5) + eps)
 
 
-@kernel
+@shared
 def amsgrad(first, last, p, g, m, v, highest, rate, beta1, rest1, beta2, rest2, correction2, eps):
     """As ``adam``, but divides by the root of the largest v there has been.
 

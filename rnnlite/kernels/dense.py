@@ -5,11 +5,12 @@ weights, y = [x 1] [W; b], and its gradient a row of [x 1]^T dy.
 """
 
 from rnnlite.kernels.jit import kernel
-from rnnlite.kernels.product import TILE_VECTORS, pack, product
+from rnnlite.kernels.product import TILE_VECTORS, pack, pack_transposed, product
+from rnnlite.kernels.shared import shared
 from rnnlite.kernels.simd import lanes, load_some, store, store_some
 
 
-@kernel
+@shared
 def dense_forward(first, last, x, x1, ld, w, zeros, y, I, N):
     """y = [x 1] W for rows ``first`` to ``last``; W is [W; b], packed.
 
@@ -24,7 +25,7 @@ def dense_forward(first, last, x, x1, ld, w, zeros, y, I, N):
             y, first * N, N, last - first, I + 1, N)  # fmt: skip
 
 
-@kernel
+@shared
 def dense_backward(first, last, dy, dy_padded, row_size, w, zeros, dx, want_dx, I, N):
     """dx = dy W^T for rows ``first`` to ``last``; copies dy (rows, N) to padded rows."""
     panel = TILE_VECTORS * lanes(w)
@@ -39,10 +40,10 @@ def dense_backward(first, last, dy, dy_padded, row_size, w, zeros, dx, want_dx, 
 @kernel
 def pack_matrix(w, rows, columns, packed):
     """Pack an ordinary (rows, columns) matrix."""
-    pack(w, 0, columns, 1, rows, columns, packed, 0, 0, 0, rows)
+    pack(w, 0, columns, rows, columns, packed, 0, 0, 0, rows)
 
 
 @kernel
 def pack_transpose(w, rows, columns, packed):
     """Pack the transpose of an ordinary (rows, columns) matrix."""
-    pack(w, 0, 1, columns, columns, rows, packed, 0, 0, 0, columns)
+    pack_transposed(w, 0, columns, columns, rows, packed, 0, 0, 0, columns)

@@ -22,6 +22,7 @@ the same list.
 """
 
 from rnnlite.kernels.jit import inner, kernel
+from rnnlite.kernels.shared import shared
 from rnnlite.kernels.simd import lanes, load_some, store_some, zero_like
 
 # Threads share the rows of the table by their number modulo this: each row has
@@ -62,7 +63,7 @@ def mark_padding(rows, lengths, T):
             rows[k] = -1
 
 
-@kernel
+@shared
 def look_up(first, last, rows, table, y, D):
     """y[k] = table[rows[k]], or 0 at padding, for positions ``first`` to ``last``.
 
@@ -75,7 +76,7 @@ def look_up(first, last, rows, table, y, D):
             _clear(y, k * D, D)
 
 
-@kernel
+@shared
 def add_up(first, last, before, rows, dy, grads, D):
     """grads[rows[k]] += dy[k] for all k, after grads[before[k]] = 0 for all k.
 

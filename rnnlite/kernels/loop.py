@@ -24,8 +24,9 @@ z_t = [x_t, 1, h_{t-1}] [Wx; b; Wh].
 """
 
 from rnnlite.kernels.access import REGISTERS, ROWS
-from rnnlite.kernels.jit import equation, inner, kernel
+from rnnlite.kernels.jit import equation, inner
 from rnnlite.kernels.product import TILE_VECTORS, product
+from rnnlite.kernels.shared import shared
 from rnnlite.kernels.simd import lanes, load, load_some, store, store_some, zero_like
 
 # Rows that go through product and equations together.  Their projections,
@@ -114,8 +115,8 @@ def make_forward(cell):
     reset_first, reset_last = cell.reset_blocks
     n_states, n_blocks, width = len(cell.states), len(cell.blocks), cell.width
 
-    @kernel(identity=cell.name)
-    def forward(first, last, x, xh, ld, hx, gates, states, resets, h_mask, p, keep,
+    @shared(identity=cell.name)
+    def forward(first, last, x, xh, ld, hx, gates, states, resets, h_mask, p, keep, from_zero,
                 w, segments, w_reset, direct, wx, wh, columns, bias_rows, block_gates,
                 zeros, lengths, reverse, y, y_every_step, T, B, I, H, Hp):  # fmt: skip
         """Run rows ``first`` to ``last`` through all T steps.
@@ -124,7 +125,8 @@ def make_forward(cell):
         Writes xh, gates, resets, all later slots of states, and y: (B, T, H), or
         (B, H) at each row's last step.  Without ``keep`` the gates have one slot,
         written again at every step, and the states two that take turns: they
-        stay in the cache.  A non-empty ``h_mask`` (B, Hp) multiplies h on its way
+        stay in the cache.  ``from_zero``: all initial h are zero, and the first step needs no
+        product with them.  A non-empty ``h_mask`` (B, Hp) multiplies h on its way
         into the products.  With ``direct`` the weights are read where they lie, not
         packed: for a few rows and steps packing would take longer than the product.
         """
@@ -160,11 +162,12 @@ def make_forward(cell):
                                      gates, (gate_slot * B + block) * gate_row + n * Hp, gate_row,
                                      end - block, H)  # fmt: skip
                 for s in range(segments.shape[0] * (not direct)):
-                    column, K, start, z_block, blocks = segments[s]
+                    column, K, start, z_block, blocks, h_rows = segments[s]
+                    used = K - h_rows * (from_zero and t == 0)
                     at_z = (gate_slot * B + block) * gate_row + z_block * Hp
                     product(zeros, 0, 0, xh, (gate_slot * B + block) * ld + column, ld, 1,
                             w, start, panel, K * panel,
-                            gates, at_z, gate_row, end - block, K, blocks * Hp)  # fmt: skip
+                            gates, at_z, gate_row, end - block, used, blocks * Hp)  # fmt: skip
 
                 if reset_first < reset_last:
                     for row in range(block, end):
@@ -228,7 +231,7 @@ def make_backward(cell):
     n_states, n_blocks, width = len(cell.states), len(cell.blocks), cell.width
     n_params = len(cell.unit_params)
 
-    @kernel(identity=cell.name)
+    @shared(identity=cell.name)
     def backward(first, last, dy, dy_every_step, gates, dgates, states, dstate, da, h_mask, p, dp,
                  wh, wx, w_reset, zeros, lengths, reverse, dx, dx_rows, want_dx,
                  T, B, I, H, Hp):  # fmt: skip

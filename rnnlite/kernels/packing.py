@@ -1,7 +1,7 @@
 """Weights in the order in which the time loop's products read them."""
 
 from rnnlite.kernels.jit import kernel
-from rnnlite.kernels.product import pack
+from rnnlite.kernels.product import pack, pack_transposed
 
 
 @kernel
@@ -13,16 +13,16 @@ def pack_forward(wx, wx_row, wh, wh_row, bias_rows, packed, segments, gates, I, 
     ``segments`` is described in ``engine.py``.
     """
     for s in range(segments.shape[0]):
-        _, K, start, first, blocks = segments[s]
+        _, K, start, first, blocks, _ = segments[s]
         for block in range(first, first + blocks):
             n = (block - first) * Hp
             x_gate, h_gate, bias_gate = gates[block]
             x_rows = I + 1 if x_gate >= 0 else 0
             if x_gate >= 0:
-                pack(wx, x_gate * H, wx_row, 1, x_rows, H, packed, start, n, 0, K)
+                pack(wx, x_gate * H, wx_row, x_rows, H, packed, start, n, 0, K)
             if h_gate >= 0 or bias_gate >= 0:
                 h_rows = bias_rows + (H if h_gate >= 0 else 0)
-                pack(wh, max(h_gate, bias_gate) * H, wh_row, 1, h_rows, H,
+                pack(wh, max(h_gate, bias_gate) * H, wh_row, h_rows, H,
                      packed, start, n, x_rows, K)  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def pack_forward(wx, wx_row, wh, wh_row, bias_rows, packed, segments, gates, I, 
 def pack_gates(w, w0, w_row, gates, packed, K, H, Hp):
     """Pack the columns of some gates of a matrix with K rows side by side."""
     for block in range(gates.size):
-        pack(w, w0 + gates[block] * H, w_row, 1, K, H, packed, 0, block * Hp, 0, K)
+        pack(w, w0 + gates[block] * H, w_row, K, H, packed, 0, block * Hp, 0, K)
 
 
 @kernel
@@ -38,4 +38,4 @@ def pack_gates_transposed(w, w0, w_row, gates, packed, N, H, Hp):
     """Pack the transpose of the columns of some gates of a matrix with N rows, for dz W^T."""
     K = gates.size * Hp
     for block in range(gates.size):
-        pack(w, w0 + gates[block] * H, 1, w_row, H, N, packed, 0, 0, block * Hp, K)
+        pack_transposed(w, w0 + gates[block] * H, w_row, H, N, packed, 0, 0, block * Hp, K)

@@ -22,6 +22,7 @@ from rnnlite.kernels.jit import JIT_DISABLED, inner
 from rnnlite.kernels.simd import lanes, load_some, store
 from rnnlite.kernels.target import CHOSEN
 from rnnlite.kernels.tile import make_tile
+from rnnlite.kernels.transpose import transpose
 
 TILE_ROWS, TILE_VECTORS = CHOSEN.tile_rows, CHOSEN.tile_vectors
 
@@ -93,24 +94,30 @@ def packed_size(rows, columns, dtype):
 
 
 @inner
-def pack(w, w0, w_row, w_column, K, N, packed, p0, n0, k0, rows):
+def pack(w, w0, w_row, K, N, packed, p0, n0, k0, rows):
     """Write a (K, N) matrix into a packed one, from its column ``n0`` and row ``k0`` on.
 
     ``packed[p0:]`` holds a packed matrix of ``rows`` rows; ``n0`` is a multiple
     of the register's lanes.  Up to the next whole register, columns beyond N
-    become zero.  Element (k, n) is read from ``w[w0 + k w_row + n w_column]``,
-    so the strides can make this a transpose as well.
+    become zero.  Element (k, n) is read from ``w[w0 + k w_row + n]``.
     """
-    width = TILE_VECTORS * lanes(packed)
-    for j in range(0, N, lanes(packed)):
+    L = lanes(packed)
+    width = TILE_VECTORS * L
+    for j in range(0, N, L):
         panel, inside = (n0 + j) // width, (n0 + j) % width
         place = p0 + (panel * rows + k0) * width + inside
-        columns = min(lanes(packed), N - j)
-        source = w0 + j * w_column
-        if w_column == 1:
-            for k in range(K):
-                store(packed, place + k * width, load_some(w, source + k * w_row, columns))
-        else:
-            for k in range(K):
-                for i in range(columns):
-                    packed[place + k * width + i] = w[source + k * w_row + i * w_column]
+        for k in range(K):
+            store(packed, place + k * width, load_some(w, w0 + k * w_row + j, N - j))
+
+
+@inner
+def pack_transposed(w, w0, w_row, K, N, packed, p0, n0, k0, rows):
+    """``pack`` for the transpose of a matrix (N, K): element (k, n) is ``w[w0 + n w_row + k]``."""
+    L = lanes(packed)
+    width = TILE_VECTORS * L
+    for j in range(0, N, L):
+        panel, inside = (n0 + j) // width, (n0 + j) % width
+        place = p0 + (panel * rows + k0) * width + inside
+        for k in range(0, K, L):
+            transpose(w, w0 + j * w_row + k, w_row, N - j, K - k,
+                      packed, place + k * width, width)  # fmt: skip

@@ -163,7 +163,7 @@ class Dense(Layer):
             weight_gradients, I + 1, buffers.rows * I * N,
             buffers.zeros, buffers.x1, buffers.ld, buffers.dy, buffers.dy_row, buffers.rows,
             0, self.flat_grads, N, buffers.columns, I + 1,
-            0, buffers.zeros, 0, buffers.no_columns,
+            0, buffers.zeros, 0, buffers.no_columns, 0,
         )  # fmt: skip
         return dx
 

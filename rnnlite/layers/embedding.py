@@ -10,6 +10,9 @@ from rnnlite.layers.layer import Layer
 # it has learned.  Normal(0, 1) would be mostly its start for thousands.
 INITIAL_STD = 0.05
 
+# Copying or adding a number takes the time of this many multiplications in a product.
+WORK = 10
+
 
 class Embedding(Layer):
     """A table of rows, looked up by index: y = W[x].
@@ -133,8 +136,9 @@ class Embedding(Layer):
                 self._output = np.empty(self._shape, self.dtype)
             y = self._output
         threads.share(
-            kernels.look_up, x.size, y.size, self._rows, self.flat_params, y.reshape(-1), self.dim
-        )
+            kernels.look_up, x.size, WORK * y.size,
+            self._rows, self.flat_params, y.reshape(-1), self.dim,
+        )  # fmt: skip
         self._unused_forward = bool(keep)
         return y
 
@@ -169,7 +173,7 @@ class Embedding(Layer):
             self.zero_grads()
         self._grads_are_known = False  # should something end the kernel half-way
         threads.share(
-            kernels.add_up, kernels.PARTS, dy.size,
+            kernels.add_up, kernels.PARTS, WORK * dy.size,
             self._written, self._rows, dy.reshape(-1), self.flat_grads, self.dim,
         )  # fmt: skip
         self._written, self._rows = self._rows, self._written

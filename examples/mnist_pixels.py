@@ -1,0 +1,93 @@
+"""Digits read pixel by pixel: 784 time steps of one number (Le, Jaitly & Hinton 2015).
+
+What was seen at the first pixel must be remembered over hundreds of steps, so
+this takes an hour rather than seconds.  It is kept in a checkpoint all along:
+stop it by Ctrl-C, or pull the plug, and the same command goes on.
+
+    python examples/mnist_pixels.py --checkpoint pixels.npz
+"""
+
+import argparse
+import logging
+import sys
+
+import numpy as np
+
+import rnnlite
+from rnnlite import datasets, schedules
+
+HIDDEN, BATCH, STEPS = 128, 64, 28 * 28
+HIGHEST_LR = 2e-3
+
+
+def options():
+    """What the command line says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--checkpoint", metavar="FILE", help="keep the run, and go on from it")
+    parser.add_argument(
+        "--epochs", type=int, default=24, metavar="N", help="passes over the images"
+    )
+    parser.add_argument("--images", type=int, metavar="N", help="train on the first N images only")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and order")
+    parser.add_argument("--bundled", action="store_true", help="use the 5,000 bundled images")
+    parser.add_argument("--threads", type=int, default=rnnlite.get_num_threads())
+    return parser.parse_args()
+
+
+def network(seed):
+    """The model, with a memory for all time spans from one step to the whole image."""
+    lstm = rnnlite.LSTM(1, HIDDEN, seed=seed)
+    # A unit whose forget gate is at f forgets within 1/(1-f) steps.  Forget biases log(u),
+    # u uniform in 1..783, and input biases -log(u) spread these spans (Tallec & Ollivier
+    # 2018, equation 16); with the usual bias of 1 all units forget within four steps.
+    spans = np.random.default_rng((seed, 1)).uniform(1, STEPS - 1, HIDDEN)
+    lstm.params["b"][:HIDDEN] = -np.log(spans)
+    lstm.params["b"][HIDDEN : 2 * HIDDEN] = np.log(spans)
+    return rnnlite.Sequential([lstm, rnnlite.Dense(HIDDEN, 10, seed=seed + 1)])
+
+
+def pixels(split):
+    """Images as sequences of single pixels, and their labels."""
+    return split.images.reshape(-1, STEPS, 1), split.labels
+
+
+def main():
+    """Train, then try."""
+    args = options()
+    logging.basicConfig(format="%(message)s")
+    rnnlite.set_num_threads(args.threads)
+    try:
+        data = datasets.mnist_5k(validation=500) if args.bundled else datasets.mnist()
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"mnist_pixels.py: {error}")
+    x, y = (array[: args.images] for array in pixels(data.train))
+    model = network(args.seed)
+    steps = args.epochs * -(-len(x) // BATCH)
+    history = rnnlite.fit(
+        model, x, y,
+        epochs=args.epochs,
+        batch_size=BATCH,
+        seed=args.seed,
+        validation=pixels(data.validation),
+        schedule=schedules.one_cycle(HIGHEST_LR, steps=steps, warmup=0.2, start_factor=0.1),
+        clip_norm=1.0,
+        average=0.995,
+        checkpoint=args.checkpoint,
+        resume=args.checkpoint is not None,
+    )  # fmt: skip
+    print(history)
+    if history.stopped_by == "interrupt":
+        sys.exit("mnist_pixels.py: stopped before the end")
+    metrics = rnnlite.evaluate(model, *pixels(data.test))
+    low, high = rnnlite.accuracy_interval(metrics.accuracy, len(data.test.labels))
+    print(
+        f"trained in {history['seconds'][-1] / 60:.1f} min\n"
+        f"accuracy on all {len(data.test.labels):,} test images: {metrics.accuracy:.4f} "
+        f"(95 % interval {low:.4f} to {high:.4f})"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Kernels whose rows several threads share, and how the threads signal one another.
+
+Waking a sleeping thread takes the operating system 5 to 40 microseconds, as
+long as a whole section of a small model.  So a thread that has finished its
+share looks for the next one for a little while before it goes to sleep, and
+the caller looks for the end of the others' shares in the same way.
+
+Python allows one thread at a time (the GIL), and a thread that finds Python
+busy goes to sleep as well.  Hence all signals are given and awaited inside
+compiled code, which runs without the GIL:
+
+    caller                              worker
+    ------                              ------
+    hands out the shares                (looks at its bell)
+    enters the kernel, frees the GIL
+    rings the bells            ----->   takes the GIL, fetches its share, enters the kernel
+    computes                            computes
+    looks at the done marks    <-----   sets its done mark
+    leaves                              looks at its bell again
+
+Nothing depends on these signals but time: who misses one goes to sleep and is
+woken by the operating system, see ``rnnlite/threads.py``.
+"""
+
+import functools
+import inspect
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from rnnlite.kernels.jit import JIT_DISABLED, inner, kernel
+from rnnlite.kernels.simd import element_pointer
+from rnnlite.kernels.target import CHOSEN
+
+# Each signal has a cache line to itself: 8 numbers.  In the caller's line of ``done``
+# stand whether it went to sleep, and how often it looks before that.
+LINE = 8
+ASLEEP, PATIENCE = 0, 1
+# How often a thread looks before it goes to sleep: 200 microseconds on a Zen 4.
+# ARM's "yield" takes no time, x86's "pause" 40 cycles or more.
+LOOKS = 100_000 if CHOSEN.name == "neon" else 8_000
+
+ALONE, CALLER = -1, 0
+NO_SIGNALS = np.zeros(0, np.int64)
+
+
+@intrinsic
+def _read(typingctx, signals, position):
+    """A number that another thread may write at any time."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = element_pointer(context, builder, signature.args[0], *arguments)
+        return builder.load_atomic(pointer, "acquire", 8)
+
+    return types.int64(signals, types.intp), codegen
+
+
+@intrinsic
+def _write(typingctx, signals, position, value):
+    """Write for other threads to see, after everything that was written before."""
+
+    def codegen(context, builder, signature, arguments):
+        signals, position, value = arguments
+        pointer = element_pointer(context, builder, signature.args[0], signals, position)
+        builder.store_atomic(value, pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.none(signals, types.intp, types.int64), codegen
+
+
+@intrinsic
+def _pause(typingctx):
+    """Tell the processor that this is a waiting loop."""
+
+    def codegen(context, builder, signature, arguments):
+        if CHOSEN.name == "neon":
+            hint = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
+            function = builder.module.declare_intrinsic("llvm.aarch64.hint", (), hint)
+            builder.call(function, [ir.Constant(ir.IntType(32), 1)])
+        else:
+            nothing = ir.FunctionType(ir.VoidType(), [])
+            builder.call(builder.module.declare_intrinsic("llvm.x86.sse2.pause", (), nothing), [])
+        return context.get_dummy_value()
+
+    return types.none(), codegen
+
+
+@inner
+def _begin(bells, done, who):
+    """The caller rings for the others; a worker remembers its bell."""
+    if who == ALONE:
+        return 0
+    if who > CALLER:
+        return _read(bells, who * LINE)
+    for worker in range(1, done.size // LINE):
+        _write(bells, worker * LINE, _read(bells, worker * LINE) + 1)
+    return 0
+
+
+@inner
+def _end(bells, done, who, seen):
+    """A worker says that it is done and looks for its next bell; the caller looks for all marks."""
+    if who > CALLER:
+        _write(done, who * LINE, 1)
+        for _ in range(LOOKS):
+            # A caller that went to sleep must be woken, which this thread does when it leaves.
+            if _read(bells, who * LINE) != seen or _read(done, ASLEEP) != 0:
+                return
+            _pause()
+    elif who == CALLER:
+        worker, workers = 1, done.size // LINE
+        for _ in range(done[PATIENCE]):
+            while worker < workers and _read(done, worker * LINE) != 0:
+                worker += 1
+            if worker == workers:
+                return
+            _pause()
+        _write(done, ASLEEP, 1)
+
+
+class SharedKernel:
+    """A kernel over rows ``first`` to ``last``; ``rnnlite.threads.share`` deals them out.
+
+    Called directly it runs by itself; ``run`` takes the signals first.
+    """
+
+    def __init__(self, function, identity):
+        functools.update_wrapper(self, function)
+        self.run = kernel(_with_signals(function), identity=identity)
+
+    def __call__(self, first, last, *arguments):
+        """Compute rows ``first`` to ``last``, alone."""
+        self.run(NO_SIGNALS, NO_SIGNALS, ALONE, first, last, *arguments)
+
+
+def shared(function=None, *, identity=""):
+    """``kernel``, for a function ``(first, last, ...)`` whose range may be cut anywhere.
+
+    Parameters
+    ----------
+    function : callable
+    identity : str
+        As for ``kernel``.
+    """
+    if function is None:
+        return functools.partial(shared, identity=identity)
+    return function if JIT_DISABLED else SharedKernel(function, identity)
+
+
+def _with_signals(function):
+    """``function`` between ``_begin`` and ``_end``, as one function for Numba.
+
+    Written out with the names of its parameters: Numba takes ``*arguments`` too, and needs
+    several microseconds a call for them.
+    """
+    names = ", ".join(inspect.signature(function).parameters)
+    source = (
+        f"def {function.__name__}(bells, done, who, {names}):\n"
+        f"    seen = begin(bells, done, who)\n"
+        f"    compute({names})\n"
+        f"    end(bells, done, who, seen)\n"
+    )
+    names = {"begin": _begin, "end": _end, "compute": inner(function)}
+    exec(compile(source, function.__code__.co_filename, "exec"), names)
+    twin = names[function.__name__]
+    twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
+    return twin

@@ -1,0 +1,47 @@
+"""Training: ``fit``, and what to ask a model afterwards.
+
+fit.py          the arguments of fit, checked
+run.py          the loop: steps, records, the end
+batches.py      where batches come from
+objective.py    the loss, and what a right answer is
+history.py      the figures of a run, as plain lists
+callbacks.py    early stopping, and callbacks of one's own
+checkpoint.py   a run in a file, to go on from
+trouble.py      NaN and infinity: which step, which layer, what to try
+progress.py, interrupt.py    the bar; Ctrl-C
+evaluation.py   evaluate, predict, predict_proba
+confusion.py    which classes are taken for which
+plots.py        pictures, with matplotlib
+"""
+
+from rnnlite.training.batches import DataWarning
+from rnnlite.training.callbacks import Callback, EarlyStopping
+from rnnlite.training.confusion import ConfusionMatrix, confusion_matrix
+from rnnlite.training.evaluation import (
+    Metrics,
+    accuracy_interval,
+    evaluate,
+    predict,
+    predict_proba,
+    predict_values,
+)
+from rnnlite.training.fit import fit
+from rnnlite.training.history import History
+from rnnlite.training.trouble import TrainingDiverged
+
+__all__ = [
+    "Callback",
+    "ConfusionMatrix",
+    "DataWarning",
+    "EarlyStopping",
+    "History",
+    "Metrics",
+    "TrainingDiverged",
+    "accuracy_interval",
+    "confusion_matrix",
+    "evaluate",
+    "fit",
+    "predict",
+    "predict_proba",
+    "predict_values",
+]

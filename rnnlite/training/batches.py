@@ -1,0 +1,194 @@
+"""Where batches come from: arrays in a new order each epoch, or an iterator of batches.
+
+Both start anew at any batch of any epoch, without a memory of what came
+before: the order of an epoch is drawn from (seed, epoch), the random numbers
+of a batch from (seed, epoch, batch).  A run that is resumed needs no more than
+two numbers to see the very batches that it would have seen.
+"""
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnlite import checking
+from rnnlite.layers import Embedding, Sequential
+
+
+class DataWarning(UserWarning):
+    """Data that can be used and are probably not what was meant."""
+
+
+class Batch(NamedTuple):
+    """What one training step sees.
+
+    Attributes
+    ----------
+    x, y : numpy.ndarray (B, ...)
+    lengths : numpy.ndarray (B,) or None
+    rows : numpy.ndarray (B,), slice or None
+        Which rows of the data these are, if that is known.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    lengths: np.ndarray | None = None
+    rows: Any = None
+
+
+class Arrays:
+    """Batches of the rows of arrays.
+
+    Parameters
+    ----------
+    where : str
+        Function that a message names.
+    model : Layer
+    x, y : array_like (n, ...)
+        A ``numpy.memmap`` is read batch by batch, never as a whole.
+    lengths : array_like of int (n,), optional
+    batch_size : int
+    shuffle : bool
+    seed : int
+    augment : callable, optional
+        ``augment(x, rng) -> x``, called with each batch.
+    """
+
+    def __init__(
+        self, where, model, x, y, lengths, batch_size, shuffle=False, seed=0, augment=None
+    ):
+        self.x, self.y = checking.real_array(where, "x", x), checking.real_array(where, "y", y)
+        if self.x.ndim < 2 or 0 in self.x.shape:
+            raise ValueError(
+                f"{where}: x has shape {self.x.shape}; wanted (rows, time, features) or, for "
+                "class numbers, (rows, time), none of them 0"
+            )
+        self.rows = len(self.x)
+        if self.y.ndim == 0 or len(self.y) != self.rows:
+            raise ValueError(
+                f"{where}: y has shape {self.y.shape} and x has {self.rows} rows; "
+                f"wanted ({self.rows}, ...)"
+            )
+        self.lengths = checking.row_lengths(where, lengths, self.rows, self.x.shape[1])
+        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.augment = augment
+        self.batches = -(-self.rows // batch_size)
+        self._memory = {}
+        self._warn(where, model)
+
+    def _warn(self, where, model):
+        layer = model
+        while isinstance(layer, Sequential):
+            layer = layer.layers[0]
+        kind = self.x.dtype
+        if isinstance(layer, Embedding):
+            return
+        if kind.kind in "iu":
+            first = self.x[: self.batch_size]
+            if np.abs(first.astype(np.float64)).max() > 1:
+                warnings.warn(
+                    f"{where}: x holds {kind} from {first.min()} to {first.max()} and is not "
+                    "scaled; networks learn best from numbers of about -1 to 1, as "
+                    "x.astype('float32') / 255 makes of the pixels of an image",
+                    DataWarning,
+                    stacklevel=5,
+                )
+        elif kind == np.float64 and model.dtype == np.float32:
+            warnings.warn(
+                f"{where}: x is float64 and the model computes in float32, so each batch is "
+                "rounded to a copy; x = x.astype('float32') does it once, in half the memory",
+                DataWarning,
+                stacklevel=5,
+            )
+
+    def epoch(self, number, first=0):
+        """The batches of an epoch, from batch ``first`` on."""
+        order = None
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, number)).permutation(self.rows)
+        for batch in range(first, self.batches):
+            chosen = slice(batch * self.batch_size, min((batch + 1) * self.batch_size, self.rows))
+            if order is not None:
+                chosen = order[chosen]
+            x = self._rows("x", self.x, chosen)
+            if self.augment is not None:
+                x = self.augment(x, np.random.default_rng((self.seed, number, batch)))
+            lengths = None if self.lengths is None else self.lengths[chosen]
+            yield Batch(x, self._rows("y", self.y, chosen), lengths, chosen)
+
+    def _rows(self, name, array, chosen):
+        """Rows of an array: a view, or memory that the next batch writes again."""
+        if isinstance(chosen, slice):
+            return array[chosen]
+        memory = self._memory.get(name)
+        if memory is None:
+            memory = np.empty((self.batch_size, *array.shape[1:]), array.dtype)
+            self._memory[name] = memory
+        # With mode="clip" NumPy writes straight into out; with "raise" it copies twice.
+        return np.take(array, chosen, axis=0, out=memory[: len(chosen)], mode="clip")
+
+
+class Stream:
+    """Batches that someone else makes.
+
+    Parameters
+    ----------
+    where : str
+        Function that a message names.
+    source : iterable or callable
+        Of tuples ``(x, y)`` or ``(x, y, lengths)``.  A callable, such as a
+        generator function, is called with the number of each epoch, from 0.
+    """
+
+    rows = batches = None
+
+    def __init__(self, where, source):
+        if not callable(source) and not hasattr(source, "__iter__"):
+            raise TypeError(
+                f"{where}: without y, x must be an iterable of batches (x, y), or a function "
+                f"of the epoch that returns one; got {source!r}"
+            )
+        self._where, self._source = where, source
+        self.can_start_anew = callable(source) or iter(source) is not source
+
+    def epoch(self, number, first=0):
+        """The batches of an epoch, from batch ``first`` on; those before are passed over."""
+        made = self._source(number) if callable(self._source) else self._source
+        if not hasattr(made, "__iter__"):
+            raise TypeError(f"{self._where}: x({number}) returned {made!r}; wanted batches (x, y)")
+        for position, batch in enumerate(made):
+            if position >= first:
+                yield self._checked(batch, position)
+
+    def _checked(self, batch, position):
+        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+            got = f"a tuple of {len(batch)}" if isinstance(batch, tuple) else type(batch).__name__
+            raise TypeError(
+                f"{self._where}: batch {position} is {got}; wanted (x, y) or (x, y, lengths)"
+            )
+        x = checking.real_array(self._where, f"x of batch {position}", batch[0])
+        y = checking.real_array(self._where, f"y of batch {position}", batch[1])
+        if x.ndim < 2 or y.ndim == 0 or len(x) != len(y) or 0 in x.shape:
+            raise ValueError(
+                f"{self._where}: batch {position} has x of shape {x.shape} and y of {y.shape}; "
+                "wanted (batch, time, ...) and (batch, ...), of equally many rows"
+            )
+        lengths = batch[2] if len(batch) == 3 else None
+        return Batch(x, y, checking.row_lengths(self._where, lengths, len(x), x.shape[1]))
+
+
+def source_of(where, model, x, y, lengths, batch_size, **order):
+    """``Arrays`` if there is a y, else a ``Stream``."""
+    if y is not None:
+        return Arrays(where, model, x, y, lengths, batch_size, **order)
+    if lengths is not None:
+        raise ValueError(
+            f"{where}: lengths belongs to arrays x and y; batches bring their own, (x, y, lengths)"
+        )
+    if isinstance(x, np.ndarray):
+        raise TypeError(f"{where}: x is an array and y is missing")
+    if order.get("augment") is not None:
+        raise ValueError(
+            f"{where}: augment belongs to arrays x and y; let the batches come augmented"
+        )
+    return Stream(where, x)

@@ -1,0 +1,159 @@
+"""Callbacks: what else should happen while a model is trained."""
+
+from rnnlite import checking
+
+
+class Callback:
+    """Base of callbacks; override what you need.
+
+    Each method is given the ``Run``: its ``model``, ``optimizer``, ``history``,
+    ``epoch`` and ``step`` (so far), ``loss`` (of the last step), and
+    ``stop(reason)``.
+
+    Examples
+    --------
+    >>> class Patience(Callback):
+    ...     def step(self, run):
+    ...         if run.loss > 100:
+    ...             run.stop("loss above 100")
+    """
+
+    def begin(self, run):
+        """Before the first step."""
+
+    def step(self, run):
+        """After each step."""
+
+    def record(self, run):
+        """After each record of the history; ``run.history.last()`` is it."""
+
+    def end(self, run):
+        """After the last step, also if training is interrupted."""
+
+    def state_dict(self):
+        """What to keep in a checkpoint, as JSON can hold it.
+
+        Returns
+        -------
+        dict
+        """
+        return {}
+
+    def load_state_dict(self, state):
+        """Go on from what ``state_dict`` returned.
+
+        Parameters
+        ----------
+        state : dict
+        """
+
+
+class Call(Callback):
+    """A plain function as a callback: called after each record."""
+
+    def __init__(self, function):
+        self._function = function
+
+    def record(self, run):
+        """Call the function."""
+        self._function(run)
+
+
+class EarlyStopping:
+    """Stop when a figure has not become better for a while, and go back to the best weights.
+
+    Parameters
+    ----------
+    patience : int
+        Records without a better figure before training stops.
+    monitor : str, optional
+        Column of the history; by default ``val_loss``.  An accuracy is to
+        become higher, anything else lower.
+    min_delta : float
+        By how much it must be better to count.
+    restore_best : bool
+        Whether the model has the weights of the best record in the end.
+
+    Attributes
+    ----------
+    best : float or None
+        The best figure so far.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an argument outside its range.
+
+    Examples
+    --------
+    >>> EarlyStopping(patience=3, monitor="val_accuracy")
+    EarlyStopping(patience=3, monitor='val_accuracy')
+    """
+
+    def __init__(self, patience, monitor="val_loss", min_delta=0.0, restore_best=True):
+        where = "EarlyStopping"
+        self.patience = checking.whole_number(where, "patience", patience)
+        if not isinstance(monitor, str):
+            raise TypeError(f"{where}: monitor is {monitor!r}; wanted the name of a column")
+        self.monitor = monitor
+        self.min_delta = checking.real_number(where, "min_delta", min_delta, 0.0, 1e30)
+        self.restore_best = checking.true_or_false(where, "restore_best", restore_best)
+        self.reset()
+
+    def __repr__(self):
+        options = "".join(
+            f", {name}={value!r}"
+            for name, value, usual in (
+                ("min_delta", self.min_delta, 0.0), ("restore_best", self.restore_best, True),
+            ) if value != usual
+        )  # fmt: skip
+        return f"EarlyStopping(patience={self.patience}, monitor={self.monitor!r}{options})"
+
+    def reset(self):
+        """Forget what was seen: for a new run."""
+        self.best, self.waited, self.best_params = None, 0, None
+
+    def seen(self, record, params):
+        """Take note of a record.
+
+        Parameters
+        ----------
+        record : dict
+            The last record of a history.
+        params : numpy.ndarray (n,)
+            The weights it was measured with.
+
+        Returns
+        -------
+        bool
+            Whether training should stop.
+
+        Raises
+        ------
+        ValueError
+            If the history has no such column.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> stopping = EarlyStopping(patience=2, monitor="loss")
+        >>> [stopping.seen({"loss": loss}, np.zeros(1)) for loss in (0.5, 0.4, 0.6, 0.4)]
+        [False, False, False, True]
+        """
+        if record.get(self.monitor) is None:
+            hint = "; give validation=(x, y)" if self.monitor.startswith("val_") else ""
+            raise ValueError(
+                f"EarlyStopping: monitor is {self.monitor!r}; the history has "
+                f"{', '.join(record)}{hint}"
+            )
+        value = record[self.monitor]
+        gain = None if self.best is None else self.best - value
+        if gain is not None and self.monitor.endswith("accuracy"):
+            gain = -gain
+        if gain is None or gain > self.min_delta:
+            self.best, self.waited = value, 0
+            if self.restore_best:
+                self.best_params = params.copy()
+        else:
+            self.waited += 1
+        return self.waited >= self.patience

@@ -1,0 +1,175 @@
+"""Checkpoints: all that the rest of a training run depends on, in one file."""
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from rnnlite.saving import CorruptFile, architecture, container, models, previous_path
+from rnnlite.training.history import History
+from rnnlite.training.run import Position, Sums
+
+SECONDS_BETWEEN = 30.0
+
+
+class Checkpoint:
+    """Keeps a run in a file.
+
+    Parameters
+    ----------
+    where : str
+        Function that a message names.
+    path : str or os.PathLike
+    every : int or None
+        Steps between two saves; None: at each record and every 30 seconds.
+    resume : bool
+        Whether to go on from the file.
+    """
+
+    def __init__(self, where, path, every, resume):
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"{where}: checkpoint is {path!r}; wanted the path of a file")
+        self.where, self.path, self.every, self.resume = where, Path(path), every, resume
+        self._saved_at = time.monotonic()
+
+    def start(self, run):
+        """Load the run if it is to be resumed; never let a new one write over an old one."""
+        found = next((p for p in (self.path, previous_path(self.path)) if p.exists()), None)
+        if found is None:
+            return False
+        if not self.resume:
+            raise FileExistsError(
+                f"{self.where}: checkpoint {found} exists and would be lost; give resume=True to "
+                "go on from it, or another path"
+            )
+        load(run, found, self.where)
+        return True
+
+    def is_due(self, run):
+        """Whether to save in the middle of an epoch."""
+        if self.every is not None:
+            return run.step % self.every == 0
+        return time.monotonic() - self._saved_at > SECONDS_BETWEEN
+
+    def save(self, run):
+        """Write the file, whole or not at all; the one before it stays beside it."""
+        header, arrays = _state(run)
+        container.write(self.path, "checkpoint", header, arrays, keep_previous=True)
+        self._saved_at = time.monotonic()
+
+
+def _state(run):
+    """Header and arrays of a run."""
+    optimizer = run.optimizer.state_dict()
+    arrays = models.model_arrays(run.model)
+    settings = {}
+    for name, value in optimizer.items():
+        if isinstance(value, np.ndarray):
+            arrays[f"optimizer/{name}"] = value
+        else:
+            settings[name] = value
+    extra = {"live": run.live, "averaged": run.averaged}
+    header = {
+        "model": models.model_header(run.model),
+        "optimizer": settings,
+        "settings": run.settings(),
+        "position": dataclasses.asdict(run.position),
+        "sums": dataclasses.asdict(run.sums),
+        "history": dict(run.history),
+        "stopped_by": run.history.stopped_by,
+        "callbacks": [callback.state_dict() for callback in run.callbacks],
+    }
+    stopping = run.early_stopping
+    if stopping is not None:
+        header["early_stopping"] = {"best": stopping.best, "waited": stopping.waited}
+        extra["best"] = stopping.best_params
+    arrays |= {f"run/{name}": array for name, array in extra.items() if array is not None}
+    return header, arrays
+
+
+def load(run, path, where):
+    """Put a run where the file says it was; on an error it is as it was before.
+
+    Parameters
+    ----------
+    run : Run
+    path : pathlib.Path
+    where : str
+        Function that a message names.
+
+    Raises
+    ------
+    CorruptFile, ValueError
+        If the file is damaged, or of another run.
+    """
+    _, header, arrays = container.read(path, ("checkpoint",))
+    try:
+        _check_same_run(where, path, header, run)
+        position, sums = Position(**header["position"]), Sums(**header["sums"])
+        history = History(header["history"])
+        history.stopped_by = header["stopped_by"]
+        extra = {
+            name: _weights(path, name, arrays, run.model) for name in ("live", "averaged", "best")
+        }
+        states, stopping = header["callbacks"], header.get("early_stopping")
+        moments = {
+            name.removeprefix("optimizer/"): array
+            for name, array in arrays.items()
+            if name.startswith("optimizer/")
+        }
+        optimizer = header["optimizer"] | moments
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CorruptFile(f"{path} is not a whole checkpoint: {error!r}") from error
+    if len(states) != len(run.callbacks):
+        raise ValueError(
+            f"{where}: {path} is of a run with {len(states)} callbacks; this one has "
+            f"{len(run.callbacks)}"
+        )
+    before = run.optimizer.state_dict()
+    run.optimizer.load_state_dict(optimizer)
+    try:
+        models.load_model(header, arrays, into=run.model)
+    except ValueError:
+        run.optimizer.load_state_dict(before)
+        raise
+    run.position, run.sums, run.history = position, sums, history
+    run.live, run.averaged = extra["live"], extra["averaged"]
+    if run.early_stopping is not None:
+        run.early_stopping.best = stopping["best"]
+        run.early_stopping.waited = stopping["waited"]
+        run.early_stopping.best_params = extra["best"]
+    for callback, state in zip(run.callbacks, states, strict=True):
+        callback.load_state_dict(state)
+
+
+def _check_same_run(where, path, header, run):
+    """A resumed run is the same run: only its length may be another."""
+    difference = architecture.difference(
+        header["model"]["architecture"], architecture.describe(run.model)
+    )
+    if difference is not None:
+        raise ValueError(f"{where}: checkpoint {path} is of another model: {difference}")
+    kept, now = header["settings"], run.settings()
+    for name in now | kept:
+        if kept.get(name) != now.get(name):
+            raise ValueError(
+                f"{where}: checkpoint {path} is of a run with {name} = {kept.get(name)}; this one "
+                f"has {now.get(name)}.  Only epochs and steps may differ; to train its weights in "
+                "another way, take them by rnnlite.load and begin a new run"
+            )
+
+
+def _weights(path, name, arrays, model):
+    """An array of all weights, in memory of its own, or None."""
+    array = arrays.get(f"run/{name}")
+    if array is None:
+        return None
+    flat = model.flat_params
+    if array.shape != flat.shape or array.dtype != flat.dtype:
+        raise CorruptFile(
+            f"{path}: run/{name} is {array.dtype} of shape {array.shape}; wanted {flat.dtype} "
+            f"of shape {flat.shape}"
+        )
+    return np.array(array)

@@ -1,0 +1,266 @@
+"""What a trained model is worth, and what it answers: in batches, without a backward pass."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnlite import checking
+from rnnlite.layers import Layer
+from rnnlite.training.batches import source_of
+from rnnlite.training.objective import check_labels, objective_for
+
+
+class Metrics(NamedTuple):
+    """Result of ``evaluate``.
+
+    Attributes
+    ----------
+    loss : float
+        Mean over all rows, or over all steps that are not padding.
+    accuracy : float or None
+        Share of right answers; None where there is no right or wrong.
+    """
+
+    loss: float
+    accuracy: float | None
+
+
+def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
+    """Loss and accuracy of a model on data.
+
+    Parameters
+    ----------
+    model : Layer
+    x : array_like (n, T, ...), or iterable of batches (x, y) or (x, y, lengths)
+    y : array_like (n, ...), optional
+        Classes (n,), one-hot rows or values; (n, T, ...) where the model
+        answers at every step.  Left out if x is an iterable of batches.
+    lengths : array_like of int (n,), optional
+        Valid steps of each row; padding does not count.
+    loss : str or callable, optional
+        As for ``fit``.
+    batch_size : int
+        Rows computed at once.
+
+    Returns
+    -------
+    Metrics
+        ``.loss`` and ``.accuracy``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For data that do not fit the model or one another.
+
+    Examples
+    --------
+    >>> from rnnlite import RNN, Dense, Sequential
+    >>> model = Sequential([RNN(2, 4, seed=0), Dense(4, 2, seed=1)])
+    >>> metrics = evaluate(model, np.zeros((3, 5, 2), "float32"), [0, 0, 1])
+    >>> round(metrics.loss, 4), round(metrics.accuracy, 4)     # zeros in: both classes alike
+    (0.6931, 0.6667)
+    """
+    where = "evaluate"
+    check_model(where, model)
+    batch_size = checking.whole_number(where, "batch_size", batch_size)
+    source = source_of(where, model, x, y, lengths, batch_size)
+    return evaluate_source(where, model, source, loss)
+
+
+def evaluate_source(where, model, source, loss):
+    """``evaluate`` once the batches are at hand."""
+    objective = None
+    total = right = counted = 0.0
+    for batch in source.epoch(0):
+        output = model.forward(batch.x, lengths=batch.lengths, keep=False)
+        if objective is None:
+            objective = objective_for(where, loss, output.shape, batch.y)
+            if source.rows is not None:
+                check_labels(where, objective, source.y, output.shape)
+        batch_loss, _ = objective(output, batch.y, batch.lengths)
+        batch_right, weight = objective.count(output, batch.y, batch.lengths)
+        total, right, counted = total + batch_loss * weight, right + batch_right, counted + weight
+    if objective is None:
+        raise ValueError(f"{where}: there is no batch to evaluate")
+    accuracy = right / counted if objective.counts_right_answers else None
+    return Metrics(total / counted, accuracy)
+
+
+def predict_values(model, x, *, lengths=None, batch_size=256):
+    """What a model computes, in batches: scores, or forecasts.
+
+    Parameters
+    ----------
+    model : Layer
+    x : array_like (n, T, ...)
+    lengths : array_like of int (n,), optional
+    batch_size : int
+        Rows computed at once.
+
+    Returns
+    -------
+    numpy.ndarray (n, C) or (n, T, C)
+
+    Raises
+    ------
+    ValueError, TypeError
+        For data that do not fit the model.
+
+    Examples
+    --------
+    >>> from rnnlite import Dense, RNN, Sequential
+    >>> model = Sequential([RNN(2, 4, seed=0), Dense(4, 3, seed=1)])
+    >>> predict_values(model, np.zeros((5, 6, 2), "float32")).shape
+    (5, 3)
+    """
+    return _outputs("predict_values", model, x, lengths, batch_size)
+
+
+def predict(model, x, *, lengths=None, batch_size=256):
+    """The class of each row, or of each step.
+
+    Parameters
+    ----------
+    model : Layer
+        Its outputs are scores of classes; a single output is the score of yes.
+    x : array_like (n, T, ...)
+    lengths : array_like of int (n,), optional
+    batch_size : int
+        Rows computed at once.
+
+    Returns
+    -------
+    numpy.ndarray of int64 (n,) or (n, T)
+        The class of the highest score; for a single output 1 where it is above
+        0, else 0.  -1 at padded steps.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For data that do not fit the model.
+
+    Examples
+    --------
+    >>> from rnnlite import RNN, Dense, Sequential
+    >>> model = Sequential([RNN(2, 4, seed=0), Dense(4, 2, seed=1)])
+    >>> model.params["1.b"][...] = 0, 1
+    >>> predict(model, np.zeros((3, 5, 2), "float32"))
+    array([1, 1, 1])
+    """
+    scores = _outputs("predict", model, x, lengths, batch_size)
+    classes = scores.argmax(axis=-1) if scores.shape[-1] > 1 else scores[..., 0] > 0
+    classes = classes.astype(np.int64)
+    if lengths is not None and classes.ndim == 2:
+        classes[_padding(lengths, classes.shape[1])] = -1
+    return classes
+
+
+def predict_proba(model, x, *, lengths=None, batch_size=256):
+    """The probability of each class: the softmax of the scores.
+
+    Parameters
+    ----------
+    model : Layer
+        Its outputs are scores of classes; a single output is the score of yes,
+        and the sigmoid is taken.
+    x : array_like (n, T, ...)
+    lengths : array_like of int (n,), optional
+    batch_size : int
+        Rows computed at once.
+
+    Returns
+    -------
+    numpy.ndarray (n, C) or (n, T, C)
+        0 at padded steps.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For data that do not fit the model.
+
+    Examples
+    --------
+    >>> from rnnlite import RNN, Dense, Sequential
+    >>> model = Sequential([RNN(2, 4, seed=0), Dense(4, 2, seed=1)])
+    >>> predict_proba(model, np.zeros((1, 5, 2), "float32"))
+    array([[0.5, 0.5]], dtype=float32)
+    """
+    scores = _outputs("predict_proba", model, x, lengths, batch_size)
+    if scores.shape[-1] == 1:
+        positive = np.exp(-np.abs(scores))  # never overflows
+        probability = np.where(scores > 0, 1, positive) / (1 + positive)
+    else:
+        probability = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        probability /= probability.sum(axis=-1, keepdims=True)
+    if lengths is not None and scores.ndim == 3:
+        probability[_padding(lengths, scores.shape[1])] = 0
+    return probability
+
+
+def accuracy_interval(accuracy, n, z=1.96):
+    """Where the true accuracy probably lies, given that of a sample of rows.
+
+        (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n)
+
+    Wilson 1927: unlike p ± z √(p(1-p)/n) it is right near 1 too.
+
+    Parameters
+    ----------
+    accuracy : float
+        Share of right answers.
+    n : int
+        Rows that were tried.
+    z : float
+        Width in standard deviations; 1.96 for 95 %.
+
+    Returns
+    -------
+    low, high : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a number outside its range.
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in accuracy_interval(126 / 128, 128)]
+    [0.945, 0.996]
+    """
+    where = "accuracy_interval"
+    p = checking.real_number(where, "accuracy", accuracy, 0.0, 1.0)
+    n = checking.whole_number(where, "n", n)
+    z = checking.real_number(where, "z", z, 0.0, 100.0)
+    middle = p + z * z / (2 * n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+def check_model(where, model):
+    """Whether it is a layer of this library."""
+    if not isinstance(model, Layer):
+        raise TypeError(
+            f"{where}: model is a {type(model).__name__}; wanted a layer, or a Sequential of them"
+        )
+
+
+def _outputs(where, model, x, lengths, batch_size):
+    """All outputs of a model, in one array."""
+    check_model(where, model)
+    batch_size = checking.whole_number(where, "batch_size", batch_size)
+    x = checking.real_array(where, "x", x)
+    n = len(x) if x.ndim else 0
+    source = source_of(where, model, x, np.zeros(n, np.int64), lengths, batch_size)
+    outputs, start = None, 0
+    for batch in source.epoch(0):
+        output = model.forward(batch.x, lengths=batch.lengths, keep=False)
+        if outputs is None:
+            outputs = np.empty((n, *output.shape[1:]), output.dtype)
+        outputs[start : start + len(output)] = output
+        start += len(output)
+    return outputs
+
+
+def _padding(lengths, T):
+    return np.arange(T) >= np.asarray(lengths)[:, None]

@@ -1,0 +1,242 @@
+"""fit: train a model on data."""
+
+import functools
+
+from rnnlite import checking
+from rnnlite.optim import Adam, Optimizer
+from rnnlite.training.batches import source_of
+from rnnlite.training.callbacks import Call, Callback, EarlyStopping
+from rnnlite.training.checkpoint import Checkpoint
+from rnnlite.training.evaluation import check_model, evaluate_source
+from rnnlite.training.objective import check_labels, name_of, objective_for
+from rnnlite.training.run import Run
+
+
+def fit(
+    model,
+    x,
+    y=None,
+    *,
+    optimizer=None,
+    epochs=None,
+    steps=None,
+    batch_size=128,
+    lengths=None,
+    loss=None,
+    validation=None,
+    shuffle=True,
+    seed=0,
+    augment=None,
+    schedule=None,
+    clip_norm=None,
+    average=None,
+    early_stopping=None,
+    callbacks=(),
+    record_every=None,
+    progress=None,
+    checkpoint=None,
+    checkpoint_every=None,
+    resume=False,
+):
+    """Train a model: for each batch forward, loss, backward, and a step of the optimizer.
+
+    Parameters
+    ----------
+    model : Layer
+        Usually a Sequential whose last layer has an output for each class.
+    x : array_like (n, T, ...), or iterable of batches, or function of the epoch returning one
+        Sequences; a ``numpy.memmap`` is read batch by batch.  Batches are tuples
+        (x, y) or (x, y, lengths); a generator function is called with the
+        number of each epoch, from 0, and may augment what it yields.
+    y : array_like (n, ...), optional
+        Class numbers (n,), one-hot rows (n, C) or values (n, F); with T as
+        second axis if the model answers at every step.
+    optimizer : Optimizer, optional
+        Of this model; ``Adam(model)`` if not given.
+    epochs, steps : int, optional
+        How long: passes over the data, or training steps.  One epoch if neither is given.
+    batch_size : int
+        Rows in a step; the last batch of an epoch may be shorter.
+    lengths : array_like of int (n,), optional
+        Valid steps of each row; padding takes no part in anything.
+    loss : {"softmax_cross_entropy", "mean_squared_error", "binary_cross_entropy"} or callable
+        A callable takes (output, y), returns (loss, gradient by the output), and
+        may be a ``functools.partial`` of the library's.  By default the
+        cross-entropy for class numbers and one-hot rows, else the squared error.
+    validation : tuple (x, y) or (x, y, lengths), optional
+        Data to evaluate at each record, never trained on.
+    shuffle : bool
+        Whether each epoch sees the rows of arrays in a new order.
+    seed : int
+        Of the order and of ``augment``; everything random in the model has seeds of its own.
+    augment : callable, optional
+        ``augment(x, rng) -> x``, applied to each training batch of arrays.
+    schedule : callable, optional
+        From the step, counted from 0, to the step size; see ``rnnlite.schedules``.
+    clip_norm : float, optional
+        Largest common norm of the gradients; see ``clip_gradients``.
+    average : float, optional
+        Memory of a moving average of the weights (Polyak & Juditsky 1992), as
+        0.999, which is what validation sees and what the model has in the end.
+    early_stopping : int or EarlyStopping, optional
+        Stop after so many records without a lower validation loss, and restore
+        the weights of the best.
+    callbacks : sequence of Callback, or functions of the Run called at each record
+    record_every : int, optional
+        Steps between two records of the history (and validations); by default one an epoch.
+    progress : bool, optional
+        Whether to show a live bar; by default on a terminal only.
+    checkpoint : str or os.PathLike, optional
+        File in which to keep all that the rest of the run depends on.  The one
+        before it is kept too; see ``rnnlite.saving``.
+    checkpoint_every : int, optional
+        Steps between two checkpoints; by default one at each record and every 30 seconds.
+    resume : bool
+        Go on from ``checkpoint``, if it is there.  The run ends with the
+        weights, bit for bit, with which it would have ended without the break.
+
+    Returns
+    -------
+    History
+        A dict of lists: ``epoch``, ``step``, ``loss``, ``accuracy``, ...
+        Ctrl-C ends training after the current step, saves the checkpoint and
+        returns what there is; ``history.stopped_by`` is then "interrupt".
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that do not fit together, data that are not finite, or a
+        checkpoint of another run.
+    TrainingDiverged
+        If the loss or a gradient is NaN or infinite; it names the step and the layer.
+    FileExistsError
+        If there is a checkpoint and ``resume`` is False: it would be lost.
+    OSError
+        If the checkpoint cannot be written; the older one is intact.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rnnlite import LSTM, Dense, Sequential
+    >>> x = np.random.default_rng(0).normal(size=(200, 6, 1)).astype("float32")
+    >>> y = (x.sum(axis=(1, 2)) > 0).astype(int)
+    >>> model = Sequential([LSTM(1, 8, seed=0), Dense(8, 2, seed=1)])
+    >>> history = fit(model, x, y, epochs=20, batch_size=20, schedule=lambda step: 0.01)
+    >>> history["accuracy"][-1] > 0.9
+    True
+    """
+    where = "fit"
+    check_model(where, model)
+    if optimizer is None:
+        optimizer = Adam(model)
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{where}: optimizer is {optimizer!r}; wanted an Optimizer, as Adam(model)")
+    if optimizer.model is not model:
+        raise ValueError(f"{where}: optimizer belongs to another model; wanted Adam(model)")
+    batch_size = checking.whole_number(where, "batch_size", batch_size)
+    seed = checking.whole_number(where, "seed", seed, 0)
+    shuffle = checking.true_or_false(where, "shuffle", shuffle)
+    for name, function in (("schedule", schedule), ("augment", augment)):
+        if function is not None and not callable(function):
+            raise TypeError(f"{where}: {name} is {function!r}; it must be callable")
+    if clip_norm is not None:
+        clip_norm = checking.real_number(
+            where, "clip_norm", clip_norm, 0.0, 1e30, low_included=False
+        )
+    if average is not None:
+        average = checking.real_number(where, "average", average, 0.0, 1.0, high_included=False)
+
+    source = source_of(
+        where, model, x, y, lengths, batch_size, shuffle=shuffle, seed=seed, augment=augment
+    )
+    epochs, steps = _how_long(where, source, epochs, steps)
+    checked_validation = _validation(where, model, validation, batch_size)
+    objective = None
+    if source.rows is not None:
+        # One row forward: what does not fit is found now, not after an hour.
+        few = None if source.lengths is None else source.lengths[:1]
+        output = model.forward(source.x[:1], lengths=few, keep=False)
+        shape = (source.rows, *output.shape[1:])
+        objective = objective_for(where, loss, shape, source.y)
+        check_labels(where, objective, source.y, shape)
+        if checked_validation is not None and checked_validation.rows is not None:
+            check_labels(f"{where}: validation", objective, checked_validation.y, shape)
+
+    run = Run(
+        model, optimizer, source,
+        objective=objective,
+        choose_objective=functools.partial(objective_for, where, loss),
+        loss_name=name_of(loss),
+        epochs=epochs,
+        steps=steps,
+        schedule=schedule,
+        clip_norm=clip_norm,
+        average=average,
+        early_stopping=_early_stopping(where, early_stopping),
+        callbacks=_callbacks(where, callbacks),
+        record_every=_optional_count(where, "record_every", record_every),
+        validate=None if checked_validation is None else functools.partial(
+            evaluate_source, f"{where}: validation", model, checked_validation
+        ),
+    )  # fmt: skip
+    keeper = None
+    if checkpoint is not None:
+        every = _optional_count(where, "checkpoint_every", checkpoint_every)
+        keeper = Checkpoint(where, checkpoint, every, resume)
+    elif checkpoint_every is not None or resume:
+        name = "resume" if resume else "checkpoint_every"
+        raise ValueError(f"{where}: {name} is given without checkpoint, the file's path")
+    return run.train(keeper, progress)
+
+
+def _how_long(where, source, epochs, steps):
+    """Epochs and steps as numbers, one of them None."""
+    if epochs is not None and steps is not None:
+        raise ValueError(f"{where}: epochs is {epochs} and steps is {steps}; give one of them")
+    if steps is not None:
+        return None, checking.whole_number(where, "steps", steps)
+    epochs = 1 if epochs is None else checking.whole_number(where, "epochs", epochs)
+    if source.rows is None and epochs > 1 and not source.can_start_anew:
+        raise ValueError(
+            f"{where}: x is an iterator, which runs once, and epochs is {epochs}; give steps, or "
+            "as x a function of the epoch that returns a new iterator"
+        )
+    return epochs, None
+
+
+def _validation(where, model, validation, batch_size):
+    """The validation data as a source of batches."""
+    if validation is None:
+        return None
+    if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+        raise TypeError(
+            f"{where}: validation is {type(validation).__name__}; wanted a tuple (x, y) or "
+            "(x, y, lengths)"
+        )
+    x, y, *lengths = validation
+    name = f"{where}: validation"
+    return source_of(name, model, x, y, lengths[0] if lengths else None, max(batch_size, 256))
+
+
+def _early_stopping(where, value):
+    if value is None or isinstance(value, EarlyStopping):
+        return value
+    return EarlyStopping(checking.whole_number(where, "early_stopping", value))
+
+
+def _callbacks(where, callbacks):
+    if isinstance(callbacks, Callback) or not hasattr(callbacks, "__iter__"):
+        callbacks = (callbacks,)
+    result = []
+    for position, callback in enumerate(callbacks):
+        if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
+            raise TypeError(
+                f"{where}: callbacks[{position}] is {callback!r}; wanted a Callback, or a "
+                "function of the Run"
+            )
+        result.append(callback if isinstance(callback, Callback) else Call(callback))
+    return result
+
+
+def _optional_count(where, name, value):
+    return None if value is None else checking.whole_number(where, name, value)

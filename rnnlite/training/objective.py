@@ -1,0 +1,133 @@
+"""The objective of a training run: its loss, and what counts as a right answer."""
+
+import functools
+
+import numpy as np
+
+from rnnlite import checking, losses
+
+BY_NAME = {
+    "softmax_cross_entropy": losses.softmax_cross_entropy,
+    "binary_cross_entropy": losses.binary_cross_entropy,
+    "mean_squared_error": losses.mean_squared_error,
+}
+
+
+class Objective:
+    """A loss function with the bookkeeping around it.
+
+    Parameters
+    ----------
+    where : str
+        Function that a message names.
+    loss : str or callable
+        A name of ``BY_NAME``, or ``loss(output, y) -> (loss, gradient)``, which
+        is also given ``lengths=`` if there are any and the output has a time axis.
+    """
+
+    def __init__(self, where, loss):
+        if isinstance(loss, str):
+            loss = BY_NAME[checking.one_of(where, "loss", loss, tuple(BY_NAME))]
+        if not callable(loss):
+            raise TypeError(
+                f"{where}: loss is {loss!r}; wanted {' or '.join(map(repr, BY_NAME))}, "
+                "or a function (output, y) -> (loss, gradient)"
+            )
+        inner = loss
+        while isinstance(inner, functools.partial):
+            inner = inner.func
+        self.function, self.name = loss, name_of(loss)
+        self.in_classes = inner is losses.softmax_cross_entropy
+        self.in_halves = inner is losses.binary_cross_entropy
+        self.counts_right_answers = self.in_classes or self.in_halves
+        self._reuses = inner in BY_NAME.values()
+        self._gradient = None  # memory of the last gradient, written again
+
+    def __call__(self, output, y, lengths=None):
+        """Loss, and its gradient by the output (memory of this object for the library's losses)."""
+        options = {}
+        if lengths is not None and output.ndim == 3:
+            options["lengths"] = lengths
+        if self._reuses:
+            if self._gradient is None or self._gradient.shape != output.shape:
+                self._gradient = np.empty_like(output)
+            options["out"] = self._gradient
+        loss, gradient = self.function(output, y, **options)
+        return float(loss), gradient
+
+    def count(self, output, y, lengths=None):
+        """Right answers, and answers that count: rows, or steps that are not padding."""
+        answers = output.shape[:2] if output.ndim == 3 else output.shape[:1]
+        counts = None
+        if lengths is not None and output.ndim == 3:
+            counts = np.arange(output.shape[1]) < np.asarray(lengths)[:, None]
+        counted = int(np.prod(answers)) if counts is None else int(counts.sum())
+        if not self.counts_right_answers:
+            return 0.0, counted
+        y = np.asarray(y)
+        if self.in_halves:
+            right = np.mean((output > 0) == (y > 0.5), axis=-1)
+        else:
+            classes = y if y.ndim == len(answers) else y.argmax(axis=-1)
+            right = output.argmax(axis=-1) == classes
+        return float(right.sum() if counts is None else right[counts].sum()), counted
+
+
+def objective_for(where, loss, output_shape, y):
+    """The objective that was asked for, or the one that such labels suggest.
+
+    Parameters
+    ----------
+    where : str
+    loss : str, callable or None
+        None: whole numbers, and one-hot rows in the shape of the output, are
+        classes; other numbers in the shape of the output are values to come close to.
+    output_shape : tuple of int
+        Of what the model computes for these rows.
+    y : numpy.ndarray
+
+    Returns
+    -------
+    Objective
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the loss is unknown, or labels and output do not go together.
+    """
+    if loss is not None:
+        return Objective(where, loss)
+    C = output_shape[-1]
+    if y.shape == output_shape[:-1] and y.dtype.kind in "iu":
+        return Objective(where, "softmax_cross_entropy")
+    if y.shape == output_shape:
+        one_hot = C > 1 and np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=-1) == 1)
+        return Objective(where, "softmax_cross_entropy" if one_hot else "mean_squared_error")
+    raise ValueError(
+        f"{where}: y holds {y.dtype} of shape {y.shape} where the model computes {output_shape}; "
+        f"wanted whole numbers of shape {output_shape[:-1]} (classes), or shape {output_shape}"
+    )
+
+
+def check_labels(where, objective, y, output_shape):
+    """All class labels, before the first step: a bad one in the last batch is found now."""
+    classes = output_shape[-1]
+    if objective.in_classes and y.dtype.kind in "iu" and y.ndim < len(output_shape):
+        low, high = int(y.min()), int(y.max())
+        if low < 0 or high >= classes:
+            raise ValueError(
+                f"{where}: y has labels from {low} to {high}; the model has {classes} outputs, "
+                f"so each must lie in 0..{classes - 1}"
+            )
+
+
+def name_of(thing):
+    """A name that is the same in every process, for messages and for comparing two runs."""
+    if isinstance(thing, str):
+        return thing
+    if isinstance(thing, functools.partial):
+        options = ", ".join(f"{key}={value!r}" for key, value in sorted(thing.keywords.items()))
+        return f"{name_of(thing.func)}({options})"
+    if hasattr(thing, "__qualname__"):
+        return thing.__qualname__
+    return repr(thing) if type(thing).__repr__ is not object.__repr__ else type(thing).__qualname__

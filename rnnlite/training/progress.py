@@ -1,0 +1,82 @@
+"""What a person sees while training: a live bar, and a line for each record."""
+
+import sys
+import time
+
+REFRESH = 0.1  # seconds
+
+
+class Progress:
+    """A live bar on the standard error stream; silent when not asked for.
+
+    Parameters
+    ----------
+    show : bool or None
+        None: only if the stream is a terminal.
+    total : int or None
+        Sequences in the whole run, if that is known.
+    done : int
+        How many of them an earlier part of the run has seen.
+    epochs : int or None
+    """
+
+    def __init__(self, show, total, done, epochs):
+        self._bar, self._shown_at = None, 0.0
+        self.on = sys.stderr.isatty() if show is None else show
+        self._epochs = epochs
+        if not self.on:
+            return
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            self._print("(pip install tqdm for a live bar with speed and time left)")
+        else:
+            self._bar = tqdm(
+                total=total, initial=done, unit=" seq", unit_scale=True, dynamic_ncols=True,
+                leave=False, mininterval=REFRESH,
+            )  # fmt: skip
+
+    def step(self, sequences, epoch, loss, accuracy):
+        """After a training step: what it saw, and means since the last record."""
+        if self._bar is None:
+            return
+        now = time.monotonic()
+        if now - self._shown_at > REFRESH:
+            self._shown_at = now
+            text = f"epoch {epoch}" + (f"/{self._epochs}" if self._epochs else "")
+            text += f", loss {loss:.4f}"
+            self._bar.set_postfix_str(
+                text + ("" if accuracy is None else f", accuracy {accuracy:.4f}"), refresh=False
+            )
+        self._bar.update(sequences)
+
+    def record(self, record):
+        """After a record of the history: a line that stays."""
+        if not self.on:
+            return
+        shown = {k: v for k, v in record.items() if k not in ("epoch", "step", "seconds")}
+        figures = "  ".join(f"{name} {_figure(value)}" for name, value in shown.items())
+        self._print(
+            f"epoch {record['epoch']}, step {record['step']}: {figures}  "
+            f"({record['seconds']:.1f} s)"
+        )
+
+    def say(self, text):
+        """A message that a person should see even without a bar."""
+        self._print(text)
+
+    def close(self):
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _print(self, text):
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+
+def _figure(value):
+    return f"{value:.3g}" if value and abs(value) < 1e-3 else f"{value:.4f}"

@@ -1,0 +1,110 @@
+"""When numbers stop being numbers: which step, which layer, and what to try."""
+
+import numpy as np
+
+from rnnlite.layers import Sequential
+
+
+class TrainingDiverged(FloatingPointError):
+    """The loss or a gradient is NaN or infinite; the weights are those before that step.
+
+    Attributes
+    ----------
+    history : History
+        What was recorded until then.
+    step : int
+        The step that was not taken, counted from 1.
+    """
+
+    history = None
+    step = None
+
+
+ADVICE = "try a smaller learning rate (lr is {lr:g}), clip_norm=1.0, or smaller inputs"
+
+
+def explain(model, batch, step, epoch, loss, lr):
+    """The error for a step whose loss or gradient is not finite.
+
+    Parameters
+    ----------
+    model : Layer
+    batch : Batch
+    step, epoch : int
+        Counted from 1.
+    loss : float
+    lr : float
+
+    Returns
+    -------
+    Exception
+        ValueError if the data are to blame, else TrainingDiverged.
+    """
+    at = f"fit: step {step} (epoch {epoch})"
+    for name in ("x", "y"):
+        bad = _first_bad(getattr(batch, name), batch.lengths)
+        if bad is not None:
+            return ValueError(f"{at}: {name} holds {_place(batch, *bad)}; data must be finite")
+    advice = ADVICE.format(lr=lr)
+    what = f"the loss is {loss}" if not np.isfinite(loss) else "a gradient is not finite"
+    params = [name for name, p in model.params.items() if not np.isfinite(p).all()]
+    if params:
+        cause = f"params[{params[0]!r}] was not finite even before this step"
+    elif np.isfinite(loss):
+        cause = f"{_first_bad_gradient(model)}: the gradient exploded on its way back through time"
+    else:
+        cause = _first_bad_layer(model, batch)
+    return TrainingDiverged(f"{at}: {what}; {cause}; {advice}")
+
+
+def _first_bad(array, lengths):
+    """Position and value of the first entry that is not finite, padding apart."""
+    if array.dtype.kind != "f":
+        return None
+    bad = ~np.isfinite(array)
+    if lengths is not None and array.ndim >= 2 and array.shape[1] >= lengths.max():
+        valid = np.arange(array.shape[1]) < lengths[:, None]
+        bad &= valid.reshape(valid.shape + (1,) * (array.ndim - 2))
+    if not bad.any():
+        return None
+    position = tuple(map(int, np.argwhere(bad)[0]))
+    return array[position], position
+
+
+def _place(batch, value, position):
+    """What and where, in words, with the row's number in the whole of the data if it is known."""
+    row, *others = position
+    if batch.rows is None:
+        where = f"row {row} of the batch"
+    elif isinstance(batch.rows, slice):
+        where = f"row {batch.rows.start + row}"
+    else:
+        where = f"row {batch.rows[row]}"
+    if len(others) == 2:
+        where += f", time {others[0]}, feature {others[1]}"
+    elif others:
+        where += f", position {', '.join(map(str, others))}"
+    return f"{value} in {where}"
+
+
+def _first_bad_gradient(model):
+    """The layer nearest to the loss with a gradient that is not finite."""
+    bad = [name for name, g in model.grads.items() if not np.isfinite(g).all()]
+    if not isinstance(model, Sequential):
+        return f"grads[{bad[-1]!r}] of {model!r} is the first"
+    position = max(int(name.split(".")[0]) for name in bad)
+    name = next(name for name in bad if name.startswith(f"{position}."))
+    return f"grads[{name!r}] of layer {position}, {model.layers[position]!r}, is the first"
+
+
+def _first_bad_layer(model, batch):
+    """The first layer whose output is not finite."""
+    x, lengths = batch.x, batch.lengths
+    layers = model.layers if isinstance(model, Sequential) else [model]
+    for position, layer in enumerate(layers):
+        x = layer.forward(x, lengths=lengths, keep=False)
+        if not np.isfinite(x).all():
+            return f"the first output that is not finite is that of layer {position}, {layer!r}"
+        if x.ndim < 3:
+            lengths = None
+    return "all outputs are finite, so it comes from the loss function"

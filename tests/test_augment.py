@@ -1,0 +1,81 @@
+"""random_affine: what it does to images."""
+
+import numpy as np
+import pytest
+
+from rnnlite.datasets import random_affine
+
+
+def images(n=6, rows=9, columns=11, seed=0):
+    return np.random.default_rng(seed).random((n, rows, columns)).astype(np.float32)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_without_a_change_images_are_as_they_were():
+    x = images()
+    moved = random_affine(x, rng(), shift=0)
+    assert np.array_equal(moved, x)
+    assert moved.dtype == np.float32
+
+
+def test_a_shift_moves_whole_images_and_zeros_come_in():
+    x = images(200) + 1
+    moved = random_affine(x, rng(), shift=2)
+    found = set()
+    for before, after in zip(x, moved, strict=True):
+        padded = np.pad(before, 2)
+        ways = [
+            (i, j)
+            for i in range(5)
+            for j in range(5)
+            if np.array_equal(after, padded[i : i + 9, j : j + 11])
+        ]
+        assert len(ways) == 1
+        found.add(ways[0])
+    assert len(found) == 25, "every move occurs"
+
+
+def slow(image, angle, high, wide, slant, down, right):
+    """The equation of the docstring, a pixel at a time."""
+    rows, columns = image.shape
+    result = np.zeros_like(image)
+    for i in range(rows):
+        for j in range(columns):
+            u, v = i - (rows - 1) / 2, j - (columns - 1) / 2
+            a, b = u + slant * v, v
+            a, b = np.cos(angle) * a - np.sin(angle) * b, np.sin(angle) * a + np.cos(angle) * b
+            a, b = (1 + high) * a + down, (1 + wide) * b + right
+            k, m = round(a + (rows - 1) / 2), round(b + (columns - 1) / 2)
+            if 0 <= k < rows and 0 <= m < columns:
+                result[i, j] = image[k, m]
+    return result
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("limits", [(1.5, 20, 0.3, 0.4), (0, 180, 0, 0), (5, 90, 0.9, 2)])
+def test_every_pixel_comes_from_where_the_equation_says(seed, limits):
+    x = images(seed=seed)
+    shift, rotate, scale, shear = limits
+    moved = random_affine(x, rng(seed), shift, rotate, scale, shear)
+    draws = rng(seed).uniform(-1, 1, (6, len(x)))
+    draws *= np.reshape([np.radians(rotate), scale, scale, shear, shift, shift], (6, 1))
+    wanted = np.stack([slow(image, *draw) for image, draw in zip(x, draws.T, strict=True)])
+    assert np.mean(moved != wanted) < 0.01, "but for a pixel half way between two"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"images": images()[0]}, "wanted 3 axes"),
+        ({"shift": -1}, "shift is -1"),
+        ({"rotate": 181}, "rotate is 181"),
+        ({"scale": 1.0}, "scale is 1.0"),
+        ({"shear": "much"}, "shear is 'much'"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, says):
+    with pytest.raises((ValueError, TypeError), match=says):
+        random_affine(**{"images": images(), "rng": rng()} | arguments)
