@@ -24,6 +24,7 @@ z_t = [x_t, 1, h_{t-1}] [Wx; b; Wh].
 """
 
 from rnnlite.kernels.access import REGISTERS, ROWS
+from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.jit import equation, inner, kernel
 from rnnlite.kernels.product import TILE_VECTORS, product
 from rnnlite.kernels.simd import lanes, load, load_some, store, store_some, zero_like
@@ -114,7 +115,7 @@ def make_forward(cell):
     reset_first, reset_last = cell.reset_blocks
     n_states, n_blocks, width = len(cell.states), len(cell.blocks), cell.width
 
-    @kernel(identity=cell.name)
+    @kernel(identity=identity(cell))
     def forward(first, last, x, xh, ld, hx, gates, states, resets, h_mask, p, keep,
                 w, segments, w_reset, direct, wx, wh, columns, bias_rows, block_gates,
                 zeros, lengths, reverse, y, y_every_step, T, B, I, H, Hp):  # fmt: skip
@@ -228,7 +229,7 @@ def make_backward(cell):
     n_states, n_blocks, width = len(cell.states), len(cell.blocks), cell.width
     n_params = len(cell.unit_params)
 
-    @kernel(identity=cell.name)
+    @kernel(identity=identity(cell))
     def backward(first, last, dy, dy_every_step, gates, dgates, states, dstate, da, h_mask, p, dp,
                  wh, wx, w_reset, zeros, lengths, reverse, dx, dx_rows, want_dx,
                  T, B, I, H, Hp):  # fmt: skip
