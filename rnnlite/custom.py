@@ -1,12 +1,10 @@
 """custom_cell: a recurrent cell of your own, from its equations."""
 
-import hashlib
 import types
-
-import numpy as np
 
 from rnnlite import checking
 from rnnlite.cells.cell import Block, Cell
+from rnnlite.kernels.fingerprint import fingerprint
 
 
 def custom_cell(
@@ -83,6 +81,7 @@ def custom_cell(
     --------
     A leaky unit, h = 0.9 h + 0.1 tanh(z):
 
+    >>> import numpy as np
     >>> from rnnlite import Recurrent, gradcheck
     >>> from rnnlite.cells.functions import tanh
     >>> def step(z, state):
@@ -123,7 +122,7 @@ def custom_cell(
         for key, value in unit_params.items()
     )
     cell = Cell(
-        name=f"{name}-{_fingerprint(functions.values())}",
+        name=f"{name}-{fingerprint(where, functions.values())}",
         gates=gates,
         blocks=_blocks(where, blocks, gates, reset is not None),
         states=states,
@@ -179,83 +178,3 @@ def _blocks(where, blocks, gates, has_reset):
                 f"gates are {', '.join(gates)}"
             )
     return tuple(found)
-
-
-def _fingerprint(functions):
-    """Hash of what functions compute: their code and everything they reach."""
-    digest = hashlib.sha256()
-    seen = set()
-
-    def add(value):
-        if isinstance(value, types.CodeType):
-            digest.update(value.co_code)
-            digest.update(repr((value.co_names, value.co_varnames, value.co_freevars)).encode())
-            for constant in value.co_consts:
-                add(constant)
-        elif isinstance(value, types.FunctionType):
-            if id(value) in seen:
-                return
-            seen.add(id(value))
-            if (value.__module__ or "").split(".")[0] in ("rnnlite", "numpy"):
-                digest.update(f"{value.__module__}.{value.__qualname__}".encode())
-                return
-            # A kept kernel imports the module of its equations when it is loaded.
-            digest.update(f"{value.__module__} {value.__qualname__}".encode())
-            add(value.__code__)
-            for cell in value.__closure__ or ():
-                add(cell.cell_contents)
-            for default in (value.__defaults__ or (), *(value.__kwdefaults__ or {}).items()):
-                add(default)
-            names = _names_in(value.__code__)
-            for name in names:
-                if name in value.__globals__:
-                    digest.update(name.encode())
-                    add_reached(value.__globals__[name], names)
-        elif hasattr(value, "py_func"):  # a function compiled by Numba
-            add(value.py_func)
-        elif isinstance(value, (tuple, frozenset)):
-            digest.update(b"(")
-            for part in value if isinstance(value, tuple) else sorted(value, key=repr):
-                add(part)
-            digest.update(b")")
-        elif isinstance(value, np.ndarray):
-            digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
-        elif value is None or isinstance(
-            value, (bool, int, float, complex, str, bytes, np.generic)
-        ):
-            digest.update(f"{type(value).__name__}:{value!r};".encode())
-        elif callable(value):  # a built-in, a ufunc, a class
-            digest.update(
-                f"{getattr(value, '__module__', '')}.{value!r}".split(" at 0x")[0].encode()
-            )
-        else:
-            raise TypeError(
-                f"custom_cell: the equations use {value!r}; they may use numbers, arrays and "
-                "functions"
-            )
-
-    def add_reached(value, names):
-        """A global; of a module, what the function may take from it."""
-        if not isinstance(value, types.ModuleType):
-            add(value)
-            return
-        digest.update(f"{value.__name__} {getattr(value, '__version__', '')}".encode())
-        if value.__name__.split(".")[0] in ("numpy", "math", "rnnlite"):
-            return
-        for name in names:
-            if hasattr(value, name):
-                digest.update(name.encode())
-                add_reached(getattr(value, name), names)
-
-    for function in functions:
-        add(function)
-    return digest.hexdigest()[:16]
-
-
-def _names_in(code):
-    """Names a function and the functions inside it may look up: globals and attributes."""
-    names = list(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names += _names_in(constant)
-    return names

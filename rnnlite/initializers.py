@@ -129,7 +129,7 @@ def orthogonal(rng, rows, columns):
     return q if rows >= columns else q.T
 
 
-def identity(rng, rows, columns):
+def identity(rng, rows, columns, hidden=None):
     """The identity matrix, once for each gate: a state that stays (Le, Jaitly & Hinton 2015).
 
     Parameters
@@ -137,7 +137,8 @@ def identity(rng, rows, columns):
     rng : numpy.random.Generator
         Not used.
     rows, columns : int
-        ``columns`` is a multiple of ``rows``.
+    hidden : int, optional
+        Columns of one gate, as many as there are rows; all columns if not given.
 
     Returns
     -------
@@ -147,19 +148,18 @@ def identity(rng, rows, columns):
     Raises
     ------
     ValueError
-        If the columns are not a multiple of the rows.
+        If a gate has not as many columns as rows, or the last gate is not whole.
 
     Examples
     --------
-    >>> identity(np.random.default_rng(0), 2, 4)
+    >>> identity(np.random.default_rng(0), 2, 4, hidden=2)
     array([[1., 0., 1., 0.],
            [0., 1., 0., 1.]])
     """
-    if columns % rows:
-        raise ValueError(
-            f"identity: a weight of shape ({rows}, {columns}) is not a row of square blocks; "
-            f"columns must be a multiple of {rows}"
-        )
+    block = columns if hidden is None else hidden
+    if rows != block or columns % block:
+        wanted = "a square" if hidden is None else f"square blocks of {hidden} rows and columns"
+        raise ValueError(f"identity: the weight is ({rows}, {columns}); wanted {wanted}")
     return np.tile(np.eye(rows), (1, columns // rows))
 
 
@@ -186,15 +186,15 @@ def normal(rng, rows, columns, std=0.01):
     return rng.normal(0.0, std, (rows, columns))
 
 
-def uniform_pytorch(rng, rows, columns, hidden):
+def uniform_pytorch(rng, rows, columns, hidden=None):
     """Uniform in +-1/sqrt(hidden), as PyTorch fills every weight of a recurrent layer.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     rows, columns : int
-    hidden : int
-        Units of the layer.
+    hidden : int, optional
+        Units of the layer; if not given it is ``rows``, as in PyTorch's ``Linear``.
 
     Returns
     -------
@@ -212,6 +212,7 @@ def uniform_pytorch(rng, rows, columns, hidden):
     >>> bool(np.abs(w).max() <= 0.1)
     True
     """
+    hidden = rows if hidden is None else hidden
     limit = 1.0 / np.sqrt(checking.whole_number("uniform_pytorch", "hidden", hidden))
     return rng.uniform(-limit, limit, (rows, columns))
 
@@ -253,33 +254,44 @@ BY_NAME = {
     )
 }
 
+KNOW_GATES = (identity, uniform_pytorch)  # these look at ``hidden``
 
-def get(where, name):
+
+def get(where, name, argument="initializer"):
     """The initializer of that name, with one signature for all.
 
     Parameters
     ----------
     where : str
-        Who asks, and for what: opens the error's sentence.
+        Who asks: opens the error's sentence.
     name : str
         One of ``BY_NAME``.
+    argument : str
+        What the name was given as.
 
     Returns
     -------
     callable
-        ``initialize(rng, rows, columns, hidden)`` returns an array (rows, columns), float64.
+        ``initialize(rng, rows, columns, hidden=None)`` returns an array (rows, columns),
+        float64; ``hidden`` is for recurrent layers.
 
     Raises
     ------
     ValueError
-        For an unknown name.
+        For an unknown name; and ``initialize`` for a shape that the initializer cannot fill.
 
     Examples
     --------
     >>> get("LSTM", "orthogonal")(np.random.default_rng(0), 4, 16, 4).shape
     (4, 16)
     """
-    function = BY_NAME[checking.one_of(where, "initializer", name, BY_NAME)]
-    if function is uniform_pytorch:
-        return function
-    return lambda rng, rows, columns, hidden: function(rng, rows, columns)
+    function = BY_NAME[checking.one_of(where, argument, name, BY_NAME)]
+
+    def initialize(rng, rows, columns, hidden=None):
+        sizes = (rows, columns, hidden) if function in KNOW_GATES else (rows, columns)
+        try:
+            return function(rng, *sizes)
+        except ValueError as error:
+            raise ValueError(f"{where}: {argument}: {error}") from None
+
+    return initialize

@@ -142,6 +142,25 @@ def test_an_infinite_input_gives_what_the_reference_gives(cell, H):
             assert_close(name, results[name], truth[name], 1e-12)
 
 
+@pytest.mark.parametrize("clip", [None, 0.8])
+def test_an_infinite_cell_state_gives_what_the_reference_gives(clip):
+    """h = o tanh(c) stays finite.  The forget gate's gradient does not: it is a multiple of c."""
+    cell = LSTM._replace(options=(("clip", clip),))
+    arguments = problem(cell)
+    arguments["c0"][1] = [np.inf, -np.inf, 0.0, np.inf, 1.0, 2.0]
+    gradients = upstream(cell)
+    with np.errstate(invalid="ignore"):
+        truth = everything(cell, arguments, gradients, reference)
+        results = everything(cell, arguments, gradients)
+    assert np.isfinite(truth["h"]).all()
+    assert (np.abs(results["h"]) <= (1.0 if clip is None else np.tanh(clip))).all()
+    assert_same_bits("cT", np.isinf(results["cT"]), np.isinf(arguments["c0"]))
+    for name, array in results.items():
+        finite = np.isfinite(truth[name])
+        assert finite.mean() > 0.5 or name in ("dWx", "dWh", "db"), name
+        assert_close(name, array[finite], truth[name][finite], 1e-12)
+
+
 def test_a_difference_is_reported_by_name_and_place():
     right = np.arange(6.0).reshape(2, 3)
     wrong = right.copy()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import assert_close, assert_refused, assert_same_bits
 
+import rnnlite
 from rnnlite import initializers
 
 ROWS, COLUMNS = 300, 500
@@ -48,19 +49,19 @@ def test_random_weights_have_their_distribution(name):
 @every_name
 def test_every_name_gives_float64_of_the_shape_and_one_seed_one_weight(name):
     for rows, columns in ((4, 4), (4, 16), (1, 3)):
-        w = draw(name, rows, columns)
+        w = draw(name, rows, columns, hidden=rows)
         assert w.shape == (rows, columns)
         assert w.dtype == np.float64
         assert w.flags.writeable
-        assert_same_bits(name, draw(name, rows, columns), w)
+        assert_same_bits(name, draw(name, rows, columns, hidden=rows), w)
     random = name not in ("identity", "zeros")
-    assert random == bool((draw(name, 4, 8, seed=1) != draw(name, 4, 8)).any())
+    assert random == bool((draw(name, 4, 8, 4, seed=1) != draw(name, 4, 8, 4)).any())
 
 
 @every_name
 def test_the_function_and_its_name_give_the_same(name):
     function = getattr(initializers, name)
-    arguments = (20, 60, 20) if name == "uniform_pytorch" else (20, 60)
+    arguments = (20, 60, 20) if name in ("uniform_pytorch", "identity") else (20, 60)
     assert_same_bits(
         name, function(np.random.default_rng(5), *arguments), draw(name, 20, 60, 20, 5)
     )
@@ -89,12 +90,20 @@ def test_orthogonal_has_orthonormal_rows_or_columns(rows, columns):
 
 def test_identity_has_a_block_for_every_gate():
     for gates in (1, 3, 4):
-        w = draw("identity", 6, 6 * gates)
+        w = draw("identity", 6, 6 * gates, hidden=6)
         for gate in range(gates):
             assert_same_bits(f"gate {gate}", w[:, 6 * gate : 6 * gate + 6], np.eye(6))
-    fragments = ["identity: ", "(4, 10)", "a multiple of 4"]
-    assert_refused(ValueError, fragments, draw, "identity", 4, 10)
-    assert_refused(ValueError, ["identity: ", "(4, 2)"], draw, "identity", 4, 2)
+    assert_same_bits("one block", draw("identity", 3, 3, hidden=None), np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "hidden", "wanted"),
+    [(4, 10, 4, "blocks of 4"), (4, 2, 4, "blocks of 4"), (2, 8, 4, "blocks of 4"),
+     (2, 4, None, "wanted a square"), (4, 2, None, "wanted a square")],
+)  # fmt: skip
+def test_identity_fills_square_blocks_alone(rows, columns, hidden, wanted):
+    fragments = ["test: initializer: identity: ", f"({rows}, {columns})", wanted]
+    assert_refused(ValueError, fragments, draw, "identity", rows, columns, hidden)
 
 
 def test_zeros_are_zero():
@@ -114,10 +123,87 @@ def test_pytorch_draws_from_the_same_interval():
     assert abs(theirs.std() / ours.std() - 1) < 0.01
 
 
+# ---- through the layers --------------------------------------------------------------------
+
+# Layers whose weights are all square where they must be, so that each takes every name.
+LAYERS = {
+    "Dense": lambda name, **k: rnnlite.Dense(5, 5, w_init=name, **k),
+    "Embedding": lambda name, **k: rnnlite.Embedding(5, 5, w_init=name, **k),
+    "RNN": lambda name, **k: rnnlite.RNN(5, 5, wx_init=name, wh_init=name, **k),
+    "LSTM": lambda name, **k: rnnlite.LSTM(5, 5, wx_init=name, wh_init=name, **k),
+    "GRU": lambda name, **k: rnnlite.GRU(5, 5, wx_init=name, wh_init=name, **k),
+    "Bidirectional": lambda name, seed, **k: rnnlite.Bidirectional(
+        rnnlite.RNN(5, 5, wx_init=name, wh_init=name, seed=seed, **k), seed=seed
+    ),
+}
+every_layer = pytest.mark.parametrize("layer", LAYERS)
+
+
+@every_layer
+@every_name
+def test_a_layer_draws_the_same_weights_from_the_same_seed(layer, name):
+    make = LAYERS[layer]
+    first, again, other = make(name, seed=3), make(name, seed=3), make(name, seed=4)
+    assert_same_bits(layer, again.flat_params, first.flat_params)
+    random = name not in ("identity", "zeros")
+    assert random == bool((other.flat_params != first.flat_params).any())
+    wide = make(name, seed=3, dtype="float64")
+    for key, w in first.params.items():
+        assert_same_bits(key, w, wide.params[key].astype(np.float32))
+
+
+@every_name
+def test_weights_come_from_the_generator_of_the_seed_in_order(name):
+    initialize = initializers.get("test", name)
+    for layer, keys, gates, hidden in (
+        ("Dense", ["W"], 1, None), ("Embedding", ["W"], 1, None), ("LSTM", ["Wx", "Wh"], 4, 5),
+    ):  # fmt: skip
+        made, rng = LAYERS[layer](name, seed=3, dtype="float64"), np.random.default_rng(3)
+        for key in keys:
+            expected = initialize(rng, 5, 5 * gates, hidden)
+            assert_same_bits(f"{layer} {key}", made.params[key], expected)
+
+
+def test_without_a_name_the_weights_are_what_they_always_were():
+    expected = initializers.glorot_uniform(np.random.default_rng(3), 4, 6)
+    made = rnnlite.Dense(4, 6, seed=3, dtype="float64")
+    assert_same_bits("Dense", made.params["W"], expected)
+    expected = initializers.normal(np.random.default_rng(3), 4, 6, 0.05)
+    made = rnnlite.Embedding(4, 6, seed=3, dtype="float64")
+    assert_same_bits("Embedding", made.params["W"], expected)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda name: rnnlite.Dense(2, 4, w_init=name), "Dense: w_init"),
+        (lambda name: rnnlite.Embedding(2, 4, w_init=name), "Embedding: w_init"),
+        (lambda name: rnnlite.LSTM(2, 4, wx_init=name), "LSTM: wx_init"),
+        (lambda name: rnnlite.RNN(2, 4, wx_init=name), "RNN: wx_init"),
+    ],
+)
+def test_a_layer_says_which_of_its_weights_cannot_be_filled(make, says):
+    assert_refused(ValueError, [f"{says}: identity: the weight is (2, "], make, "identity")
+    assert_refused(ValueError, [f"{says} is 'magic'; it can be 'glorot"], make, "magic")
+
+
+def test_the_initialiser_is_an_option_by_name_only():
+    assert_refused(TypeError, ["positional"], rnnlite.Dense, 2, 4, 0, "float32", "zeros")
+    assert_refused(TypeError, ["positional"], rnnlite.Embedding, 2, 4, 0, "float32", "zeros")
+
+
+# ---- errors --------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("bad", ["xavier", "", None, np.zeros(3), "get"])
 def test_an_unknown_name_is_answered_with_all_names(bad):
-    fragments = ["LSTM: initializer is ", *map(repr, initializers.BY_NAME)]
-    assert_refused(ValueError, fragments, initializers.get, "LSTM", bad)
+    fragments = ["LSTM: wx_init is ", *map(repr, initializers.BY_NAME)]
+    assert_refused(ValueError, fragments, initializers.get, "LSTM", bad, "wx_init")
+
+
+def test_uniform_pytorch_without_hidden_is_that_of_a_linear_layer():
+    w = draw("uniform_pytorch", 100, 50, hidden=None)
+    assert 0.099 < np.abs(w).max() <= 0.1
 
 
 def test_the_hidden_size_of_uniform_pytorch_is_checked():

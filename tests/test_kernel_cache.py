@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 
 import rnnlite
+from rnnlite import cells
 from rnnlite.cache_folder import cache_folder
 from rnnlite.kernels import target
+from rnnlite.kernels.fingerprint import identity
 
 ROOT = Path(rnnlite.__file__).resolve().parents[1]
 
@@ -195,6 +197,48 @@ def test_a_kept_kernel_runs_no_module_of_a_person(tmp_path):
     assert result == pytest.approx(np.tanh(0.5), rel=1e-5)
 
 
+def test_a_cell_of_a_known_name_with_other_equations_is_compiled_anew(tmp_path):
+    made = 'custom_cell("mine", step, step_backward, gates=["h"], kept=["h"])'
+    own = OWN_CELL.replace("import Recurrent, custom_cell", "import Recurrent, cells")
+    own = own.replace(made, 'cells.RNN["tanh"]._replace(step=step)')
+    library = own.replace("._replace(step=step)", "")
+    texts = [library, *(own.replace("h = tanh", f"h = {f}") for f in ("sigmoid", "2.0 * tanh"))]
+    assert len({OWN_CELL, own, *texts}) == 5
+    results = [run(text, cache=tmp_path)[0] for text in (*texts, library)]
+    right = [np.tanh(0.5), sigmoid(0.5), 2.0 * np.tanh(0.5), np.tanh(0.5)]
+    assert results == pytest.approx(right, rel=1e-5)
+
+
+def another_step(z, state):
+    return (z[0],), (z[0],)
+
+
+def test_all_that_a_kernel_is_made_of_is_part_of_a_cell_s_identity():
+    made = cells.RNN["tanh"]
+    others = [
+        made._replace(name="other"),
+        made._replace(gates=("k",)),
+        made._replace(blocks=(cells.Block(0, None),)),
+        made._replace(states=("h", "c")),
+        made._replace(kept=("k",)),
+        made._replace(step=another_step),
+        made._replace(step_backward=made.step),
+        made._replace(recurrent_bias=True),
+        made._replace(unit_params=("p",)),
+        made._replace(reset=another_step),
+        made._replace(reset_backward=another_step),
+        made._replace(whole_rows=True),
+        cells.clipped_lstm(1.0)._replace(name="lstm"),
+        cells.clipped_lstm(2.0)._replace(name="lstm"),
+        cells.peephole_lstm(2.0)._replace(name="lstm"),
+        cells.LSTM,
+        cells.LSTM._replace(step=another_step),
+    ]
+    identities = [identity(cell) for cell in (made, *others)]
+    assert len(set(identities)) == len(identities)
+    assert identity(made._replace(unit_values=(1.0,))) == identities[0]  # no kernel knows them
+
+
 # Equations of a leaky unit that take their constant, {0}, from different places.
 LEAKY = {
     "in the equation": "def step(z, state):\n    h = {0} * state[0] + z[0]\n    return (h,), (h,)",
@@ -215,7 +259,6 @@ LEAKY = {
 
 @pytest.mark.parametrize("text", LEAKY.values(), ids=LEAKY.keys())
 def test_all_that_an_equation_of_ones_own_reaches_is_part_of_its_identity(text):
-    # Compiled kernels are kept under the cell's name: one name for each value of the constant.
     names = []
     for leak in (0.5, 0.9, 0.5):
         namespace = {}

@@ -17,7 +17,8 @@ from rnnlite.clipping import clip_gradients
 from rnnlite.kernels.adam import adam, amsgrad
 from rnnlite.kernels.sgd import sgd, sgd_momentum, sums_of_squares
 from rnnlite.layers import GRU, Dense, Sequential
-from rnnlite.optim import SGD, Adam, _ranges
+from rnnlite.optim import SGD, Adam
+from rnnlite.optim.adam import _ranges
 
 STEPS = 20
 

@@ -308,6 +308,7 @@ OTHER = {
     "recurrent_dropout": 0.5,
     "reset_after": False,
     "return_sequences": True,
+    "w_init": "he_normal",
     "wh_init": "identity",
     "wx_init": "normal",
 }

@@ -26,7 +26,8 @@ class Cell(NamedTuple):
     Attributes
     ----------
     name : str
-        Unique; compiled kernels are kept under it.
+        For messages.  Up to the first "-" it names the family: ``functional.lstm_backward``
+        takes the cache of every "lstm".
     gates : tuple of str
         Names of the column blocks of ``Wx`` and ``Wh``, in order.
     blocks : tuple of Block

@@ -68,28 +68,3 @@ def peephole_lstm(clip=float("inf")):
         unit_params=("p_i", "p_f", "p_o"),
         unit_values=(0.0, 0.0, 0.0),
     )
-
-
-@functools.cache
-def clipped_lstm(clip):
-    """Return the cell without peepholes, inputs of activations bounded to [-clip, clip]."""
-    whole = peephole_lstm(clip)
-    whole_step, whole_step_backward = whole.step, whole.step_backward
-
-    def step(z, state):
-        zero = zero_like(z[0])
-        return whole_step(z, state, (zero, zero, zero))
-
-    def step_backward(dstate, kept, state, new_state):
-        zero = zero_like(dstate[0])
-        no_peepholes = (zero, zero, zero)
-        dz, dbefore, _ = whole_step_backward(dstate, kept, state, new_state, no_peepholes)
-        return dz, dbefore
-
-    return whole._replace(
-        name=f"lstm-clip-{clip}",
-        step=step,
-        step_backward=step_backward,
-        unit_params=(),
-        unit_values=(),
-    )

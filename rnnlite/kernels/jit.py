@@ -13,8 +13,9 @@ kernel stands in, so an edit to an equation in another file would go unnoticed
 (numba issue 1833), and a cell held in a closure would never be found again
 (numba issue 6264, a dispatcher's identity is random in every process).  Here
 the folder is named by a hash over all compiled sources, and the key of a
-kernel by the name of the cell it was built for: an edit takes effect in the
-next process, and an unchanged second process compiles nothing.
+kernel by the equations of the cell it was built for (``fingerprint.py``): an
+edit takes effect in the next process, and an unchanged second process compiles
+nothing.
 
 Set ``NUMBA_DISABLE_JIT=1`` to run every kernel as ordinary Python, in a
 debugger if you like.
@@ -101,7 +102,7 @@ def kernel(function=None, *, identity=""):
         compiled part of the library, and what ``identity`` names.
     identity : str
         For a kernel built inside another function: a text that tells what it
-        was built for (a cell's name), the same in every process.
+        was built for (a cell), the same in every process.
     """
     if function is None:
         return functools.partial(kernel, identity=identity)
@@ -119,8 +120,9 @@ def source_hash():
     package = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256(f"{numba.__version__} {target.CHOSEN}".encode())
     folders = [package / "kernels", package / "cells"]
-    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:20]
 
 

@@ -24,7 +24,9 @@ z_t = [x_t, 1, h_{t-1}] [Wx; b; Wh].
 """
 
 from rnnlite.kernels.access import REGISTERS, ROWS
-from rnnlite.kernels.jit import equation, inner
+from rnnlite.kernels.equations import equations
+from rnnlite.kernels.fingerprint import identity
+from rnnlite.kernels.jit import inner
 from rnnlite.kernels.product import TILE_VECTORS, product
 from rnnlite.kernels.shared import shared
 from rnnlite.kernels.simd import lanes, load, load_some, store, store_some, zero_like
@@ -59,50 +61,6 @@ def unpacked_product(zeros, xh, at_h, ld, I, wx, wh, columns, bias_rows, source,
                 gates, at_z, gate_row, rows, K, H)  # fmt: skip
 
 
-def equations(cell):
-    """The four functions of a cell for compiled code, all with a last argument ``p``.
-
-    Cells without parameters of their own leave it out, and ``dp``; those
-    without a reset have none of its functions.
-    """
-    step, step_backward = equation(cell.step), equation(cell.step_backward)
-    reset = equation(cell.reset or _no_reset)
-    reset_backward = equation(cell.reset_backward or _no_reset_backward)
-    if cell.unit_params:
-        if cell.reset is not None:
-            return step, step_backward, reset, reset_backward
-    else:
-
-        @inner
-        def step_p(z, state, p):
-            return step(z, state)
-
-        @inner
-        def step_backward_p(dstate, kept, state, new_state, p):
-            dz, dbefore = step_backward(dstate, kept, state, new_state)
-            return dz, dbefore, ()
-
-    @inner
-    def reset_p(z, state, p):
-        return reset(z, state)
-
-    @inner
-    def reset_backward_p(da, dz, dbefore, kept, state, p):
-        return reset_backward(da, dz, dbefore, kept, state)
-
-    if cell.unit_params:
-        return step, step_backward, reset_p, reset_backward_p
-    return step_p, step_backward_p, reset_p, reset_backward_p
-
-
-def _no_reset(z, state):
-    return state[0]
-
-
-def _no_reset_backward(da, dz, dbefore, kept, state):
-    return dz, dbefore
-
-
 def make_forward(cell):
     """The forward loop of a cell, as a kernel."""
     access = ROWS if cell.whole_rows else REGISTERS
@@ -115,7 +73,7 @@ def make_forward(cell):
     reset_first, reset_last = cell.reset_blocks
     n_states, n_blocks, width = len(cell.states), len(cell.blocks), cell.width
 
-    @shared(identity=cell.name)
+    @shared(identity=identity(cell))
     def forward(first, last, x, xh, ld, hx, gates, states, resets, h_mask, p, keep, from_zero,
                 w, segments, w_reset, direct, wx, wh, columns, bias_rows, block_gates,
                 zeros, lengths, reverse, y, y_every_step, T, B, I, H, Hp):  # fmt: skip
@@ -231,7 +189,7 @@ def make_backward(cell):
     n_states, n_blocks, width = len(cell.states), len(cell.blocks), cell.width
     n_params = len(cell.unit_params)
 
-    @shared(identity=cell.name)
+    @shared(identity=identity(cell))
     def backward(first, last, dy, dy_every_step, gates, dgates, states, dstate, da, h_mask, p, dp,
                  wh, wx, w_reset, zeros, lengths, reverse, dx, dx_rows, want_dx,
                  T, B, I, H, Hp):  # fmt: skip

@@ -31,7 +31,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from rnnlite.kernels.jit import JIT_DISABLED, inner, kernel
-from rnnlite.kernels.simd import element_pointer
+from rnnlite.kernels.simd.memory import element_pointer
 from rnnlite.kernels.target import CHOSEN
 
 # Each signal has a cache line to itself: 8 numbers.  In the caller's line of ``done``

@@ -29,8 +29,15 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from rnnlite.kernels import simd
-from rnnlite.kernels.simd import INT64, Vector
+from rnnlite.kernels.simd.memory import (
+    element_pointer,
+    first_lanes,
+    load_masked,
+    load_vector,
+    store_masked,
+    store_vector,
+)
+from rnnlite.kernels.simd.vector import INT64, Vector, call_llvm, llvm_type, splat
 
 
 def make_tile(rows, vectors):
@@ -62,16 +69,16 @@ def make_tile(rows, vectors):
 
             def address(argument, position):
                 array_type, array = signature.args[argument], arguments[argument]
-                return simd.element_pointer(context, builder, array_type, array, position)
+                return element_pointer(context, builder, array_type, array, position)
 
             start, inputs, weights, result = (
                 address(argument, position)
                 for argument, position in ((0, s0), (3, a0), (7, w0), (10, c0))
             )
-            register, lanes = simd.llvm_type(vector), vector.lanes
+            register, lanes = llvm_type(vector), vector.lanes
             whole = builder.icmp_signed(">=", columns, INT64(lanes * vectors))
             masks = [
-                simd.first_lanes(builder, builder.sub(columns, INT64(v * lanes)), lanes)
+                first_lanes(builder, builder.sub(columns, INT64(v * lanes)), lanes)
                 for v in range(vectors)
             ]
 
@@ -88,28 +95,28 @@ def make_tile(rows, vectors):
                 with is_whole:
                     for r in range(rows):
                         for v in range(vectors):
-                            value = simd.load_vector(builder, place(start, s_row, r, v), register)
+                            value = load_vector(builder, place(start, s_row, r, v), register)
                             builder.store(value, acc[r][v])
                 with is_edge:
                     for r in range(rows):
                         for v in range(vectors):
                             pointer = place(start, s_row, r, v)
-                            value = simd.load_masked(builder, pointer, masks[v], register)
+                            value = load_masked(builder, pointer, masks[v], register)
                             builder.store(value, acc[r][v])
 
             with cgutils.for_range(builder, K) as loop:
                 w_row = builder.gep(weights, [builder.mul(loop.index, w_k)])
                 w_registers = [
-                    simd.load_vector(builder, builder.gep(w_row, [INT64(v * lanes)]), register)
+                    load_vector(builder, builder.gep(w_row, [INT64(v * lanes)]), register)
                     for v in range(vectors)
                 ]
                 a_column = builder.gep(inputs, [builder.mul(loop.index, a_k)])
                 for r in range(rows):
                     number = builder.load(builder.gep(a_column, [builder.mul(a_row, INT64(r))]))
-                    broadcast = simd.splat(builder, number, lanes)
+                    broadcast = splat(builder, number, lanes)
                     for v in range(vectors):
                         total = builder.load(acc[r][v])
-                        total = simd.call_llvm(
+                        total = call_llvm(
                             builder, "fmuladd", register, [broadcast, w_registers[v], total]
                         )
                         builder.store(total, acc[r][v])
@@ -119,13 +126,13 @@ def make_tile(rows, vectors):
                     for r in range(rows):
                         for v in range(vectors):
                             value = builder.load(acc[r][v])
-                            simd.store_vector(builder, value, place(result, c_row, r, v))
+                            store_vector(builder, value, place(result, c_row, r, v))
                 with is_edge:
                     for r in range(rows):
                         for v in range(vectors):
                             value = builder.load(acc[r][v])
                             pointer = place(result, c_row, r, v)
-                            simd.store_masked(builder, value, pointer, masks[v])
+                            store_masked(builder, value, pointer, masks[v])
             return context.get_dummy_value()
 
         return signature, codegen

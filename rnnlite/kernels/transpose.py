@@ -21,16 +21,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from rnnlite.kernels.jit import JIT_DISABLED
-from rnnlite.kernels.simd import (
-    INT32,
-    INT64,
-    Vector,
-    element_pointer,
-    first_lanes,
-    llvm_type,
-    load_masked,
-    store_vector,
-)
+from rnnlite.kernels.simd.memory import element_pointer, first_lanes, load_masked, store_vector
+from rnnlite.kernels.simd.vector import INT32, INT64, Vector, llvm_type
 from rnnlite.kernels.target import lanes_of
 
 

@@ -34,8 +34,10 @@ class Dense(Layer):
     in_features, out_features : int
         Columns of x and of y.
     seed : int, optional
-        Of the initial weights: W Glorot uniform, b zero.
+        Of the initial weights; b is zero.
     dtype : {"float32", "float64"}
+    w_init : str
+        Initialiser of W by name; see ``rnnlite.initializers``.
 
     Attributes
     ----------
@@ -45,7 +47,7 @@ class Dense(Layer):
     Raises
     ------
     ValueError, TypeError
-        For a size below 1, or an argument of another kind.
+        For a size below 1, an unknown initialiser, or an argument of another kind.
 
     Examples
     --------
@@ -56,16 +58,20 @@ class Dense(Layer):
     array([[6.5, 6.5]], dtype=float32)
     """
 
-    _options = ("in_features", "out_features", "dtype")
+    _options = ("in_features", "out_features", "dtype", "w_init")
 
-    def __init__(self, in_features, out_features, seed=None, dtype="float32"):
+    def __init__(
+        self, in_features, out_features, seed=None, dtype="float32", *, w_init="glorot_uniform"
+    ):
         self.in_features = checking.whole_number("Dense", "in_features", in_features)
         self.out_features = checking.whole_number("Dense", "out_features", out_features)
         shapes = {"W": (self.in_features, self.out_features), "b": (self.out_features,)}
+        self.w_init = w_init
+        initialize = initializers.get("Dense", w_init, "w_init")
         self._forget()
         super().__init__("Dense", shapes, dtype)
         rng = np.random.default_rng(checking.seed("Dense", seed))
-        self.params["W"][...] = initializers.glorot_uniform(rng, in_features, out_features)
+        self.params["W"][...] = initialize(rng, *shapes["W"])
 
     def __repr__(self):
         return f"Dense({self.in_features}, {self.out_features})"

@@ -1,5 +1,7 @@
 """Embedding: y = W[x], a row of numbers for each index."""
 
+import functools
+
 import numpy as np
 
 from rnnlite import checking, initializers, threads
@@ -33,8 +35,11 @@ class Embedding(Layer):
     dim : int
         Columns of the table, features of y.
     seed : int, optional
-        Of the initial table: normal with mean 0 and standard deviation 0.05.
+        Of the initial table.
     dtype : {"float32", "float64"}
+    w_init : str, optional
+        Initialiser of W by name (see ``rnnlite.initializers``); normal with mean 0 and
+        standard deviation 0.05 if not given.
 
     Attributes
     ----------
@@ -48,7 +53,7 @@ class Embedding(Layer):
     Raises
     ------
     ValueError, TypeError
-        For a size below 1, or an argument of another kind.
+        For a size below 1, an unknown initialiser, or an argument of another kind.
 
     Examples
     --------
@@ -63,17 +68,20 @@ class Embedding(Layer):
     (array([0, 3]), array([2., 2.], dtype=float32))
     """
 
-    _options = ("num_embeddings", "dim", "dtype")
+    _options = ("num_embeddings", "dim", "dtype", "w_init")
 
-    def __init__(self, num_embeddings, dim, seed=None, dtype="float32"):
+    def __init__(self, num_embeddings, dim, seed=None, dtype="float32", *, w_init=None):
         self.num_embeddings = checking.whole_number("Embedding", "num_embeddings", num_embeddings)
         self.dim = checking.whole_number("Embedding", "dim", dim)
-        if seed is not None:
-            seed = checking.whole_number("Embedding", "seed", seed, 0)
+        self.w_init = w_init
+        initialize = functools.partial(initializers.normal, std=INITIAL_STD)
+        if w_init is not None:
+            initialize = initializers.get("Embedding", w_init, "w_init")
+        shape = self.num_embeddings, self.dim
         self._forget()
-        super().__init__("Embedding", {"W": (self.num_embeddings, self.dim)}, dtype)
-        rng = np.random.default_rng(seed)
-        self.params["W"][...] = initializers.normal(rng, num_embeddings, dim, INITIAL_STD)
+        super().__init__("Embedding", {"W": shape}, dtype)
+        rng = np.random.default_rng(checking.seed("Embedding", seed))
+        self.params["W"][...] = initialize(rng, *shape)
 
     def __repr__(self):
         return f"Embedding({self.num_embeddings}, {self.dim})"

@@ -96,10 +96,11 @@ class Recurrent(RandomLayer):
         ----------
         rng : numpy.random.Generator
         """
-        H = self.hidden_size
+        where, H = type(self).__name__, self.hidden_size
         for name, initial in (("Wx", self.wx_init), ("Wh", self.wh_init)):
             array = self.params[name]
-            array[...] = initializers.get(type(self).__name__, initial)(rng, *array.shape, H)
+            initialize = initializers.get(where, initial, f"{name.lower()}_init")
+            array[...] = initialize(rng, *array.shape, H)
         self.draw_masks_from(int(rng.integers(2**63)))
 
     def __repr__(self):

@@ -42,13 +42,15 @@ def peephole_lstm_forward(x, Wx, Wh, b, h0, c0, lengths, peephole, clip):
     for t in range(T):
         z[:, t] = x[:, t] @ Wx + h[:, t] @ Wh + b  # z = x_t Wx + h_{t-1} Wh + b
         z_i, z_f, z_g, z_o = np.split(z[:, t], 4, axis=1)  # views: += below writes into z
-        z_i += p_i * c[:, t]  # the input and forget gate see c_{t-1}
-        z_f += p_f * c[:, t]
+        if peephole is not None:  # not p = 0: times an infinite c that would be NaN
+            z_i += p_i * c[:, t]  # the input and forget gate see c_{t-1}
+            z_f += p_f * c[:, t]
         i[:, t] = sigmoid(bounded(z_i, clip))  # i = σ[z_i + p_i c_{t-1}]
         f[:, t] = sigmoid(bounded(z_f, clip))  # f = σ[z_f + p_f c_{t-1}]
         g[:, t] = np.tanh(bounded(z_g, clip))  # g = tanh[z_g]
         c_new = f[:, t] * c[:, t] + i[:, t] * g[:, t]  # c_t = f c_{t-1} + i g
-        z_o += p_o * c_new  # the output gate sees c_t
+        if peephole is not None:
+            z_o += p_o * c_new  # the output gate sees c_t
         o[:, t] = sigmoid(bounded(z_o, clip))  # o = σ[z_o + p_o c_t]
         h_new = o[:, t] * np.tanh(bounded(c_new, clip))  # h_t = o tanh[c_t]
         c[:, t + 1] = np.where(valid[:, t], c_new, c[:, t])  # padding carries the state on
@@ -90,14 +92,17 @@ def peephole_lstm_backward(dh, cache, dhT, dcT):
         do = dh * tanh_c  # h_t = o tanh[c_t]
         dz_o = do * o * (1 - o) * in_o  # o = σ[z_o + p_o c_t]
         dc = dc + dh * o * (1 - tanh_c**2) * in_c  # c_t goes to h_t, to step t + 1
-        dc = dc + dz_o * p_o  # and to the output gate
+        if cache.has_peepholes:
+            dc = dc + dz_o * p_o  # and to the output gate
         df = dc * c[:, t]  # c_t = f c_{t-1} + i g
         di = dc * g
         dg = dc * i
         dz_i = di * i * (1 - i) * in_i  # i = σ[z_i + p_i c_{t-1}]
         dz_f = df * f * (1 - f) * in_f  # f = σ[z_f + p_f c_{t-1}]
         dz_g = dg * (1 - g**2) * in_g  # g = tanh[z_g]
-        dc_before = dc * f + dz_i * p_i + dz_f * p_f  # c_{t-1} goes to c_t and two gates
+        dc_before = dc * f  # c_{t-1} goes to c_t
+        if cache.has_peepholes:
+            dc_before = dc_before + dz_i * p_i + dz_f * p_f  # and to two gates
         dz[:, t] = np.where(valid[:, t], np.hstack([dz_i, dz_f, dz_g, dz_o]), 0)
         dh = np.where(valid[:, t], dz[:, t] @ Wh.T, dh)  # z = x_t Wx + h_{t-1} Wh + b
         dc = np.where(valid[:, t], dc_before, dc)  # padding: straight through, as the state

@@ -1,0 +1,51 @@
+"""What a forward pass leaves behind: for backward, and to look at."""
+
+
+class RecurrentCache:
+    """What happened inside a forward pass, at every step.
+
+    The gates and states are attributes, each a fresh array (B, T, H), zero at
+    padded steps: ``i f g o c h`` for an LSTM, ``h`` for an RNN,
+    ``r z n h_n h`` for a GRU (``h_n`` is the candidate's recurrent half).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rnnlite.functional import rnn_forward
+    >>> rng = np.random.default_rng(0)
+    >>> x, Wx, Wh = rng.random((2, 5, 3)), rng.random((3, 4)), rng.random((4, 4))
+    >>> h, hT, cache = rnn_forward(x, Wx, Wh, np.zeros(4))
+    >>> cache
+    <RecurrentCache of a rnn-tanh: B=2 T=5 I=3 H=4 float64; h>
+    >>> bool(np.all(cache.h == h))
+    True
+    """
+
+    def __init__(self, tape, weights):
+        self._tape, self._weights = tape, weights
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        cell = self._tape.cell
+        if name in cell.states:
+            return self._tape.state(cell.states.index(name))
+        if name in cell.kept:
+            return self._tape.kept(name)
+        raise AttributeError(
+            f"the cache of a {cell.name} has no {name!r}; it has {', '.join(self._names())}"
+        )
+
+    def _names(self):
+        cell = self._tape.cell
+        return [*(name for name in cell.kept if name not in cell.states), *cell.states]
+
+    def __dir__(self):
+        return [*super().__dir__(), *self._names()]
+
+    def __repr__(self):
+        (B, T, I, H), cell = self._tape.shape, self._tape.cell
+        return (
+            f"<RecurrentCache of a {cell.name}: B={B} T={T} I={I} H={H} "
+            f"{self._tape.dtype}; {' '.join(self._names())}>"
+        )

@@ -1,0 +1,158 @@
+"""The LSTM, with peepholes and clip if wanted."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnlite import cells, checking
+from rnnlite.functional import run
+
+
+class LSTMState(NamedTuple):
+    """The two states of an LSTM: ``h`` and ``c``, each (B, H).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 4)), np.zeros(4)
+    >>> h, state, cache = lstm_forward(x, W, W, b)
+    >>> state.c.shape
+    (2, 1)
+    """
+
+    h: np.ndarray
+    c: np.ndarray
+
+
+class LSTMGradients(NamedTuple):
+    """Gradients of an LSTM, each in the shape of what it is the gradient of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 4)), np.zeros(4)
+    >>> lstm_backward(None, lstm_forward(x, W, W, b)[2])._fields
+    ('dx', 'dWx', 'dWh', 'db', 'dh0', 'dc0')
+    """
+
+    dx: np.ndarray
+    dWx: np.ndarray
+    dWh: np.ndarray
+    db: np.ndarray
+    dh0: np.ndarray
+    dc0: np.ndarray
+
+
+class PeepholeLSTMGradients(NamedTuple):
+    """Gradients of an LSTM with peepholes, each in the shape of what it is the gradient of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 4)), np.zeros(4)
+    >>> lstm_backward(None, lstm_forward(x, W, W, b, peephole=np.zeros(3))[2]).dpeephole.shape
+    (3,)
+    """
+
+    dx: np.ndarray
+    dWx: np.ndarray
+    dWh: np.ndarray
+    db: np.ndarray
+    dh0: np.ndarray
+    dc0: np.ndarray
+    dpeephole: np.ndarray
+
+
+def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None, clip=None):
+    """Run an LSTM over a batch of sequences.
+
+    Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber &
+    Cummins 2000; the equations are in ``rnnlite/cells/lstm.py``.
+
+    Parameters
+    ----------
+    x : array_like (B, T, I)
+        Input sequences.
+    Wx, Wh, b : array_like (I, 4H), (H, 4H), (4H,)
+        Weights and bias; columns in the order i, f, g, o.
+    h0, c0 : array_like (B, H), optional
+        Initial states; zero if not given.
+    lengths : array_like of int (B,), optional
+        Valid steps of each row, 1 to T.  Past them outputs are zero, the
+        states stay as they were, and the padding of x is not read.
+    peephole : array_like (3H,), optional
+        Weights from the cell state to the gates i, f, o, in this order
+        (Gers & Schmidhuber 2000; ``rnnlite/cells/peephole_lstm.py``).
+    clip : float, optional
+        Bound every input of a sigmoid or tanh to [-clip, clip], as ONNX does.
+
+    Returns
+    -------
+    h : numpy.ndarray (B, T, H)
+        Hidden state after every step.
+    state : LSTMState
+        ``(hT, cT)``, each (B, H): after each row's last valid step.
+    cache : RecurrentCache
+        For ``lstm_backward``; also ``i f g o c h`` of every step.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a wrong shape, or an array that does not hold real numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.random((2, 5, 3))
+    >>> Wx, Wh, b = rng.random((3, 16)), rng.random((4, 16)), np.zeros(16)
+    >>> h, (hT, cT), cache = lstm_forward(x, Wx, Wh, b, lengths=[5, 2])
+    >>> h.shape, bool(np.all(hT[1] == h[1, 1])), float(h[1, 2:].max())
+    ((2, 5, 4), True, 0.0)
+    """
+    cell = cells.LSTM
+    if clip is not None:
+        clip = checking.real_number("lstm_forward", "clip", clip, 0.0, 1e6, low_included=False)
+        cell = cells.clipped_lstm(clip) if peephole is None else cells.peephole_lstm(clip)
+    elif peephole is not None:
+        cell = cells.peephole_lstm()
+    h, final, cache = run.forward(
+        "lstm_forward", cell, x, Wx, Wh, b, None, (h0, c0), lengths, peephole
+    )
+    return h, LSTMState(*final), cache
+
+
+def lstm_backward(dh, cache, dhT=None, dcT=None):
+    """Backpropagate through time through an LSTM.
+
+    Parameters
+    ----------
+    dh : array_like (B, T, H) or None
+        Gradient of the loss by every hidden state; ignored at padded steps.
+    cache : RecurrentCache
+        From ``lstm_forward``; it is not changed.
+    dhT, dcT : array_like (B, H), optional
+        Gradient by the final states, on top of ``dh``.
+
+    Returns
+    -------
+    LSTMGradients or PeepholeLSTMGradients
+        ``dx dWx dWh db dh0 dc0``, and ``dpeephole`` (3H,) if there were peepholes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a wrong shape or a cache of another function.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x, Wx, Wh = rng.random((2, 5, 3)), rng.random((3, 16)), rng.random((4, 16))
+    >>> h, state, cache = lstm_forward(x, Wx, Wh, np.zeros(16))
+    >>> g = lstm_backward(np.ones_like(h), cache)
+    >>> g.dx.shape, g.dWx.shape, g.dc0.shape
+    ((2, 5, 3), (3, 16), (2, 4))
+    """
+    found = run.backward("lstm_backward", "lstm", dh, cache, (dhT, dcT))
+    return PeepholeLSTMGradients(**found) if "dpeephole" in found else LSTMGradients(**found)

@@ -1,0 +1,31 @@
+"""Is this gradient right?  Central differences against backward, number by number.
+
+The derivative of a loss L by one number p is estimated by moving that number
+a little both ways,
+
+    dL/dp = (L(p + step) - L(p - step)) / (2 step),
+
+and compared with what ``backward`` says.  In float64 the two agree to about
+ten digits if the derivative is right, and to two or three if a term is
+missing somewhere.
+
+What is checked may be a layer of the library, a ``Sequential``, or any object
+of your own with ``forward(x)``, ``backward(dy)`` and the dicts ``params`` and
+``grads``.
+
+A gradient check compares backward with forward.  It cannot notice that
+forward itself computes the wrong thing.
+
+    layer.py         check: every gradient of a layer or model
+    equations.py     check_equations: a single step of a cell
+    subject.py       what is checked: its arrays, its loss, what backward says
+    differences.py   one array against central differences
+    report.py        what comes out
+"""
+
+from rnnlite.gradcheck.differences import STEP, TOLERANCE
+from rnnlite.gradcheck.equations import check_equations
+from rnnlite.gradcheck.layer import check
+from rnnlite.gradcheck.report import ArrayReport, Report
+
+__all__ = ["STEP", "TOLERANCE", "ArrayReport", "Report", "check", "check_equations"]

@@ -1,0 +1,56 @@
+"""One array against central differences."""
+
+import numpy as np
+
+from rnnlite.gradcheck.report import ArrayReport
+
+TOLERANCE = 1e-6
+STEP = 1e-5
+
+
+def check_array(loss, name, array, gradient, tolerance, samples, rng):
+    """Compare the ``gradient`` of ``loss()`` by ``array`` with its estimate.
+
+    Returns a report, and the places of wrong numbers.  ``array`` is moved and
+    put back.  ``samples`` of its numbers are checked, all of them if None.
+    """
+    if samples is None or samples >= array.size:
+        places = np.arange(array.size)
+    else:
+        places = np.sort(rng.choice(array.size, samples, replace=False))
+    found = gradient.reshape(-1)[places].astype(np.float64)
+    estimate = np.array([_central_difference(loss, array, place, STEP) for place in places])
+    scale = max(np.max(np.abs(found)), np.max(np.abs(estimate)))
+    if scale == 0.0:
+        scale = 1.0
+    # A kink (ReLU at 0) within reach of a step spoils that estimate.  A smaller
+    # step no longer reaches it; a wrong derivative stays wrong at any step.
+    for step in (STEP / 10, STEP / 100):
+        for i in np.flatnonzero(~(np.abs(found - estimate) <= tolerance * scale)):
+            closer = _central_difference(loss, array, places[i], step)
+            if abs(found[i] - closer) < abs(found[i] - estimate[i]):
+                estimate[i] = closer
+    with np.errstate(invalid="ignore"):  # infinity / infinity: NaN, which does not pass
+        error = np.abs(found - estimate) / scale
+    wrong = places[~(error <= tolerance)]
+    worst = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
+    index = tuple(int(i) for i in np.unravel_index(places[worst], array.shape))
+    report = ArrayReport(
+        name, array.shape, len(places), float(error[worst]), index,
+        float(found[worst]), float(estimate[worst]),
+    )  # fmt: skip
+    return report, wrong
+
+
+def _central_difference(loss, array, place, step):
+    index = np.unravel_index(place, array.shape)
+    value = array[index]
+    try:
+        array[index] = value + step
+        above, high = array[index], loss()
+        array[index] = value - step
+        below, low = array[index], loss()
+    finally:
+        array[index] = value
+    # The step that was really made: value + step is rounded.
+    return (high - low) / (above - below)

@@ -1,0 +1,88 @@
+"""The derivative of a single step, equation by equation."""
+
+import functools
+
+import numpy as np
+
+from rnnlite.gradcheck.differences import TOLERANCE, check_array
+
+
+def check_equations(cell, tolerance=TOLERANCE, seed=0):
+    """Check the derivative of a single step of a cell against central differences.
+
+    Parameters
+    ----------
+    cell : Cell
+    tolerance : float
+        Largest relative error that passes.
+    seed : int
+        Of the random values that the step is tried on.
+
+    Returns
+    -------
+    list of str
+        A sentence for every result of ``step_backward`` (and ``reset_backward``)
+        that is wrong; empty if the equations are right.
+
+    Examples
+    --------
+    >>> from rnnlite import cells
+    >>> check_equations(cells.LSTM)
+    []
+    >>> def wrong(dstate, kept, state, new_state):
+    ...     dz, (dh, dc) = cells.LSTM.step_backward(dstate, kept, state, new_state)
+    ...     return dz, (dh, dc * 1.01)
+    >>> print(*check_equations(cells.LSTM._replace(step_backward=wrong)))
+    step_backward: dbefore[1] (dc) is wrong: unit 1 has -5.6440e-01, the estimate is -5.5881e-01
+    """
+    rng = np.random.default_rng(seed)
+    draw = functools.partial(_random_values, rng)
+    z, state, p = draw(cell.blocks), draw(cell.states), draw(cell.unit_params)
+    extra = (p,) if cell.unit_params else ()
+    gates = [
+        cell.gates[block.x_gate if block.x_gate is not None else block.h_gate]
+        for block in cell.blocks
+    ]
+    results = ["dz", "dbefore", "dp"]
+    moved = [
+        list(zip(z, gates, strict=True)),
+        [(value, f"d{name}") for value, name in zip(state, cell.states, strict=True)],
+        list(zip(p, cell.unit_params, strict=True)),
+    ]
+
+    new_state, kept = cell.step(z, state, *extra)
+    weights = draw(cell.states)
+
+    def step_loss():
+        values = cell.step(z, state, *extra)[0]
+        return sum(float(np.sum(w * value)) for w, value in zip(weights, values, strict=True))
+
+    found = cell.step_backward(weights, kept, state, new_state, *extra)
+    notes = _wrong_results("step_backward", step_loss, results, moved, found, tolerance)
+    if cell.reset is not None:
+        (da,) = draw(["a"])
+        nothing = [tuple(np.zeros_like(value) for value in values) for values in (z, state)]
+        found = cell.reset_backward(da, *nothing, kept, state, *extra)
+        notes += _wrong_results(
+            "reset_backward", lambda: float(np.sum(da * cell.reset(z, state, *extra))),
+            results[:2], moved[:2], found, tolerance,
+        )  # fmt: skip
+    return notes
+
+
+def _random_values(rng, names, units=5):
+    return tuple(rng.standard_normal(units) for _ in names)
+
+
+def _wrong_results(function, loss, results, moved, found, tolerance):
+    """Sentences about those results of a function that differ from their estimates."""
+    notes = []
+    for result, values, gradients in zip(results, moved, found, strict=False):
+        for n, ((value, label), gradient) in enumerate(zip(values, gradients, strict=True)):
+            report, _ = check_array(loss, label, value, np.asarray(gradient), tolerance, None, None)
+            if not report.relative_error <= tolerance:
+                notes.append(
+                    f"{function}: {result}[{n}] ({label}) is wrong: unit {report.worst[0]} has "
+                    f"{report.analytic:+.4e}, the estimate is {report.numeric:+.4e}"
+                )
+    return notes

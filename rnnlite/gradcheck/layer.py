@@ -1,0 +1,103 @@
+"""Every gradient of a layer or a model."""
+
+import numpy as np
+
+from rnnlite import checking
+from rnnlite.gradcheck.differences import TOLERANCE, check_array
+from rnnlite.gradcheck.equations import check_equations
+from rnnlite.gradcheck.report import Report
+from rnnlite.gradcheck.subject import Subject
+from rnnlite.layers import Recurrent
+
+
+def check(
+    layer,
+    x,
+    labels=None,
+    loss=None,
+    initial_state=None,
+    lengths=None,
+    tolerance=TOLERANCE,
+    samples=None,
+    seed=0,
+):
+    """Check every gradient of a layer or model against central differences.
+
+    Without ``labels`` and ``loss``, the loss is a random weighted sum of the
+    output, plus one of the final state if there is one: every output takes part.
+
+    Parameters
+    ----------
+    layer : Layer, Sequential, or any object with forward, backward, params, grads
+        A layer of the library is checked as a float64 copy and stays as it is.
+        The parameters of another object must be float64; they are moved and
+        put back.  Its ``backward(dy)`` fills ``grads`` and may return dx.
+    x : array_like
+        Input.  Random numbers are best: at a zero, ReLU has no derivative.
+    labels : array_like, optional
+        For ``loss``; on their own they choose ``softmax_cross_entropy``.
+    loss : function ``(output, labels) -> (loss, doutput)``, optional
+    initial_state : array or tuple of arrays, optional
+        For a recurrent layer; random if not given.
+    lengths : array_like of int (B,), optional
+        Valid steps of each row, for layers that take them.
+    tolerance : float
+        Largest relative error that passes.
+    samples : int, optional
+        Check only so many numbers of each array, chosen at random, which makes
+        large layers affordable; all of them if not given.
+    seed : int
+        Of everything random here.
+
+    Returns
+    -------
+    Report
+        ``report.passed``, ``report.max_relative_error``; ``str(report)`` is a table.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an object without the four members, parameters that are not
+        float64, or gradients of a wrong shape.
+
+    Examples
+    --------
+    >>> from rnnlite.layers import LSTM
+    >>> report = check(LSTM(3, 4, seed=0), np.random.default_rng(0).normal(size=(2, 5, 3)))
+    >>> report.passed, [array.name for array in report.arrays]
+    (True, ['Wx', 'b', 'Wh', 'x', 'h0', 'c0'])
+    """
+    tolerance = checking.real_number("check", "tolerance", tolerance, 0.0, 1.0, low_included=False)
+    if samples is not None:
+        samples = checking.whole_number("check", "samples", samples)
+    subject = Subject(layer, x, labels, loss, initial_state, lengths, seed)
+    rng = np.random.default_rng(seed)
+    analytic = subject.gradients()
+    reports, notes = [], []
+    for name, array in subject.arrays.items():
+        gradient = np.asarray(analytic[name])
+        if gradient.shape != array.shape:
+            raise ValueError(
+                f"check: the gradient of {name} has shape {gradient.shape}; "
+                f"wanted {array.shape}, that of {name}"
+            )
+        report, wrong = check_array(subject.loss, name, array, gradient, tolerance, samples, rng)
+        reports.append(report)
+        if name == "x" and array.ndim == 3 and len(wrong):
+            notes += _first_wrong_step(wrong, array.shape, subject.layer)
+    subject.gradients()  # leave grads as backward made them
+    report = Report(tuple(reports), tolerance)
+    if not report.passed and isinstance(subject.layer, Recurrent):
+        notes += check_equations(subject.layer.cell, tolerance, seed)
+    return report._replace(notes=tuple(notes))
+
+
+def _first_wrong_step(wrong, shape, layer):
+    """Where, on the way back through time, the gradient of x leaves the right values."""
+    steps = np.unique(np.unravel_index(wrong, shape)[1])
+    backwards = getattr(layer, "go_backwards", False)
+    first = int(steps.min() if backwards else steps.max())
+    yield (
+        f"x: going back in time, the gradient is wrong first at time step {first} "
+        f"(of 0..{shape[1] - 1}; wrong at {len(steps)} of them)"
+    )

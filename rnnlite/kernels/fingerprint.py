@@ -1,0 +1,127 @@
+"""What a cell computes, as a short text: the key under which its kernels are kept.
+
+Two cells of one name may have different equations (``cell._replace(step=...)``),
+and an equation may take a constant from anywhere: a global, a closure, a
+helper's helper.  All of it is hashed, so that a kernel compiled for other
+equations is never found.
+"""
+
+import hashlib
+import types
+
+import numpy as np
+
+
+def identity(cell):
+    """Text that tells a cell's kernels from those of any other cell, the same in every process.
+
+    Parameters
+    ----------
+    cell : Cell
+    """
+    layout = cell._asdict()
+    del layout["unit_values"]  # where training begins: no kernel knows them
+    equations = ("step", "step_backward", "reset", "reset_backward")
+    functions = [layout.pop(name) for name in equations]
+    return f"{layout} {fingerprint(cell.name, functions)}"
+
+
+def fingerprint(where, functions):
+    """Hash of what functions compute: their code and everything they reach.
+
+    Parameters
+    ----------
+    where : str
+        Who asks: opens the error's sentence.
+    functions : iterable of function or None
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    TypeError
+        If they reach something whose value cannot be told.
+    """
+    digest = hashlib.sha256()
+    seen = {}
+
+    def add(value):
+        if isinstance(value, types.CodeType):
+            digest.update(value.co_code)
+            digest.update(repr((value.co_names, value.co_varnames, value.co_freevars)).encode())
+            for constant in value.co_consts:
+                add(constant)
+        elif isinstance(value, types.FunctionType):
+            if id(value) in seen:
+                digest.update(f"number {seen[id(value)]} again".encode())
+                return
+            seen[id(value)] = len(seen)
+            # A kept kernel imports the module of its equations when it is loaded.
+            digest.update(f"{value.__module__} {value.__qualname__}".encode())
+            if _is_within(value.__module__, ("numpy",)):
+                return
+            add(value.__code__)
+            for cell in value.__closure__ or ():
+                add(cell.cell_contents)
+            for default in (value.__defaults__ or (), *(value.__kwdefaults__ or {}).items()):
+                add(default)
+            if _is_within(value.__module__, ("rnnlite.cells", "rnnlite.kernels")):
+                return  # their text is part of the name of the kernels' folder
+            names = _names_in(value.__code__)
+            for name in names:
+                if name in value.__globals__:
+                    digest.update(name.encode())
+                    add_reached(value.__globals__[name], names)
+        elif hasattr(value, "py_func"):  # a function compiled by Numba
+            add(value.py_func)
+        elif isinstance(value, (tuple, frozenset)):
+            digest.update(b"(")
+            for part in value if isinstance(value, tuple) else sorted(value, key=repr):
+                add(part)
+            digest.update(b")")
+        elif isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
+        elif value is None or isinstance(
+            value, (bool, int, float, complex, str, bytes, np.generic)
+        ):
+            digest.update(f"{type(value).__name__}:{value!r};".encode())
+        elif callable(value):  # a built-in, a ufunc, a class
+            digest.update(
+                f"{getattr(value, '__module__', '')}.{value!r}".split(" at 0x")[0].encode()
+            )
+        else:
+            raise TypeError(
+                f"{where}: the equations use {value!r}; they may use numbers, arrays and functions"
+            )
+
+    def add_reached(value, names):
+        """A global; of a module, what the function may take from it."""
+        if not isinstance(value, types.ModuleType):
+            add(value)
+            return
+        digest.update(f"{value.__name__} {getattr(value, '__version__', '')}".encode())
+        if value.__name__.split(".")[0] in ("numpy", "math", "rnnlite"):
+            return
+        for name in names:
+            if hasattr(value, name):
+                digest.update(name.encode())
+                add_reached(getattr(value, name), names)
+
+    for function in functions:
+        add(function)
+    return digest.hexdigest()[:16]
+
+
+def _is_within(module, packages):
+    return any(f"{module}.".startswith(f"{package}.") for package in packages)
+
+
+def _names_in(code):
+    """Names a function and the functions inside it may look up: globals and attributes."""
+    names = list(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names += _names_in(constant)
+    return names

@@ -1,0 +1,76 @@
+"""The same in NumPy, for NUMBA_DISABLE_JIT=1: a register is a small array."""
+
+import numpy as np
+
+from rnnlite.kernels.target import lanes_of
+
+round_to_integer, zero_like = np.rint, np.zeros_like
+
+
+def lanes(array):
+    """How many numbers of the array's dtype a register holds."""
+    return lanes_of(array.dtype)
+
+
+def load(array, position):
+    """The register that begins at ``position``."""
+    return array[position : position + lanes_of(array.dtype)].copy()
+
+
+def load_some(array, position, count):
+    """The first ``count`` lanes (more, or less than 0, are allowed); the others are zero."""
+    result = np.zeros(lanes_of(array.dtype), array.dtype)
+    count = max(0, min(count, result.size))
+    result[:count] = array[position : position + count]
+    return result
+
+
+def store(array, position, value):
+    """Write a register at ``position``."""
+    array[position : position + value.size] = value
+
+
+def store_some(array, position, value, count):
+    """Write the first ``count`` lanes (more, or less than 0, are allowed) and nothing else."""
+    count = max(0, min(count, value.size))
+    array[position : position + count] = value[:count]
+
+
+def groups(count):
+    """Load and store ``count`` registers that lie ``stride`` numbers apart, as one tuple."""
+
+    def load_group(array, position, stride):
+        return tuple(load(array, position + block * stride) for block in range(count))
+
+    def store_group(array, position, stride, values):
+        for block in range(count):
+            store(array, position + block * stride, values[block])
+
+    return load_group, store_group
+
+
+def clip(value, low, high):
+    """``value`` bounded to [low, high]; NaN stays NaN."""
+    return np.clip(value, value.dtype.type(low), value.dtype.type(high))
+
+
+def power_of_two(exponent):
+    """2^n for whole numbers n."""
+    # The cast of NaN to an integer is undefined: keep it out, and put it back.
+    finite = np.where(np.isnan(exponent), 0, exponent).astype(np.int32)
+    return np.where(np.isnan(exponent), exponent, np.ldexp(exponent.dtype.type(1), finite))
+
+
+def where_positive(condition, value):
+    """``value`` where ``condition`` > 0, else 0."""
+    return np.where(condition > 0, value, value.dtype.type(0))
+
+
+def zero_from(x, bound, value):
+    """``value`` where x < bound or x is NaN, else 0."""
+    return np.where(x >= bound, value.dtype.type(0), value)
+
+
+def is_double(value):
+    """Whether the lanes are float64; known when the kernel is compiled."""
+    return value.dtype == np.float64

@@ -1,0 +1,163 @@
+"""Cross-entropy of one class among several."""
+
+import numpy as np
+
+from rnnlite import checking
+from rnnlite.kernels import losses as kernels
+from rnnlite.losses import arguments
+
+
+def softmax_cross_entropy(
+    logits,
+    labels,
+    out=None,
+    *,
+    label_smoothing=0.0,
+    class_weights=None,
+    mask=None,
+    lengths=None,
+):
+    """Mean cross-entropy of the softmax of ``logits``, and its gradient.
+
+        p = exp(logits) / sum(exp(logits)),  loss = -mean(log p[label]),
+        dlogits = (p - onehot(label)) / rows
+
+    The largest logit is subtracted first, so no exponential overflows.
+
+    With s = ``label_smoothing`` (Szegedy et al. 2016, section 7) and w =
+    ``class_weights`` the loss of a row and the mean over the rows are
+
+        u = w ((1 - s) onehot(label) + s/C),  loss = -sum(u log p),
+        mean = sum(loss) / sum(w[label]),  dlogits = (p sum(u) - u) / sum(w[label])
+
+    as in PyTorch.  Labels given as probabilities q weigh sum(w q), so that a
+    one-hot label is worth the same as its class (PyTorch divides by the number of rows there).
+
+    Parameters
+    ----------
+    logits : array_like (B, C) or (B, T, C)
+        Scores of C classes, before the softmax.
+    labels : array_like of int (B,) or (B, T), or (B, C) or (B, T, C)
+        The class of each row, or a probability for each class (one-hot).
+    out : numpy.ndarray, optional
+        Where dlogits is written: C-contiguous, of the logits' shape and dtype.
+    label_smoothing : float
+        Part of each label that is spread over all classes, in [0, 1].
+    class_weights : array_like (C,), optional
+        How much a row of each class counts; not negative.
+    mask : array_like of bool (B,) or (B, T), optional
+        False for rows or steps that do not count (padding): they add nothing,
+        their gradient is zero, and their logits and labels may be anything.
+    lengths : array_like of int (B,), optional
+        For logits (B, T, C), instead of a mask: steps of each row that count, 1 to T.
+
+    Returns
+    -------
+    loss : float
+        Mean over all rows that count.
+    dlogits : numpy.ndarray
+        dloss/dlogits, in the shape and dtype of ``logits``.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, a label outside 0..C-1, a number outside its
+        range, or if nothing counts.
+    TypeError
+        If class labels are not whole numbers, or the mask is not of booleans.
+
+    Examples
+    --------
+    >>> loss, dlogits = softmax_cross_entropy([[0.0, 0.0], [0.0, 0.0]], [0, 1])
+    >>> round(loss, 4)          # log 2
+    0.6931
+    >>> dlogits
+    array([[-0.25,  0.25],
+           [ 0.25, -0.25]])
+    >>> softmax_cross_entropy([[0.0, 0.0], [9.0, 9.0]], [0, 1], mask=[True, False])[1]
+    array([[-0.5,  0.5],
+           [ 0. ,  0. ]])
+    """
+    where = "softmax_cross_entropy"
+    logits = checking.real_array(where, "logits", logits)
+    if logits.ndim not in (2, 3) or 0 in logits.shape:
+        raise ValueError(
+            f"{where}: logits has shape {logits.shape}; wanted (batch, classes) or "
+            "(batch, time, classes), none of them 0"
+        )
+    logits = checking.contiguous(logits, checking.common_float(logits))
+    C, rows = logits.shape[-1], logits.size // logits.shape[-1]
+    out = arguments.gradient_array(where, out, logits, "logits")
+    counted = arguments.counted(where, "logits", logits, logits.shape[:-1], mask, lengths)
+    labels = checking.real_array(where, "labels", labels)
+    if labels.shape == logits.shape[:-1]:
+        plain, weighted, labels = _classes(where, labels, C, counted)
+    elif labels.shape == logits.shape:
+        plain, weighted, labels = _distributions(where, labels, logits.dtype, counted)
+    else:
+        raise ValueError(
+            f"{where}: labels has shape {labels.shape}; wanted {logits.shape[:-1]} (classes) or "
+            f"{logits.shape} (one-hot) for logits of shape {logits.shape}"
+        )
+    arguments.check_apart(where, out, labels, "labels")
+    if label_smoothing == 0.0 and class_weights is None and counted is None:
+        total = plain(logits.ravel(), labels, out.ravel(), rows, C)
+        return float(total) / rows, out
+
+    smoothing = checking.real_number(where, "label_smoothing", label_smoothing, 0.0, 1.0)
+    weights = np.ones(C) if class_weights is None else _class_weights(where, class_weights, C)
+    if counted is None:
+        counted = np.ones(rows, np.bool_)
+    counted = np.repeat(counted.ravel(), rows // counted.size)
+    loss, weight = weighted(
+        logits.ravel(), labels, weights, smoothing, counted, out.ravel(), rows, C
+    )
+    if weight == 0.0:
+        raise ValueError(
+            f"{where}: class_weights is 0 for every label that counts; there is no mean"
+        )
+    return float(loss), out
+
+
+def _classes(where, labels, C, counted):
+    """Both kernels for class labels, and the labels as they take them."""
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{where}: labels holds {labels.dtype}; class labels must be whole numbers")
+    checked = labels if counted is None else labels[counted]
+    low, high = checked.min(), checked.max()
+    if low < 0 or high >= C:
+        raise ValueError(
+            f"{where}: labels runs from {low} to {high}; with {C} logits "
+            f"each must lie in 0..{C - 1}"
+        )
+    labels = checking.contiguous(labels, np.int64).ravel()
+    return kernels.cross_entropy_of_classes, kernels.weighted_cross_entropy_of_classes, labels
+
+
+def _distributions(where, labels, dtype, counted):
+    """Both kernels for labels that are probabilities, and the labels as they take them."""
+    targets = checking.contiguous(labels, dtype)
+    if counted is None:
+        sums, low = targets.sum(axis=-1), targets.min()
+    else:
+        which = arguments.over(counted, targets.ndim)
+        sums = targets.sum(axis=-1, where=which)[counted]
+        low = targets.min(initial=0.0, where=which)
+    if low < 0 or not np.allclose(sums, 1.0, atol=1e-4):
+        raise ValueError(
+            f"{where}: labels of shape {labels.shape} are probabilities, one a class; they "
+            f"must not be negative and each row must sum to 1 (found {sums.min():.4g} to "
+            f"{sums.max():.4g})"
+        )
+    plain = kernels.cross_entropy_of_distributions
+    return plain, kernels.weighted_cross_entropy_of_distributions, targets.ravel()
+
+
+def _class_weights(where, class_weights, C):
+    weights = checking.shaped(where, "class_weights", class_weights, (C,), "(classes,)", np.float64)
+    if not (np.isfinite(weights).all() and (weights >= 0.0).all()):
+        raise ValueError(
+            f"{where}: class_weights runs from {weights.min():.4g} to {weights.max():.4g}; "
+            "each must be finite and not negative"
+        )
+    return weights
