@@ -16,13 +16,13 @@ import threading
 import numpy as np
 
 from rnnlite.kernels.jit import JIT_DISABLED
-from rnnlite.kernels.shared import CALLER, LINE, LOOKS, PATIENCE
+from rnnlite.kernels.shared import CALLER, LEFT, LINE, LOOKS, MISSED, PATIENCE
 
 # Multiplications below which a second thread costs more than it saves: some 20 microseconds.
 WORTH_A_THREAD = 2_500_000
 
-# Late sections in a row before workers are replaced, and before that is tried again.
-REPLACE, RETRY = 4, 256
+# For how many sections a thread does not look for signals after it missed too many.
+SHORTEST_REST, LONGEST_REST = 64, 1000
 
 
 def _available():
@@ -30,6 +30,37 @@ def _available():
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+class _Patience:
+    """How long it pays to look for another thread's signal before going to sleep.
+
+    Looking saves the time to be woken, and is wasted, worse than wasted on a
+    processor that both threads share, if the signal does not come.  So who
+    misses more than finds does not look for a while, longer each time, and then tries again.
+    """
+
+    def __init__(self):
+        self.missed = 0.0  # share of the last attempts
+        self.rest = self.next_rest = 0  # sections without looking
+
+    def looks(self):
+        """How often to look."""
+        return 0 if self.rest else LOOKS
+
+    def learn(self, outcome):
+        """Take note of what came of it; whether that was the end of patience."""
+        if self.rest:
+            self.rest -= 1
+        elif outcome != LEFT:
+            self.missed += ((outcome == MISSED) - self.missed) / 8
+            if self.missed > 0.6:
+                self.missed, self.rest = 0.0, self.next_rest
+                self.next_rest = min(2 * self.next_rest + SHORTEST_REST, LONGEST_REST)
+                return True
+            if self.missed < 0.01:
+                self.next_rest = 0
+        return False
 
 
 class _Pool:
@@ -40,7 +71,7 @@ class _Pool:
         self.shares = []  # of worker 1, 2, ...: the queue of what it is to compute
         self.changing = threading.Lock()
         self.bells = np.zeros((1 + self.size) * LINE, np.int64)
-        self.late = 0  # sections in a row whose workers were not done in time
+        self.patience = _Patience()  # of the callers
 
     def hand_out(self, kernel, arguments, count, n):
         """Give workers 1 to n - 1 their shares of ``range(count)``; returns the section."""
@@ -50,62 +81,52 @@ class _Pool:
                 self.bells = np.zeros(n * LINE, np.int64)
             for number in range(len(self.shares) + 1, n):
                 self.shares.append(_start_worker(number))
-            section = _Section(kernel, arguments, n, self.bells, self.patience())
+            section = _Section(kernel, arguments, n, self.bells, self.patience.looks())
             for number, shares in enumerate(self.shares[: n - 1], 1):
                 shares.put((section, count * number // n, count * (number + 1) // n))
         return section
 
-    def patience(self):
-        """How often the next caller looks for the others' end before it sleeps."""
-        return LOOKS if self.late % RETRY < 2 * REPLACE else 0
-
-    def ended(self, in_time):
-        """Learn from a section; replace workers that are late again and again.
+    def replace_workers(self):
+        """New threads for old ones.
 
         A system may let caller and worker take turns on one processor while
         another is idle, for as long as both are busy: seen on a virtual
-        machine, and three times as slow.  A new thread starts where there is
-        least to do.  If that does not help the processors have other work, and
-        callers sleep at once, but for a new attempt from time to time.
+        machine, and three times as slow.  A new thread starts where there is least to do.
         """
-        if in_time:
-            self.late = 0
-            return
-        self.late += 1
-        if self.late % RETRY == REPLACE:
-            with self.changing:
-                for number, shares in enumerate(self.shares, 1):
-                    shares.put(None)
-                    self.shares[number - 1] = _start_worker(number)
+        with self.changing:
+            for number, shares in enumerate(self.shares, 1):
+                shares.put(None)
+                self.shares[number - 1] = _start_worker(number)
 
 
 class _Section:
     """A kernel call whose rows are dealt out."""
 
-    def __init__(self, kernel, arguments, n, bells, patience):
+    __slots__ = ("arguments", "bells", "done", "finished", "kernel", "others", "run")
+
+    def __init__(self, kernel, arguments, n, bells, looks):
         self.kernel, self.arguments, self.others = kernel, arguments, n - 1
         self.run = getattr(kernel, "run", None)  # compiled, with signals
         self.bells = bells
         self.done = np.zeros(n * LINE, np.int64)
-        self.done[PATIENCE] = patience
+        self.done[PATIENCE] = looks
         self.finished = queue.SimpleQueue()
 
     def compute(self, who, first, last):
-        """One share of the rows."""
+        """One share of the rows; returns what came of looking for the next signal."""
         if self.run is None:
             self.kernel(first, last, *self.arguments)
-        else:
-            self.run(self.bells, self.done, who, first, last, *self.arguments)
+            return LEFT
+        return self.run(self.bells, self.done, who, first, last, *self.arguments)
 
     def wait(self):
-        """Until all others are done; whether they were already.  An error of theirs is raised."""
+        """Until all others are done; an error of theirs is raised."""
         if self.done[LINE::LINE].all():  # marks that only compiled code sets
-            return True
+            return
         errors = [self.finished.get() for _ in range(self.others)]
         for error in errors:
             if error is not None:
                 raise error
-        return self.run is None
 
 
 def _start_worker(number):
@@ -117,14 +138,16 @@ def _start_worker(number):
 
 
 def _serve(shares, number):
+    patience = _Patience()
     while True:
         share = shares.get()
         if share is None:
             return
         section, first, last = share
         error = None
+        section.bells[number * LINE + PATIENCE] = patience.looks()
         try:
-            section.compute(number, first, last)
+            patience.learn(section.compute(number, first, last))
         except BaseException as caught:  # handed to the caller, who raises it
             error = caught
         section.finished.put(error)
@@ -211,8 +234,9 @@ def share(kernel, count, work, *arguments):
         return
     section = pool.hand_out(kernel, arguments, count, n)
     try:
-        section.compute(CALLER, 0, count // n)
+        outcome = section.compute(CALLER, 0, count // n)
     finally:
         # The workers write into the caller's arrays: never leave before they end.
-        in_time = section.wait()
-    pool.ended(in_time)
+        section.wait()
+    if pool.patience.learn(outcome):
+        pool.replace_workers()

@@ -12,6 +12,7 @@ from conftest import assert_refused, assert_same_bits, needs_jit, sized
 
 import rnnlite
 from rnnlite import Adam, Dense, Sequential, get_num_threads, set_num_threads, threads
+from rnnlite.kernels.shared import FOUND, LEFT, MISSED
 
 PLENTY = 1000 * threads.WORTH_A_THREAD  # enough work for any number of threads
 
@@ -112,38 +113,28 @@ def test_fewer_threads_from_now_on_are_fewer():
 # --- waiting ----------------------------------------------------------------------------------
 
 
-@needs_jit
-def test_workers_that_are_late_again_and_again_are_replaced(monkeypatch):
-    pool = threads._Pool()
-    monkeypatch.setattr(threads, "_pool", pool)
-    set_num_threads(2)
-    assert len(shares(2, 100, PLENTY)) == 2
-    before = pool.shares[0]
-    pool.late = 0
-    for _ in range(threads.REPLACE - 1):
-        pool.ended(in_time=False)
-    assert pool.shares[0] is before
-    pool.ended(in_time=False)
-    after = pool.shares[0]
-    assert after is not before
-    for _ in range(3 * threads.REPLACE):
-        pool.ended(in_time=False)
-    assert pool.patience() == 0, "it did not help: callers sleep at once"
-    assert pool.shares[0] is after
-    pool.ended(in_time=True)
-    assert pool.patience() > 0
-    assert len(shares(2, 100, PLENTY)) == 2, "the new one works"
+def test_who_misses_more_than_finds_looks_no_longer_until_the_next_attempt():
+    patience = threads._Patience()
+    for _ in range(100):
+        assert not any(patience.learn(outcome) for outcome in (MISSED, FOUND, LEFT))
+    assert patience.looks() > 0
+    while not patience.learn(MISSED):
+        pass
+    assert patience.looks() > 0, "a replaced worker gets its chance"
+    while not patience.learn(MISSED):
+        pass
+    for _ in range(threads.SHORTEST_REST):
+        assert patience.looks() == 0
+        assert not patience.learn(MISSED)
+    assert patience.looks() > 0
 
 
 @needs_jit
 def test_no_share_is_lost_while_workers_are_replaced(monkeypatch):
     """Several callers, and a pool that finds everybody late."""
-    monkeypatch.setattr(threads, "_pool", threads._Pool())
-    monkeypatch.setattr(threads, "REPLACE", 1)
-    monkeypatch.setattr(threads, "RETRY", 2)
-    monkeypatch.setattr(
-        threads._Pool, "ended", lambda pool, in_time, ended=threads._Pool.ended: ended(pool, False)
-    )
+    pool = threads._Pool()
+    monkeypatch.setattr(threads, "_pool", pool)
+    monkeypatch.setattr(threads._Patience, "learn", lambda patience, outcome: True)
     set_num_threads(3)
     counts, lock = [], threading.Lock()
 
@@ -151,6 +142,8 @@ def test_no_share_is_lost_while_workers_are_replaced(monkeypatch):
         with lock:
             counts.append(last - first)
 
+    assert len(shares(3, 100, PLENTY)) == 3
+    first = pool.shares[0]
     callers = [
         threading.Thread(
             target=lambda: [threads.share(kernel, 9, PLENTY) for _ in range(200)], daemon=True
@@ -163,13 +156,14 @@ def test_no_share_is_lost_while_workers_are_replaced(monkeypatch):
         caller.join(60)
     assert not any(caller.is_alive() for caller in callers)
     assert sum(counts) == 3 * 200 * 9
+    assert pool.shares[0] is not first
 
 
 @needs_jit
 @pytest.mark.parametrize("patience", [0, 1, 10**6])
 def test_the_result_does_not_depend_on_how_long_the_caller_looks(monkeypatch, patience):
     set_num_threads(3)
-    monkeypatch.setattr(threads._Pool, "patience", lambda pool: patience)
+    monkeypatch.setattr(threads._Patience, "looks", lambda self: patience)
     model = Dense(300, 200, seed=0)
     x = np.random.default_rng(0).normal(size=(500, 300)).astype(np.float32)
     wanted = Dense(300, 200, seed=0).forward(x)

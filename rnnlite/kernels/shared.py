@@ -25,22 +25,26 @@ woken by the operating system, see ``rnnlite/threads.py``.
 import functools
 import inspect
 
+import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 
-from rnnlite.kernels.jit import JIT_DISABLED, inner, kernel
+from rnnlite.kernels.jit import JIT_DISABLED, OPTIONS, inner, kernel
 from rnnlite.kernels.simd.memory import element_pointer
-from rnnlite.kernels.target import CHOSEN
 
-# Each signal has a cache line to itself: 8 numbers.  In the caller's line of ``done``
-# stand whether it went to sleep, and how often it looks before that.
+# Each signal has a cache line to itself: 8 numbers.  The second of them says how often its
+# thread looks before it goes to sleep; the caller's first, in ``done``, that it sleeps.
 LINE = 8
 ASLEEP, PATIENCE = 0, 1
-# How often a thread looks before it goes to sleep: 200 microseconds on a Zen 4.
-# ARM's "yield" takes no time, x86's "pause" 40 cycles or more.
-LOOKS = 100_000 if CHOSEN.name == "neon" else 8_000
+# What came of looking: what was looked for, nothing, or a reason to leave.
+FOUND, MISSED, LEFT = 1, 0, -1
+# How often to look at most: 200 microseconds on a Zen 4.
+# x86's "pause" takes 40 cycles or more, ARM's "yield" none.
+ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
+X86 = llvm.get_default_triple().startswith(("x86_64", "i686", "amd64"))
+LOOKS = 8_000 if X86 else 100_000
 
 ALONE, CALLER = -1, 0
 NO_SIGNALS = np.zeros(0, np.int64)
@@ -75,11 +79,11 @@ def _pause(typingctx):
     """Tell the processor that this is a waiting loop."""
 
     def codegen(context, builder, signature, arguments):
-        if CHOSEN.name == "neon":
+        if ARM:
             hint = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
             function = builder.module.declare_intrinsic("llvm.aarch64.hint", (), hint)
             builder.call(function, [ir.Constant(ir.IntType(32), 1)])
-        else:
+        elif X86:
             nothing = ir.FunctionType(ir.VoidType(), [])
             builder.call(builder.module.declare_intrinsic("llvm.x86.sse2.pause", (), nothing), [])
         return context.get_dummy_value()
@@ -104,20 +108,23 @@ def _end(bells, done, who, seen):
     """A worker says that it is done and looks for its next bell; the caller looks for all marks."""
     if who > CALLER:
         _write(done, who * LINE, 1)
-        for _ in range(LOOKS):
-            # A caller that went to sleep must be woken, which this thread does when it leaves.
-            if _read(bells, who * LINE) != seen or _read(done, ASLEEP) != 0:
-                return
+        for _ in range(bells[who * LINE + PATIENCE]):
+            if _read(bells, who * LINE) != seen:
+                return FOUND
+            if _read(done, ASLEEP) != 0:  # this thread wakes the caller when it leaves
+                return LEFT
             _pause()
-    elif who == CALLER:
+        return MISSED
+    if who == CALLER:
         worker, workers = 1, done.size // LINE
         for _ in range(done[PATIENCE]):
             while worker < workers and _read(done, worker * LINE) != 0:
                 worker += 1
             if worker == workers:
-                return
+                return FOUND
             _pause()
         _write(done, ASLEEP, 1)
+    return MISSED
 
 
 class SharedKernel:
@@ -160,9 +167,12 @@ def _with_signals(function):
         f"def {function.__name__}(bells, done, who, {names}):\n"
         f"    seen = begin(bells, done, who)\n"
         f"    compute({names})\n"
-        f"    end(bells, done, who, seen)\n"
+        f"    return end(bells, done, who, seen)\n"
     )
-    names = {"begin": _begin, "end": _end, "compute": inner(function)}
+    # Inlined by force: otherwise there are two copies of it, one compiled by itself, and which
+    # of them runs, with which rounding, depends on whether the kernel came from the disk.
+    compute = njit(forceinline=True, **OPTIONS)(function)
+    names = {"begin": _begin, "end": _end, "compute": compute}
     exec(compile(source, function.__code__.co_filename, "exec"), names)
     twin = names[function.__name__]
     twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
