@@ -1,20 +1,39 @@
-"""Data to train on.
+"""Data to train on: images, tasks made from a seed, text, time series.
 
-    mnist       handwritten digits: 55,000 to train, 5,000 to validate, 10,000 to test
-    mnist_5k    5,000 of them, bundled: no download, loaded in an instant
+    mnist            handwritten digits: 55,000 to train, 5,000 to validate, 10,000 to test
+    mnist_5k         5,000 of them, bundled: no download, loaded in an instant
+    fashion_mnist    clothes in the form of MNIST, and harder
 
-Both return an `MNIST` of three `Split` s, each with ``.images`` and ``.labels``.
-Data that are nowhere raise `DataNotFound`, damaged files `CorruptData`.
 
-    augment.py    images moved, turned and stretched at random
-    idx.py        the file format: read, checked, written
-    download.py   from mirrors into the cache, whole or not at all
-    data/         the bundled files, their licence and source
+
+    random_affine    images moved, turned and stretched at random
+
+Each says where it is from, what is hard about it, what a guess without memory
+scores, and what counts as solved.  Tasks are named tuples ``x, y`` or ``x, y, lengths``
+that go straight into a layer.  Data that are nowhere raise `DataNotFound`,
+damaged files `CorruptData`.
+
+    idx.py, known_files.py, image_files.py, download.py    files of images
+    sequences.py                                           what the tasks return
+    vocabulary.py, utf8.py, csv_table.py                   files of text
+    data/                                                  bundled files, licence, source
 """
 
 from rnnlite.datasets.augment import random_affine
+from rnnlite.datasets.corrupt_data import CorruptData
 from rnnlite.datasets.download import DataNotFound
-from rnnlite.datasets.idx import CorruptData
-from rnnlite.datasets.mnist import MNIST, Split, mnist, mnist_5k
+from rnnlite.datasets.fashion_mnist import FASHION_CLASSES, fashion_mnist
+from rnnlite.datasets.image_files import MNIST, Split
+from rnnlite.datasets.mnist import mnist, mnist_5k
 
-__all__ = ["MNIST", "CorruptData", "DataNotFound", "Split", "mnist", "mnist_5k", "random_affine"]
+__all__ = [
+    "FASHION_CLASSES",
+    "MNIST",
+    "CorruptData",
+    "DataNotFound",
+    "Split",
+    "fashion_mnist",
+    "mnist",
+    "mnist_5k",
+    "random_affine",
+]
