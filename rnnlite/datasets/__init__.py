@@ -4,6 +4,10 @@
     mnist_5k         5,000 of them, bundled: no download, loaded in an instant
     fashion_mnist    clothes in the form of MNIST, and harder
 
+    adding_problem    two marked numbers, far apart among noise, are to be added
+    temporal_order    which of X and Y came when, among a hundred other symbols
+    embedded_reber    predict a string symbol by symbol, and remember its second
+    copy_memory       ten symbols, a long silence, then say them again
 
 
     random_affine    images moved, turned and stretched at random
@@ -19,21 +23,36 @@ damaged files `CorruptData`.
     data/                                                  bundled files, licence, source
 """
 
+from rnnlite.datasets.adding import adding_problem
 from rnnlite.datasets.augment import random_affine
+from rnnlite.datasets.copy_memory import copy_memory
 from rnnlite.datasets.corrupt_data import CorruptData
 from rnnlite.datasets.download import DataNotFound
 from rnnlite.datasets.fashion_mnist import FASHION_CLASSES, fashion_mnist
 from rnnlite.datasets.image_files import MNIST, Split
 from rnnlite.datasets.mnist import mnist, mnist_5k
+from rnnlite.datasets.reber import REBER_SYMBOLS, ReberStrings, embedded_reber, reber_correct
+from rnnlite.datasets.sequences import PaddedSequences, Sequences
+from rnnlite.datasets.temporal_order import TEMPORAL_ORDER_SYMBOLS, temporal_order
 
 __all__ = [
     "FASHION_CLASSES",
     "MNIST",
+    "REBER_SYMBOLS",
+    "TEMPORAL_ORDER_SYMBOLS",
     "CorruptData",
     "DataNotFound",
+    "PaddedSequences",
+    "ReberStrings",
+    "Sequences",
     "Split",
+    "adding_problem",
+    "copy_memory",
+    "embedded_reber",
     "fashion_mnist",
     "mnist",
     "mnist_5k",
     "random_affine",
+    "reber_correct",
+    "temporal_order",
 ]
