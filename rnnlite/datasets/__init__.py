@@ -9,6 +9,7 @@
     embedded_reber    predict a string symbol by symbol, and remember its second
     copy_memory       ten symbols, a long silence, then say them again
 
+    text           the characters of any UTF-8 file; sample_text, bundled, if none is named
 
     random_affine    images moved, turned and stretched at random
 
@@ -32,8 +33,11 @@ from rnnlite.datasets.fashion_mnist import FASHION_CLASSES, fashion_mnist
 from rnnlite.datasets.image_files import MNIST, Split
 from rnnlite.datasets.mnist import mnist, mnist_5k
 from rnnlite.datasets.reber import REBER_SYMBOLS, ReberStrings, embedded_reber, reber_correct
+from rnnlite.datasets.sample import sample_text
 from rnnlite.datasets.sequences import PaddedSequences, Sequences
 from rnnlite.datasets.temporal_order import TEMPORAL_ORDER_SYMBOLS, temporal_order
+from rnnlite.datasets.text import Text, text, text_batches, text_windows
+from rnnlite.datasets.vocabulary import Vocabulary
 
 __all__ = [
     "FASHION_CLASSES",
@@ -46,6 +50,8 @@ __all__ = [
     "ReberStrings",
     "Sequences",
     "Split",
+    "Text",
+    "Vocabulary",
     "adding_problem",
     "copy_memory",
     "embedded_reber",
@@ -54,5 +60,9 @@ __all__ = [
     "mnist_5k",
     "random_affine",
     "reber_correct",
+    "sample_text",
     "temporal_order",
+    "text",
+    "text_batches",
+    "text_windows",
 ]
