@@ -10,6 +10,7 @@
     copy_memory       ten symbols, a long silence, then say them again
 
     text           the characters of any UTF-8 file; sample_text, bundled, if none is named
+    time_series    a CSV file or an array, windowed for forecasting
 
     random_affine    images moved, turned and stretched at random
 
@@ -35,6 +36,7 @@ from rnnlite.datasets.mnist import mnist, mnist_5k
 from rnnlite.datasets.reber import REBER_SYMBOLS, ReberStrings, embedded_reber, reber_correct
 from rnnlite.datasets.sample import sample_text
 from rnnlite.datasets.sequences import PaddedSequences, Sequences
+from rnnlite.datasets.series import TimeSeries, time_series
 from rnnlite.datasets.temporal_order import TEMPORAL_ORDER_SYMBOLS, temporal_order
 from rnnlite.datasets.text import Text, text, text_batches, text_windows
 from rnnlite.datasets.vocabulary import Vocabulary
@@ -51,6 +53,7 @@ __all__ = [
     "Sequences",
     "Split",
     "Text",
+    "TimeSeries",
     "Vocabulary",
     "adding_problem",
     "copy_memory",
@@ -65,4 +68,5 @@ __all__ = [
     "text",
     "text_batches",
     "text_windows",
+    "time_series",
 ]
