@@ -181,7 +181,7 @@ def forecast_errors(out):
 
 @needs_jit
 def test_the_lstm_forecasts_better_than_both_free_forecasts(run):
-    out = run("forecast", "--steps", 250, "--hidden", 24)
+    out = run("forecast", "--steps", 500, "--hidden", 32)
     errors = forecast_errors(out)
     assert list(errors) == ["LSTM", "last value again", "24 rows before"]
     assert errors["LSTM"] < 0.8 * min(errors["last value again"], errors["24 rows before"])
