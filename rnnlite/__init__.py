@@ -5,7 +5,7 @@
     gradcheck               is this gradient right?
     fit, evaluate, predict  training, and what comes of it
     save, load              models in files
-    datasets                MNIST, and others
+    datasets                MNIST, sequence tasks, text, time series
 
 ``python examples/mnist_lstm.py`` in the repository shows all of it at work.
 """

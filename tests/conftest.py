@@ -8,6 +8,7 @@ promises (the same bits for any cut of the rows, threads, no allocation).
 """
 
 import os
+import tracemalloc
 from typing import NamedTuple
 
 # Before NumPy is there.  Threads of its OpenBLAS wait for each other by spinning: on a busy
@@ -54,6 +55,14 @@ def _same_number_of_threads_afterwards():
     before = rnnlite.get_num_threads()
     yield
     rnnlite.set_num_threads(before)
+
+
+@pytest.fixture
+def peak_memory():
+    """Function that gives the most memory taken since the test began, in bytes."""
+    tracemalloc.start()
+    yield lambda: tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
 
 
 # --- the cells ------------------------------------------------------------------------------

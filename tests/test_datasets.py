@@ -23,7 +23,7 @@ import pytest
 
 from rnnlite import datasets
 from rnnlite.cache_folder import cache_folder
-from rnnlite.datasets import download, idx
+from rnnlite.datasets import download, idx, image_files
 
 # The package's function of the same name hides the module.
 mnist_module = importlib.import_module("rnnlite.datasets.mnist")
@@ -328,7 +328,7 @@ def test_corrupt_file_of_the_user_is_not_to_be_deleted(small):
 
 
 def test_download_false_says_where_it_looked_and_what_to_do(small, monkeypatch):
-    monkeypatch.setattr(mnist_module, "fetch", None)  # would fail if called
+    monkeypatch.setattr(image_files, "fetch", None)  # would fail if called
     with pytest.raises(datasets.DataNotFound) as caught:
         datasets.mnist(validation=0, download=False)
     message = str(caught.value)
@@ -430,14 +430,6 @@ def test_no_truncation_gets_through(step):
     for size in range(0, len(GOOD), step):
         with pytest.raises(datasets.CorruptData):
             idx.decode(GOOD[:size], "file")
-
-
-@pytest.fixture
-def peak_memory():
-    """Function that gives the most memory taken since the test began, in bytes."""
-    tracemalloc.start()
-    yield lambda: tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
 
 
 def test_decompression_stops_where_the_data_should(peak_memory):

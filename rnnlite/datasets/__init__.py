@@ -1,20 +1,72 @@
-"""Data to train on.
+"""Data to train on: images, tasks made from a seed, text, time series.
 
-    mnist       handwritten digits: 55,000 to train, 5,000 to validate, 10,000 to test
-    mnist_5k    5,000 of them, bundled: no download, loaded in an instant
+    mnist            handwritten digits: 55,000 to train, 5,000 to validate, 10,000 to test
+    mnist_5k         5,000 of them, bundled: no download, loaded in an instant
+    fashion_mnist    clothes in the form of MNIST, and harder
 
-Both return an `MNIST` of three `Split` s, each with ``.images`` and ``.labels``.
-Data that are nowhere raise `DataNotFound`, damaged files `CorruptData`.
+    adding_problem    two marked numbers, far apart among noise, are to be added
+    temporal_order    which of X and Y came when, among a hundred other symbols
+    embedded_reber    predict a string symbol by symbol, and remember its second
+    copy_memory       ten symbols, a long silence, then say them again
 
-    augment.py    images moved, turned and stretched at random
-    idx.py        the file format: read, checked, written
-    download.py   from mirrors into the cache, whole or not at all
-    data/         the bundled files, their licence and source
+    text           the characters of any UTF-8 file; sample_text, bundled, if none is named
+    time_series    a CSV file or an array, windowed for forecasting
+
+    random_affine    images moved, turned and stretched at random
+
+Each says where it is from, what is hard about it, what a guess without memory
+scores, and what counts as solved.  Tasks are named tuples ``x, y`` or ``x, y, lengths``
+that go straight into a layer.  Data that are nowhere raise `DataNotFound`,
+damaged files `CorruptData`.
+
+    idx.py, known_files.py, image_files.py, download.py    files of images
+    sequences.py                                           what the tasks return
+    vocabulary.py, utf8.py, csv_table.py                   files of text
+    data/                                                  bundled files, licence, source
 """
 
+from rnnlite.datasets.adding import adding_problem
 from rnnlite.datasets.augment import random_affine
+from rnnlite.datasets.copy_memory import copy_memory
+from rnnlite.datasets.corrupt_data import CorruptData
 from rnnlite.datasets.download import DataNotFound
-from rnnlite.datasets.idx import CorruptData
-from rnnlite.datasets.mnist import MNIST, Split, mnist, mnist_5k
+from rnnlite.datasets.fashion_mnist import FASHION_CLASSES, fashion_mnist
+from rnnlite.datasets.image_files import MNIST, Split
+from rnnlite.datasets.mnist import mnist, mnist_5k
+from rnnlite.datasets.reber import REBER_SYMBOLS, ReberStrings, embedded_reber, reber_correct
+from rnnlite.datasets.sample import sample_text
+from rnnlite.datasets.sequences import PaddedSequences, Sequences
+from rnnlite.datasets.series import TimeSeries, time_series
+from rnnlite.datasets.temporal_order import TEMPORAL_ORDER_SYMBOLS, temporal_order
+from rnnlite.datasets.text import Text, text, text_batches, text_windows
+from rnnlite.datasets.vocabulary import Vocabulary
 
-__all__ = ["MNIST", "CorruptData", "DataNotFound", "Split", "mnist", "mnist_5k", "random_affine"]
+__all__ = [
+    "FASHION_CLASSES",
+    "MNIST",
+    "REBER_SYMBOLS",
+    "TEMPORAL_ORDER_SYMBOLS",
+    "CorruptData",
+    "DataNotFound",
+    "PaddedSequences",
+    "ReberStrings",
+    "Sequences",
+    "Split",
+    "Text",
+    "TimeSeries",
+    "Vocabulary",
+    "adding_problem",
+    "copy_memory",
+    "embedded_reber",
+    "fashion_mnist",
+    "mnist",
+    "mnist_5k",
+    "random_affine",
+    "reber_correct",
+    "sample_text",
+    "temporal_order",
+    "text",
+    "text_batches",
+    "text_windows",
+    "time_series",
+]

@@ -92,7 +92,7 @@ class _Incoming:
                 raise _Failed(f"silent for {patience:g} s", answered=True)
 
 
-def fetch(title, files, folder, mirrors):
+def fetch(title, files, folder, mirrors, by_hand="a folder and let RNNLITE_DATA name it"):
     """Download files into a folder, each from the first mirror that has it right.
 
     Parameters
@@ -105,6 +105,8 @@ def fetch(title, files, folder, mirrors):
         Made if need be.
     mirrors : sequence of str
         Addresses that end in a slash, tried in turn.
+    by_hand : str
+        Where the files may be put instead, for errors.
 
     Raises
     ------
@@ -125,7 +127,7 @@ def fetch(title, files, folder, mirrors):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file in files:
-            content, used = _from_any(title, file, mirrors)
+            content, used = _from_any(title, file, mirrors, by_hand)
             mirrors.insert(0, mirrors.pop(mirrors.index(used)))  # it works: first from now on
             _keep(folder / f"{file.name}.gz", content)
     except DataNotFound:
@@ -137,7 +139,7 @@ def fetch(title, files, folder, mirrors):
         ) from None
 
 
-def _from_any(title, file, mirrors):
+def _from_any(title, file, mirrors, by_hand):
     """The checked bytes of ``file``, compressed, and the mirror they came from."""
     name, failures, patience = f"{file.name}.gz", [], FIRST_ANSWER
     for mirror in mirrors:
@@ -151,8 +153,7 @@ def _from_any(title, file, mirrors):
         else:
             return content, mirror
     raise DataNotFound(
-        f"{title} could not be downloaded from {', '.join(failures)};"
-        " or put its files in a folder and let RNNLITE_DATA name it"
+        f"{title} could not be downloaded from {', '.join(failures)}; or put its files in {by_hand}"
     )
 
 

@@ -21,29 +21,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnlite.datasets.corrupt_data import CorruptData
+
 # Deflate cannot compress further than this, whatever the data.
 LARGEST_RATIO = 1032
 
 # A file may be larger than its data by its header and, if they do not compress, a little more.
 SLACK = 1 << 16
-
-
-class CorruptData(ValueError):
-    """A data file is damaged, or is not the file its name promises.
-
-    The message names the file, what was found and what was expected.
-
-    Examples
-    --------
-    >>> from rnnlite import datasets
-    >>> from rnnlite.datasets import idx
-    >>> try:
-    ...     idx.decode(b"<html>", "labels")
-    ... except datasets.CorruptData as error:
-    ...     print(error)
-    labels: not an idx file of unsigned bytes: it begins 3c68746d; expected 000008 and the
-    number of dimensions
-    """
 
 
 class IdxFile(NamedTuple):
@@ -193,7 +177,9 @@ def decode(content, name, shape=None, md5=None):
         digest.update(sizes)
         digest.update(data)
         if digest.hexdigest() != md5:
-            raise CorruptData(f"{name}: MD5 {digest.hexdigest()}; expected {md5}")
+            error = CorruptData(f"{name}: MD5 {digest.hexdigest()}; expected {md5}")
+            error.md5 = digest.hexdigest()
+            raise error
     return np.frombuffer(data, np.uint8).reshape(found)
 
 

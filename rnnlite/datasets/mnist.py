@@ -6,25 +6,16 @@ A recurrent network reads an image from the top down: 28 steps of 28 pixels.
     mnist_5k()   500 images of each digit that come with the package
 """
 
-import importlib.resources
-import operator
 import os
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from rnnlite.cache_folder import cache_folder
-from rnnlite.datasets import idx
-from rnnlite.datasets.download import DataNotFound, fetch
-from rnnlite.datasets.idx import CorruptData, IdxFile
+from rnnlite.datasets import idx, image_files, known_files
+from rnnlite.datasets.bundled import bundled
+from rnnlite.datasets.idx import IdxFile
+from rnnlite.datasets.image_files import CLASSES, MNIST
 
-FILES = (
-    IdxFile("train-images-idx3-ubyte", (60_000, 28, 28), "6bbc9ace898e44ae57da46a324031adb"),
-    IdxFile("train-labels-idx1-ubyte", (60_000,), "a25bea736e30d166cdddb491f175f624"),
-    IdxFile("t10k-images-idx3-ubyte", (10_000, 28, 28), "2646ac647ad5339dbf082846283269ea"),
-    IdxFile("t10k-labels-idx1-ubyte", (10_000,), "27ae3e4e09519cfbb04c329615203637"),
-)
+FILES = known_files.DIGITS
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",  # PyTorch's
@@ -38,50 +29,6 @@ BUNDLED = (
     IdxFile("mnist_5k-labels-idx1-ubyte", (5_000,), "58459b8b8f9b72fb5faf04f46d964461"),
 )
 BUNDLED_TRAIN = 4_000
-
-CLASSES = 10
-
-
-class Split(NamedTuple):
-    """Images and the digits they show.
-
-    Attributes
-    ----------
-    images : numpy.ndarray, (n, 28, 28) float32
-        0 (paper) to 1 (ink); rows from the top down.
-    labels : numpy.ndarray
-        (n,) int64, the digits; or (n, 10) float32, one-hot.
-
-    Examples
-    --------
-    >>> from rnnlite import datasets
-    >>> images, labels = datasets.mnist_5k().test
-    >>> images.shape, labels.shape
-    ((1000, 28, 28), (1000,))
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-class MNIST(NamedTuple):
-    """The three parts of a data set.
-
-    Attributes
-    ----------
-    train, validation, test : Split
-
-    Examples
-    --------
-    >>> from rnnlite import datasets
-    >>> data = datasets.mnist_5k(validation=500)
-    >>> [len(part.labels) for part in data]
-    [3500, 500, 1000]
-    """
-
-    train: Split
-    validation: Split
-    test: Split
 
 
 def mnist(
@@ -139,23 +86,8 @@ def mnist(
     >>> data.train.images.shape, data.train.images.dtype
     ((3500, 28, 28), dtype('float32'))
     """
-    _check_flag("mnist", "one_hot", one_hot)
-    _check_flag("mnist", "download", download)
-    total = FILES[0].shape[0]
-    validation = _checked_count("mnist", validation, total - 1)
-    if folder is not None and not isinstance(folder, str | os.PathLike):
-        raise TypeError(f"mnist: folder is {folder!r}; wanted a path or None")
-
-    paths = _located(folder, download)
-    images, labels, test_images, test_labels = (
-        _read(path, file) for path, file in zip(paths, FILES, strict=True)
-    )
-    whole = _split(images, labels, one_hot)
-    return MNIST(
-        train=Split(whole.images[validation:], whole.labels[validation:]),
-        validation=Split(whole.images[:validation], whole.labels[:validation]),
-        test=_split(test_images, test_labels, one_hot),
-    )
+    source = image_files.Source("mnist", "MNIST", FILES, MIRRORS, "mnist")
+    return image_files.load(source, folder, one_hot, validation, download)
 
 
 def mnist_5k(one_hot: bool = False, validation: int = 0) -> MNIST:
@@ -196,84 +128,24 @@ def mnist_5k(one_hot: bool = False, validation: int = 0) -> MNIST:
     >>> data.test.labels.sum(axis=0).astype(int)
     array([100, 100, 100, 100, 100, 100, 100, 100, 100, 100])
     """
-    _check_flag("mnist_5k", "one_hot", one_hot)
-    validation = _checked_count("mnist_5k", validation, BUNDLED_TRAIN - CLASSES)
+    image_files.check_flag("mnist_5k", "one_hot", one_hot)
+    validation = image_files.checked_count("mnist_5k", validation, BUNDLED_TRAIN - CLASSES)
     if validation % CLASSES:
         raise ValueError(
             f"mnist_5k: validation is {validation}; wanted a multiple of {CLASSES},"
             " the same number of each digit"
         )
-    images, labels = (_bundled(file) for file in BUNDLED)
+    images, labels = (
+        idx.decode(bundled(f"{file.name}.gz"), f"{file.name}.gz", file.shape, file.md5)
+        for file in BUNDLED
+    )
     train, test = slice(BUNDLED_TRAIN), slice(BUNDLED_TRAIN, None)
     held_out = _first_of_each(labels[train], validation // CLASSES)
     return MNIST(
-        train=_split(images[train][~held_out], labels[train][~held_out], one_hot),
-        validation=_split(images[train][held_out], labels[train][held_out], one_hot),
-        test=_split(images[test], labels[test], one_hot),
+        train=image_files.split(images[train][~held_out], labels[train][~held_out], one_hot),
+        validation=image_files.split(images[train][held_out], labels[train][held_out], one_hot),
+        test=image_files.split(images[test], labels[test], one_hot),
     )
-
-
-def _located(folder, download):
-    """Paths of the four files, which are there."""
-    if folder is not None:
-        folder = Path(folder).expanduser()
-        paths = [_find(file, [folder]) for file in FILES]
-        missing = [file.name for file, path in zip(FILES, paths, strict=True) if path is None]
-        if missing:
-            wanted = "all four files" if len(missing) == 4 else ", ".join(f.name for f in FILES)
-            raise DataNotFound(
-                f"mnist: folder {folder} lacks {', '.join(missing)};"
-                f" wanted {wanted} there, each plain or with .gz"
-            )
-        return paths
-
-    cache = cache_folder() / "mnist"
-    named = os.environ.get("RNNLITE_DATA")
-    places = [Path(named).expanduser(), cache] if named else [cache]
-    missing = [file for file in FILES if _find(file, places) is None]
-    if missing and not download:
-        raise DataNotFound(
-            f"mnist: {', '.join(file.name for file in missing)} not found in"
-            f" {f'{places[0]} (RNNLITE_DATA)' if named else 'RNNLITE_DATA (not set)'} or {cache};"
-            " call mnist(download=True), or let RNNLITE_DATA name a folder with the files"
-        )
-    if missing:
-        fetch("MNIST", missing, cache, MIRRORS)
-    return [_find(file, places) for file in FILES]
-
-
-def _find(file, places):
-    """Path of a file, plain or compressed, in the first place that has it; else None."""
-    for place in places:
-        for name in (file.name, f"{file.name}.gz"):
-            if (place / name).is_file():
-                return place / name
-    return None
-
-
-def _read(path, file):
-    """uint8 array in a file that must be ``file``."""
-    try:
-        return idx.read(path, file.shape, file.md5)
-    except CorruptData as error:
-        if path.parent != cache_folder() / "mnist":
-            raise
-        raise CorruptData(f"{error}; delete it to have it downloaded again") from None
-
-
-def _bundled(file):
-    """uint8 array in a file that comes with the package."""
-    name = f"{file.name}.gz"
-    data = importlib.resources.files("rnnlite.datasets").joinpath("data", name)
-    return idx.decode(data.read_bytes(), name, file.shape, file.md5)
-
-
-def _split(images, labels, one_hot):
-    """uint8 images (n, 28, 28) and labels (n,), as the public functions return them."""
-    # One pass, no intermediate: 31 ms for 60,000 images; a table of 256 values takes 85 ms.
-    images = np.divide(images, np.float32(255), dtype=np.float32)
-    labels = np.eye(CLASSES, dtype=np.float32)[labels] if one_hot else labels.astype(np.int64)
-    return Split(images, labels)
 
 
 def _first_of_each(labels, count):
@@ -282,21 +154,3 @@ def _first_of_each(labels, count):
     for digit in range(CLASSES):
         mask[np.flatnonzero(labels == digit)[:count]] = True
     return mask
-
-
-def _check_flag(caller, name, value):
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{caller}: {name} is {value!r}; wanted True or False")
-
-
-def _checked_count(caller, validation, largest):
-    """``validation`` as an int in 0..largest."""
-    if isinstance(validation, bool | np.bool_):
-        raise TypeError(f"{caller}: validation is {validation!r}; wanted an integer")
-    try:
-        count = operator.index(validation)
-    except TypeError:
-        raise TypeError(f"{caller}: validation is {validation!r}; wanted an integer") from None
-    if not 0 <= count <= largest:
-        raise ValueError(f"{caller}: validation is {count}; wanted 0 to {largest}")
-    return count

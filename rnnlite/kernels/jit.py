@@ -51,6 +51,10 @@ OPTIONS = {
 }
 
 inner = numba.njit(**OPTIONS)
+# Into the one place that calls it.  A function that stays apart is optimised twice, by itself
+# and again in the kernel.  The process that compiles runs the first version, those that find
+# the kernel on disk the second, and of Adam's v the last bit differed.
+body = numba.njit(**OPTIONS, forceinline=True)
 
 log = logging.getLogger("rnnlite")
 

@@ -28,10 +28,10 @@ import inspect
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from rnnlite.kernels.jit import JIT_DISABLED, OPTIONS, inner, kernel
+from rnnlite.kernels.jit import JIT_DISABLED, body, inner, kernel
 from rnnlite.kernels.simd.memory import element_pointer
 
 # Each signal has a cache line to itself: 8 numbers.  The second of them says how often its
@@ -169,10 +169,7 @@ def _with_signals(function):
         f"    compute({names})\n"
         f"    return end(bells, done, who, seen)\n"
     )
-    # Inlined by force: otherwise there are two copies of it, one compiled by itself, and which
-    # of them runs, with which rounding, depends on whether the kernel came from the disk.
-    compute = njit(forceinline=True, **OPTIONS)(function)
-    names = {"begin": _begin, "end": _end, "compute": compute}
+    names = {"begin": _begin, "end": _end, "compute": body(function)}
     exec(compile(source, function.__code__.co_filename, "exec"), names)
     twin = names[function.__name__]
     twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__

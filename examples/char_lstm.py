@@ -1,0 +1,149 @@
+"""Learn to write, character by character, from a text; then write some.
+
+An LSTM reads a text and says at every character which one it expects next.  The
+text is cut into 32 rows, read side by side, 64 characters at a time; gradients go
+back through those 64 alone (truncated backpropagation through time), while
+the state is carried from each batch to the next, so that memory is not cut.
+
+    python examples/char_lstm.py
+    python examples/char_lstm.py --text some_book.txt --steps 3000 --prompt "Once upon"
+    python examples/char_lstm.py --help
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+
+import rnnlite
+from rnnlite import datasets
+
+ROWS, AT_ONCE = 32, 64
+
+
+class Writer:
+    """Embedding, LSTM and scores, with the state between one batch and the next."""
+
+    def __init__(self, characters, hidden, seed):
+        self.embedding = rnnlite.Embedding(characters, 32, seed=seed)
+        self.lstm = rnnlite.LSTM(32, hidden, return_sequences=True, seed=seed + 1)
+        self.scores = rnnlite.Dense(hidden, characters, seed=seed + 2)
+        # For what goes over all parameters: the optimizer, clipping.
+        self.model = rnnlite.Sequential([self.embedding, self.lstm, self.scores])
+
+    def forward(self, x, state, training=False):
+        """Scores (B, T, characters) of what follows each character of x, and the state after."""
+        y = self.embedding.forward(x, training=training, keep=training)
+        y = self.lstm.forward(y, initial_state=state, training=training, keep=training)
+        return self.scores.forward(y, training=training, keep=training), self.lstm.final_state
+
+    def backward(self, dlogits):
+        """Gradients of all parameters; they end at the first character of the batch."""
+        self.embedding.backward(self.lstm.backward(self.scores.backward(dlogits)))
+
+    def step(self, x, state):
+        """The same for a single character of each row: scores (B, characters)."""
+        h, state = self.lstm.step(self.embedding.forward(x, keep=False), state)
+        return self.scores.forward(h, keep=False), state
+
+
+def surprise(writer, characters):
+    """Mean cross-entropy of a text, in nats a character, read from end to end."""
+    state, losses = None, []
+    steps = min(500, len(characters) - 1)
+    for x, y in zip(*datasets.text_batches(characters, 1, steps), strict=True):
+        logits, state = writer.forward(x, state)
+        losses.append(rnnlite.softmax_cross_entropy(logits, y)[0])
+    return np.mean(losses)
+
+
+def by_frequency(data):
+    """The same of who only knows how often each character occurs."""
+    counts = np.bincount(data.train, minlength=len(data.vocabulary)) + 1
+    return -np.log(counts / counts.sum())[data.validation].mean()
+
+
+def write(writer, vocabulary, prompt, length, temperature, rng):
+    """The prompt, and what the network continues it with."""
+    numbers, state = list(vocabulary.encode(prompt)), None
+    for number in numbers:
+        logits, state = writer.step([number], state)
+    for _ in range(length):
+        if temperature == 0.0:
+            number = logits[0].argmax()  # the likeliest always: it soon goes round in circles
+        else:
+            # Gumbel 1954: the largest of logits plus this noise is a draw from their softmax.
+            number = (logits[0] / temperature + rng.gumbel(size=len(vocabulary))).argmax()
+        numbers.append(number)
+        logits, state = writer.step([number], state)
+    return vocabulary.decode(numbers)
+
+
+def options():
+    """What the command line says."""
+    parser = argparse.ArgumentParser(
+        description="Train an LSTM to predict the next character of a text, and let it write.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--text", metavar="FILE", help="a UTF-8 text; a bundled book if not given")
+    parser.add_argument("--steps", type=int, default=2000, help="training steps")
+    parser.add_argument("--hidden", type=int, default=128, help="hidden units")
+    parser.add_argument("--lr", type=float, default=0.005, help="Adam's first step size")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and of what is written")
+    parser.add_argument(
+        "--prompt", help="what the network has to continue (default: Alice, or how FILE begins)"
+    )
+    parser.add_argument("--length", type=int, default=500, help="characters to write")
+    parser.add_argument(
+        "--temperature", type=float, default=0.7, help="0: the likeliest; 1: as learned"
+    )
+    return parser.parse_args()
+
+
+def main():
+    """Load, train, write."""
+    args = options()
+    try:
+        data = datasets.text(args.text)
+        x, y = datasets.text_batches(data.train, ROWS, AT_ONCE)
+        start = "Alice" if args.text is None else data.vocabulary.decode(data.train[:20])
+        prompt = args.prompt or start
+        data.vocabulary.encode(prompt)
+    except (OSError, ValueError) as error:
+        sys.exit(f"char_lstm.py: {error}")
+    writer = Writer(len(data.vocabulary), args.hidden, args.seed)
+    optimizer = rnnlite.Adam(writer.model)
+    schedule = rnnlite.schedules.cosine(args.lr, args.steps)
+    print(
+        f"{len(data.train):,} characters to learn from, {len(data.vocabulary)} different ones; "
+        f"LSTM of {args.hidden} units, {writer.model.num_params():,} parameters; "
+        f"{args.steps} steps of {ROWS} x {AT_ONCE} characters"
+    )
+
+    began = time.perf_counter()
+    state = None
+    for step in range(args.steps):
+        batch = step % len(x)
+        if batch == 0:
+            state = None  # the text begins again
+        logits, state = writer.forward(x[batch], state, training=True)
+        loss, dlogits = rnnlite.softmax_cross_entropy(logits, y[batch])
+        writer.backward(dlogits)
+        rnnlite.clip_gradients(writer.model, 1.0)
+        optimizer.lr = schedule(step)
+        optimizer.step()
+        if (step + 1) % 100 == 0 or step + 1 == args.steps:
+            print(f"step {step + 1:5d}/{args.steps}  loss {loss:.3f} nats a character", flush=True)
+    print(f"trained in {time.perf_counter() - began:.1f} s")
+
+    print(
+        f"on the last tenth of the text: {surprise(writer, data.validation):.3f} nats a character, "
+        f"{by_frequency(data):.3f} by frequency alone\n"
+    )
+    rng = np.random.default_rng(args.seed)
+    print(write(writer, data.vocabulary, prompt, args.length, args.temperature, rng))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Forecast a time series with an LSTM, and ask whether it was worth it.
+
+Two forecasts cost nothing: the last value again, and the value one season ago.
+Both are computed on the same test windows, the last part of the series, which the
+network has not seen, and in the units of the series.
+
+    python examples/forecast.py
+    python examples/forecast.py --csv sales.csv --target revenue --season 7 --horizon 7
+    python examples/forecast.py --plot forecast.png
+    python examples/forecast.py --help
+
+Without a file a series is made: hourly, with a rhythm of the day that grows and
+shrinks over weeks, a wandering level, and noise.
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+
+import rnnlite
+from rnnlite import datasets
+
+BATCH_SIZE = 64
+
+
+def made_up(hours, rng):
+    """A series with a season of 24."""
+    t = np.arange(hours)
+    rhythm = np.sin(2 * np.pi * t / 24) + 0.5 * np.sin(4 * np.pi * t / 24 + 1.0)
+    swell = 3.0 + 2.0 * np.sin(2 * np.pi * t / 200)
+    level = np.cumsum(rng.normal(0.0, 0.15, hours))
+    return 20.0 + level + swell * rhythm + rng.normal(0.0, 0.3, hours)
+
+
+def train(model, data, steps, lr, rng):
+    """Train on windows drawn at random."""
+    optimizer = rnnlite.Adam(model)
+    schedule = rnnlite.schedules.cosine(lr, steps)
+    x, y = data.train
+    losses = []
+    for step in range(steps):
+        chosen = rng.integers(0, len(x), BATCH_SIZE)
+        guess = forecast(model, x[chosen], data.target, training=True)
+        loss, dy = rnnlite.mean_squared_error(guess, y[chosen])
+        model.backward(dy, need_dx=False)
+        rnnlite.clip_gradients(model, 1.0)
+        optimizer.lr = schedule(step)
+        optimizer.step()
+        losses.append(loss)
+        if (step + 1) % 100 == 0 or step + 1 == steps:
+            print(f"step {step + 1:5d}/{steps}  loss {np.mean(losses[-100:]):.4f}", flush=True)
+
+
+def forecast(model, x, target, **how):
+    """The last value, plus what the network makes of how the others differ from theirs.
+
+    So a level that was never there in training is no news to it.
+    """
+    last = x[:, -1:]
+    return last[..., target] + model.forward(x - last, **how)
+
+
+def errors(data, guess, season):
+    """Mean squared errors on the test part, in the units of the series, by name."""
+    x, y = data.test
+    horizon = y.shape[1]
+    last = x[:, -1:, data.target]
+    before = np.arange(horizon) % season - season  # the same hour of the season before
+    guesses = {
+        "LSTM": guess,
+        "last value again": np.repeat(last, horizon, axis=1),
+        f"{season} rows before": x[:, before, data.target],
+    }
+    truth = data.restore(y)
+    return {name: np.mean((data.restore(guess) - truth) ** 2) for name, guess in guesses.items()}
+
+
+def plot(path, data, guess, season):
+    """A picture of the last seasons of the test part, forecast one horizon after the other."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    truth, guess = data.restore(data.test.y), data.restore(guess)
+    horizon, first = truth.shape[1], max(0, len(truth) - 6 * season)
+    figure, axes = plt.subplots(figsize=(8, 3.5), layout="constrained")
+    axes.plot(np.arange(first, len(truth)), truth[first:, 0], color="0.6", lw=3, label="series")
+    for start in range(first, len(truth), horizon):
+        label = f"LSTM, {horizon} rows at once" if start == first else None
+        axes.plot(start + np.arange(horizon), guess[start], color="tab:red", label=label)
+    axes.set_xlabel("row of the test part")
+    axes.set_ylabel(f"column {data.columns[data.target]}")
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def options():
+    """What the command line says."""
+    parser = argparse.ArgumentParser(
+        description="Forecast a time series with an LSTM and compare with two free forecasts.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--csv", metavar="FILE", help="a series; one is made up if not given")
+    parser.add_argument("--target", metavar="COLUMN", help="what to forecast; the last column")
+    parser.add_argument("--season", type=int, default=24, help="rows of a season")
+    parser.add_argument("--window", type=int, default=48, help="rows the network sees")
+    parser.add_argument("--horizon", type=int, default=12, help="rows it forecasts")
+    parser.add_argument("--missing", choices=["error", "forward"], default="error")
+    parser.add_argument("--steps", type=int, default=1000, help="training steps")
+    parser.add_argument("--hidden", type=int, default=64, help="hidden units")
+    parser.add_argument("--lr", type=float, default=0.01, help="Adam's first step size")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, windows, made-up series")
+    parser.add_argument("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
+    return parser.parse_args()
+
+
+def main():
+    """Load, train, compare."""
+    args = options()
+    rng = np.random.default_rng(args.seed)
+    try:
+        data = datasets.time_series(
+            made_up(3000, rng) if args.csv is None else args.csv,
+            window=args.window, horizon=args.horizon, target=args.target, missing=args.missing,
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        sys.exit(f"forecast.py: {error}")
+    if args.window < args.season:
+        sys.exit(f"forecast.py: --window {args.window} does not reach back one --season")
+    model = rnnlite.Sequential(
+        [
+            rnnlite.LSTM(len(data.columns), args.hidden, seed=args.seed),
+            rnnlite.Dense(args.hidden, args.horizon, seed=args.seed),
+        ]
+    )
+    print(
+        f"{len(data.train.x):,} windows to learn from, {len(data.test.x):,} to test; "
+        f"{args.window} rows seen, {args.horizon} forecast; {model.num_params():,} parameters"
+    )
+    began = time.perf_counter()
+    train(model, data, args.steps, args.lr, rng)
+    print(f"trained in {time.perf_counter() - began:.1f} s\nmean squared error on the test part:")
+    guess = forecast(model, data.test.x, data.target, keep=False)
+    for name, error in errors(data, guess, args.season).items():
+        print(f"  {name:20} {error:10.4g}")
+    if args.plot:
+        plot(args.plot, data, guess, args.season)
+
+
+if __name__ == "__main__":
+    main()

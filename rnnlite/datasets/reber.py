@@ -1,0 +1,258 @@
+"""The embedded Reber grammar: read a string, predict each next symbol, remember the second.
+
+The grammar is a walk from node to node; an arrow says a symbol, and where two
+leave a node, either is taken with probability 1/2:
+
+    node        1       2       3       4       5       6
+    says     T or P  S or X  T or V  X or S  P or V     E
+    goes to  2 or 3  2 or 4  3 or 5  3 or 6  4 or 6    end
+
+A Reber string is B, a walk from node 1, E.  An embedded one has it in the middle of
+B T ... T E or B P ... P E.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnlite import checking
+from rnnlite.datasets.sequences import one_hot_vectors
+
+REBER_SYMBOLS = "BTPSXVE"
+
+WALK = {
+    0: {"B": 1},
+    1: {"T": 2, "P": 3},
+    2: {"S": 2, "X": 4},
+    3: {"T": 3, "V": 5},
+    4: {"X": 3, "S": 6},
+    5: {"P": 4, "V": 6},
+    6: {"E": 7},
+}
+
+
+def _embedded():
+    """The whole grammar as tables.
+
+    Nodes 0 and 1 say B and T or P; a walk of its own for each of these begins at
+    node 2 and at node 10; node 18 says E, and at node 19 the string is over.
+
+    Returns
+    -------
+    said, goes_to : numpy.ndarray (20, 2) int8
+        For each node and each side of the coin.
+    legal : numpy.ndarray (20, 7) float32
+        1 for each symbol the node can say.
+    """
+    nodes = {0: {"B": 1}, 1: {"T": 2, "P": 10}, 18: {"E": 19}}
+    for first, remembered in ((2, "T"), (10, "P")):
+        for node, arrows in WALK.items():
+            nodes[first + node] = {symbol: first + to for symbol, to in arrows.items()}
+        nodes[first + 7] = {remembered: 18}
+    said, goes_to = np.zeros((2, 20, 2), np.int8)
+    goes_to[19] = 19
+    legal = np.zeros((20, len(REBER_SYMBOLS)), np.float32)
+    for node, arrows in nodes.items():
+        symbols = [REBER_SYMBOLS.index(symbol) for symbol in arrows]
+        said[node], goes_to[node] = symbols, list(arrows.values())
+        legal[node, symbols] = 1.0
+    return said, goes_to, legal
+
+
+SAID, GOES_TO, LEGAL = _embedded()
+END = 19
+
+
+class ReberStrings(NamedTuple):
+    """Strings of the embedded Reber grammar, as a prediction task.
+
+    Attributes
+    ----------
+    x : numpy.ndarray
+        (n, T, 7) float32, one-hot in the order of ``REBER_SYMBOLS``, or (n, T)
+        int64: each string without its last symbol.
+    y : numpy.ndarray (n, T) int64
+        The symbol that follows.
+    lengths : numpy.ndarray (n,) int64
+        Steps of each row; behind them all arrays are zero.
+    legal : numpy.ndarray (n, T, 7) float32
+        1 for each symbol that may follow, else 0: targets for
+        ``binary_cross_entropy``, and what ``reber_correct`` judges by.
+
+    Examples
+    --------
+    >>> from rnnlite import datasets
+    >>> datasets.embedded_reber(3, seed=0).strings()
+    ['BPBPTTTVPSEPE', 'BPBTXXTTVPSEPE', 'BTBTSXSETE']
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    lengths: np.ndarray
+    legal: np.ndarray
+
+    def strings(self):
+        """The strings themselves.
+
+        Returns
+        -------
+        list of str
+        """
+        symbols = np.array(list(REBER_SYMBOLS))
+        rows = zip(symbols[self.y], self.lengths, strict=True)
+        return ["B" + "".join(row[:length]) for row, length in rows]
+
+
+def embedded_reber(n, seed=None, *, one_hot=True, exclude=None):
+    """Strings of the embedded Reber grammar, to be predicted symbol by symbol.
+
+    Experiment 1 of Hochreiter & Schmidhuber 1997, after Smith & Zipser 1989
+    and Fahlman 1991, who trained on 256 strings and tested on 256 others.
+
+    What is hard about it: the symbol before the last is the second one again, and
+    nothing between tells which it was.  The lag is 6 steps at least, 9 on average, so
+    this is the one experiment of the paper that other networks can learn, too.
+    Strings have 9 symbols or more, on average 12.  Mean cross-entropy of the
+    next symbol, all with full knowledge of the probabilities: 1.272 for a guess
+    from the present symbol alone; 0.504 = 8 log 2/11 with a walk through the grammar
+    but the second symbol forgotten, and then half of the strings are wrong;
+    0.441 = 7 log 2/11 at best.  Solved means, in the paper, that ``reber_correct``
+    is true for all strings of the training and the test set.
+
+    Parameters
+    ----------
+    n : int
+        Strings.
+    seed : int, optional
+        The same seed gives the same strings, and a larger n the same first n.
+    one_hot : bool
+        False for x as whole numbers, for an ``Embedding``.
+    exclude : ReberStrings, optional
+        Strings that must not occur, as those of the training set in a test set.
+
+    Returns
+    -------
+    ReberStrings
+        ``x``, ``y``, ``lengths`` and ``legal``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an argument outside its range, or of another kind.
+
+    Examples
+    --------
+    >>> train = embedded_reber(256, seed=0)
+    >>> test = embedded_reber(256, seed=1, exclude=train)
+    >>> set(train.strings()) & set(test.strings())
+    set()
+    >>> [REBER_SYMBOLS[k] for k in np.flatnonzero(train.legal[0, 0])]  # after the first B
+    ['T', 'P']
+    """
+    where = "embedded_reber"
+    n = checking.whole_number(where, "n", n)
+    root = np.random.SeedSequence(checking.seed(where, seed))
+    one_hot = checking.true_or_false(where, "one_hot", one_hot)
+    if exclude is not None and not isinstance(exclude, ReberStrings):
+        raise TypeError(
+            f"{where}: exclude is a {type(exclude).__name__}; wanted ReberStrings or None"
+        )
+    symbols, nodes = _walks(n, root)
+    if exclude is not None:
+        symbols, nodes = _without(set(exclude.strings()), symbols, nodes, root)
+    lengths = (nodes != END).sum(axis=1)  # all symbols but the last, which ends the string
+    longest = lengths.max()
+    x = symbols[:, :longest].astype(np.int64)
+    y = symbols[:, 1 : longest + 1].astype(np.int64)
+    padding = np.arange(longest) >= lengths[:, None]
+    x[padding] = 0
+    legal = LEGAL[nodes[:, :longest]]
+    if one_hot:
+        x = one_hot_vectors(x, len(REBER_SYMBOLS), lengths)
+    return ReberStrings(x, y, lengths, legal)
+
+
+def reber_correct(scores, legal, lengths):
+    """Judge predictions as the paper does.
+
+    A string is predicted correctly if at each of its steps the scores of the
+    symbols that may follow, one or two, are the highest.
+
+    Parameters
+    ----------
+    scores : array_like (n, T, 7)
+        Of each next symbol: logits or probabilities.
+    legal : array_like (n, T, 7)
+        As in ``ReberStrings``.
+    lengths : array_like of int (n,)
+
+    Returns
+    -------
+    numpy.ndarray (n,) bool
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arrays that do not fit.
+
+    Examples
+    --------
+    >>> data = embedded_reber(100, seed=0)
+    >>> float(reber_correct(data.legal, data.legal, data.lengths).mean())  # knows the grammar
+    1.0
+    >>> drawn = np.eye(7)[data.y]                                          # knows the coin
+    >>> float(reber_correct(drawn, data.legal, data.lengths).mean())
+    0.0
+    """
+    where = "reber_correct"
+    scores = checking.dimensions(where, "scores", scores, 3, "(strings, time, symbols)")
+    legal = checking.shaped(where, "legal", legal, scores.shape, "as scores", np.float32) > 0
+    B, T, _ = scores.shape
+    lengths = checking.row_lengths(where, lengths, B, T)
+    lowest_right = np.where(legal, scores, np.inf).min(axis=-1)
+    highest_wrong = np.where(legal, -np.inf, scores).max(axis=-1)
+    padding = np.arange(T) >= lengths[:, None]
+    return np.all((lowest_right > highest_wrong) | padding, axis=1)
+
+
+def _walks(n, root):
+    """Symbols said and nodes come to, (n, steps) int8 each; every row has reached the end.
+
+    Every step has a stream of its own, so that row k does not depend on the
+    number of rows.
+    """
+    node, symbols, nodes = np.zeros(n, np.int8), [], []
+    while (node != END).any():
+        coin = np.random.default_rng(root.spawn(1)[0]).integers(0, 2, n)
+        symbols.append(SAID[node, coin])
+        node = GOES_TO[node, coin]
+        nodes.append(node)
+    return np.stack(symbols, axis=1), np.stack(nodes, axis=1)
+
+
+def _without(excluded, symbols, nodes, root):
+    """The same number of walks, none of which says an excluded string."""
+    n, alphabet = len(symbols), np.array(list(REBER_SYMBOLS))
+    kept = []
+    missing = n
+    while True:
+        lengths = (nodes != END).sum(axis=1) + 1
+        words = ("".join(row[:k]) for row, k in zip(alphabet[symbols], lengths, strict=True))
+        fresh = [row for row, word in enumerate(words) if word not in excluded][:missing]
+        kept.append((symbols[fresh], nodes[fresh]))
+        missing -= len(fresh)
+        if missing == 0:
+            break
+        symbols, nodes = _walks(n, root)
+    steps = max(part.shape[1] for part, _ in kept)
+    return tuple(
+        np.concatenate(
+            [
+                np.pad(
+                    part[which], ((0, 0), (0, steps - part[which].shape[1])), constant_values=fill
+                )
+                for part in kept
+            ]
+        )
+        for which, fill in ((0, 0), (1, END))
+    )

@@ -1,0 +1,110 @@
+"""What the sequence tasks return, and what they are made with."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnlite import checking
+
+
+class Sequences(NamedTuple):
+    """Sequences of one length, and what a network shall say of them.
+
+    Attributes
+    ----------
+    x : numpy.ndarray
+        (n, T, F) float32, or (n, T) integer symbols for an ``Embedding``.
+    y : numpy.ndarray
+        (n,) or (n, T) integer classes, or float32 targets (n, outputs).  Of
+        ``text_batches`` both have an axis more in front, the number of the batch.
+
+    Examples
+    --------
+    >>> from rnnlite import datasets
+    >>> x, y = datasets.adding_problem(4, steps=10, seed=0)
+    >>> x.shape, y.shape
+    ((4, 10, 2), (4, 1))
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+class PaddedSequences(NamedTuple):
+    """Sequences of different lengths, padded with zeros at the end.
+
+    Attributes
+    ----------
+    x : numpy.ndarray
+        (n, T, F) float32, or (n, T) integer symbols for an ``Embedding``.
+    y : numpy.ndarray
+        (n,) integer classes, or float32 targets (n, outputs).
+    lengths : numpy.ndarray (n,) int64
+        Valid steps of each row, as every layer takes them.
+
+    Examples
+    --------
+    >>> from rnnlite import LSTM, datasets
+    >>> x, y, lengths = datasets.temporal_order(4, seed=0)
+    >>> LSTM(8, 3, seed=0).forward(x, lengths=lengths).shape
+    (4, 3)
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    lengths: np.ndarray
+
+
+def streams(where, seed, count):
+    """Independent streams of random numbers from one seed.
+
+    A quantity with a stream of its own, drawn row after row, is the same in the
+    first rows however many rows there are.
+
+    Parameters
+    ----------
+    where : str
+        For errors.
+    seed : int or None
+    count : int
+
+    Returns
+    -------
+    list of numpy.random.Generator
+
+    Examples
+    --------
+    >>> first, second = streams("here", 0, 2)
+    >>> bool(first.integers(100) == streams("here", 0, 2)[0].integers(100))
+    True
+    """
+    children = np.random.SeedSequence(checking.seed(where, seed)).spawn(count)
+    return [np.random.default_rng(child) for child in children]
+
+
+def one_hot_vectors(symbols, count, lengths=None):
+    """Symbols as vectors with a single 1.
+
+    Parameters
+    ----------
+    symbols : numpy.ndarray of int (n, T)
+    count : int
+        Number of different symbols.
+    lengths : numpy.ndarray of int (n,), optional
+        Past them vectors are zero.
+
+    Returns
+    -------
+    numpy.ndarray (n, T, count) float32
+
+    Examples
+    --------
+    >>> one_hot_vectors(np.array([[1, 0]]), 2)
+    array([[[0., 1.], [1., 0.]]], dtype=float32)
+    """
+    # Written in place: np.eye(count)[symbols] would gather rows, at twice the time.
+    x = np.zeros((*symbols.shape, count), np.float32)
+    np.put_along_axis(x, symbols[..., None], 1.0, axis=-1)
+    if lengths is not None:
+        x[np.arange(symbols.shape[1]) >= lengths[:, None]] = 0.0
+    return x

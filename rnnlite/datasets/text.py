@@ -1,0 +1,203 @@
+"""Text as a sequence of characters, of which each is to be predicted from those before."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnlite import checking
+from rnnlite.datasets.sample import sample_text
+from rnnlite.datasets.sequences import Sequences
+from rnnlite.datasets.utf8 import read_utf8
+from rnnlite.datasets.vocabulary import Vocabulary
+
+
+class Text(NamedTuple):
+    """A text as numbers, its last part held out.
+
+    Attributes
+    ----------
+    train, validation : numpy.ndarray (characters,)
+        The beginning and the end of the text, of the vocabulary's dtype.
+    vocabulary : Vocabulary
+        Of the whole text, so that the end can be written with it, too.
+
+    Examples
+    --------
+    >>> from rnnlite import datasets
+    >>> data = datasets.text()
+    >>> data.vocabulary.decode(data.validation[-8:])
+    'THE END\\n'
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    vocabulary: Vocabulary
+
+
+def text(path=None, *, validation=0.1, vocabulary=None):
+    """The characters of a UTF-8 file, or of the bundled sample.
+
+    What is hard about it: spelling takes a memory of a few characters, quotes and
+    brackets one of hundreds, sense one that no small network has.  In nats a
+    character, on the last tenth of the sample: 4.25 = log 70 for a guess with no
+    knowledge, 3.16 for one from how often each character occurs in the first
+    nine tenths, 2.45 from the character before; an LSTM of 128 units comes to 1.5
+    in half a minute (``examples/char_lstm.py``).  No score counts as solved.
+
+    Parameters
+    ----------
+    path : str or os.PathLike, optional
+        Any text file in UTF-8.  A byte order mark is dropped and line ends become
+        ``"\\n"``.  The bundled ``sample_text`` if not given.
+    validation : float
+        Share of the text to hold out, at its end, in [0, 1).
+    vocabulary : Vocabulary, optional
+        That of a model trained on another text.
+
+    Returns
+    -------
+    Text
+        ``.train``, ``.validation`` and ``.vocabulary``.
+
+    Raises
+    ------
+    DataNotFound
+        There is no such file.
+    ValueError
+        The file is empty or not UTF-8, a number is outside its range, or the
+        text has a character that the given vocabulary does not know.
+    TypeError
+        For an argument of another kind.
+
+    Examples
+    --------
+    >>> data = text(validation=0.2)
+    >>> len(data.train), len(data.validation), len(data.vocabulary)
+    (118740, 29685, 70)
+    """
+    where = "text"
+    share = checking.real_number(where, "validation", validation, 0.0, 1.0, high_included=False)
+    if vocabulary is not None and not isinstance(vocabulary, Vocabulary):
+        raise TypeError(f"{where}: vocabulary is {vocabulary!r}; wanted a Vocabulary or None")
+    content = sample_text() if path is None else read_utf8(where, path)
+    if not content:
+        raise ValueError(f"{where}: {path} is empty; wanted at least one character")
+    if vocabulary is None:
+        vocabulary = Vocabulary(content)
+    numbers = vocabulary.encode(content)
+    split = len(numbers) - int(share * len(numbers))
+    return Text(numbers[:split], numbers[split:], vocabulary)
+
+
+def text_batches(characters, batch_size, steps):
+    """Batches that continue one another, for truncated backpropagation through time.
+
+    The text is cut into ``batch_size`` stretches; each is a row, and batch k holds
+    the k-th ``steps`` characters of every row:
+
+        row 0   It was the Whit|e Rabbit, trott|ing slowly back
+        row 1   again, and look|ing anxiously a|bout as it went
+                batch 0         batch 1         batch 2
+
+    So the state after one batch is the state before the next: give
+    ``layer.final_state`` to the next ``forward(initial_state=...)``, and gradients
+    stop at the cut, but memory does not.
+
+    Parameters
+    ----------
+    characters : array_like of int (characters,)
+        Of a ``Text``.
+    batch_size, steps : int
+        B and T.
+
+    Returns
+    -------
+    Sequences
+        ``x`` and ``y`` (batches, B, T), views of ``characters``; y is one character
+        further.  Characters at the end that fill no batch, B T at
+        most, are left out.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a text too short, or an argument of another kind.
+
+    Examples
+    --------
+    >>> x, y = text_batches(np.arange(13), batch_size=2, steps=3)
+    >>> x[0]
+    array([[0, 1, 2], [6, 7, 8]])
+    >>> x[1]
+    array([[ 3, 4, 5], [ 9, 10, 11]])
+    >>> y[0]
+    array([[1, 2, 3], [7, 8, 9]])
+    """
+    where = "text_batches"
+    B = checking.whole_number(where, "batch_size", batch_size)
+    T = checking.whole_number(where, "steps", steps)
+    characters = _characters(where, characters, B * T + 1, f"{B} rows of {T} steps")
+    batches = (len(characters) - 1) // (B * T)
+    x, y = (
+        characters[start : start + batches * B * T].reshape(B, batches, T).swapaxes(0, 1)
+        for start in (0, 1)
+    )
+    return Sequences(x, y)
+
+
+def text_windows(characters, steps, stride=None):
+    """Windows of a text that stand for themselves, to be shuffled like images.
+
+    Parameters
+    ----------
+    characters : array_like of int (characters,)
+        Of a ``Text``.
+    steps : int
+        T.
+    stride : int, optional
+        From the start of one window to that of the next; T if not given, so that
+        every character is in one window.
+
+    Returns
+    -------
+    Sequences
+        ``x`` and ``y`` (n, T), views of ``characters``; y is one character further.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a text too short, or an argument of another kind.
+
+    Examples
+    --------
+    >>> text_windows(np.arange(8), steps=3, stride=2)
+    Sequences(x=array([[0, 1, 2],
+                       [2, 3, 4],
+                       [4, 5, 6]]),
+              y=array([[1, 2, 3],
+                       [3, 4, 5],
+                       [5, 6, 7]]))
+    """
+    where = "text_windows"
+    T = checking.whole_number(where, "steps", steps)
+    stride = T if stride is None else checking.whole_number(where, "stride", stride)
+    characters = _characters(where, characters, T + 1, f"{T} steps")
+    windows = np.lib.stride_tricks.sliding_window_view(characters, T + 1)[::stride]
+    return Sequences(windows[:, :-1], windows[:, 1:])
+
+
+def _characters(where, characters, least, what):
+    """``characters`` as an array of numbers, enough of them."""
+    characters = np.asarray(characters)
+    if characters.dtype.kind not in "iu":
+        raise TypeError(
+            f"{where}: characters holds {characters.dtype}; wanted whole numbers,"
+            " as Vocabulary.encode makes them"
+        )
+    if characters.ndim != 1:
+        raise ValueError(f"{where}: characters has shape {characters.shape}; wanted one axis")
+    if len(characters) < least:
+        raise ValueError(
+            f"{where}: characters has {len(characters)} of them; {what} need {least} at least,"
+            " one more than they hold, to be predicted"
+        )
+    return characters
