@@ -1,7 +1,10 @@
 """Initial values of weights, drawn from a seeded generator.
 
-Rows are inputs and columns outputs of the weight matrix.  A recurrent
-matrix (H, gates * H) holds one H x H block for each gate.
+All are called like ``glorot_uniform(rng, rows, columns)``.  Rows are inputs and
+columns outputs of the weight matrix.  A recurrent matrix (H, gates * H) holds
+one H x H block for each gate.  Layers take their names:
+
+    LSTM(28, 128, wx_init="glorot_uniform", wh_init="orthogonal")
 """
 
 import numpy as np
@@ -36,16 +39,7 @@ def glorot_uniform(rng, rows, columns):
 def glorot_normal(rng, rows, columns):
     """Normal with variance 2 / (rows + columns) (Glorot & Bengio 2010, equation 12).
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    rows, columns : int
-        Inputs and outputs of the weight matrix.
-
-    Returns
-    -------
-    numpy.ndarray (rows, columns)
-        float64.
+    Arguments and result are those of all initialisers; see ``glorot_uniform``.
 
     Examples
     --------
@@ -59,16 +53,7 @@ def glorot_normal(rng, rows, columns):
 def he_uniform(rng, rows, columns):
     """Uniform in +-sqrt(6 / rows), of the variance of ``he_normal``: for relu.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    rows, columns : int
-        Inputs and outputs of the weight matrix.
-
-    Returns
-    -------
-    numpy.ndarray (rows, columns)
-        float64.
+    Arguments and result are those of all initialisers; see ``glorot_uniform``.
 
     Examples
     --------
@@ -83,16 +68,7 @@ def he_uniform(rng, rows, columns):
 def he_normal(rng, rows, columns):
     """Normal with variance 2 / rows (He et al. 2015, equation 10): for relu.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    rows, columns : int
-        Inputs and outputs of the weight matrix.
-
-    Returns
-    -------
-    numpy.ndarray (rows, columns)
-        float64.
+    Arguments and result are those of all initialisers; see ``glorot_uniform``.
 
     Examples
     --------
@@ -106,15 +82,7 @@ def he_normal(rng, rows, columns):
 def orthogonal(rng, rows, columns):
     """Random matrix with orthonormal rows, or columns if there are fewer (Saxe et al. 2014).
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    rows, columns : int
-
-    Returns
-    -------
-    numpy.ndarray (rows, columns)
-        float64.
+    Arguments and result are those of all initialisers; see ``glorot_uniform``.
 
     Examples
     --------
@@ -220,16 +188,7 @@ def uniform_pytorch(rng, rows, columns, hidden=None):
 def zeros(rng, rows, columns):
     """All zero.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Not used.
-    rows, columns : int
-
-    Returns
-    -------
-    numpy.ndarray (rows, columns)
-        float64.
+    Arguments and result are those of all initialisers; see ``glorot_uniform``.
 
     Examples
     --------

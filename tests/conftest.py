@@ -7,6 +7,7 @@ asks ``sized(many, few)`` how much to do, and ``needs_jit`` skips what only comp
 promises (the same bits for any cut of the rows, threads, no allocation).
 """
 
+import gc
 import os
 import tracemalloc
 from typing import NamedTuple
@@ -206,6 +207,28 @@ def assert_all_same_bits(results, expected):
     assert list(results) == list(expected)
     for name, array in results.items():
         assert_same_bits(name, array, expected[name])
+
+
+def assert_allocates_little(step, most):
+    """Once it has run, ``step`` takes less than ``most`` bytes at any time, and keeps none."""
+
+    def memory():
+        gc.collect()  # empties the interpreter's lists of free tuples as well
+        tracemalloc.reset_peak()
+        return tracemalloc.get_traced_memory()[0]
+
+    for _ in range(3):
+        step()
+    tracemalloc.start()
+    try:
+        first = memory()
+        for _ in range(3):
+            before = memory()
+            step()
+            assert tracemalloc.get_traced_memory()[1] - before < most
+        assert memory() - first < 1_000
+    finally:
+        tracemalloc.stop()
 
 
 def assert_refused(error, fragments, call, *arguments, **keywords):

@@ -1,13 +1,12 @@
 """Dropout: how often, how much, when, and the same again from the same state."""
 
-import gc
 import json
-import tracemalloc
 
 import numpy as np
 import pytest
 from conftest import (
     assert_all_same_bits,
+    assert_allocates_little,
     assert_close,
     assert_refused,
     assert_same_bits,
@@ -404,16 +403,7 @@ def test_a_training_step_allocates_nothing(dtype, per_sequence):
         layer.forward(x, training=True)
         layer.backward(x)
 
-    for _ in range(3):
-        step()
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        step()
-        assert tracemalloc.get_traced_memory()[1] - before < 8_000  # the smallest mask has 48,000
-    finally:
-        tracemalloc.stop()
+    assert_allocates_little(step, 8_000)  # the smallest mask has 48,000
 
 
 @pytest.mark.parametrize("per_sequence", [False, True])

@@ -1,7 +1,6 @@
 """The layers: parameters, forward and backward, memory, and Sequential."""
 
 import copy
-import gc
 import pickle
 import tracemalloc
 
@@ -14,6 +13,7 @@ from conftest import (
     RNN_RELU,
     RNN_TANH,
     assert_all_same_bits,
+    assert_allocates_little,
     assert_close,
     assert_refused,
     assert_same_bits,
@@ -570,23 +570,7 @@ def test_a_training_step_allocates_nothing(cell, lengths, n):
         model.backward(dlogits, need_dx=False)
         optimizer.step()
 
-    def memory():
-        gc.collect()  # empties the interpreter's lists of free tuples as well
-        tracemalloc.reset_peak()
-        return tracemalloc.get_traced_memory()[0]
-
-    for _ in range(3):
-        step()
-    tracemalloc.start()
-    try:
-        first = memory()
-        for _ in range(3):
-            before = memory()
-            step()
-            assert tracemalloc.get_traced_memory()[1] - before < 16_000
-        assert memory() - first < 1_000
-    finally:
-        tracemalloc.stop()
+    assert_allocates_little(step, 16_000)
 
 
 # --- copies ---------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 Called with NumPy arrays they are plain NumPy.  Inside a compiled kernel the
 same names stand for ``rnnlite.kernels.activations``, which work on a whole
 vector register at once; so one text of an equation serves for both.
+
+All take arrays, or numbers beside an array, and return an array.
 """
 
 import numpy as np
@@ -13,14 +15,6 @@ from rnnlite.kernels import activations, simd
 
 def exp(x):
     """e to the power of x (compiled: at most e^87 in float32, e^708 in float64).
-
-    Parameters
-    ----------
-    x : array
-
-    Returns
-    -------
-    array
 
     Examples
     --------
@@ -33,14 +27,6 @@ def exp(x):
 def tanh(x):
     """Hyperbolic tangent.
 
-    Parameters
-    ----------
-    x : array
-
-    Returns
-    -------
-    array
-
     Examples
     --------
     >>> tanh(np.array([0.0, 40.0]))
@@ -51,14 +37,6 @@ def tanh(x):
 
 def sigmoid(x):
     """Logistic function 1 / (1 + e^-x) = (1 + tanh(x/2)) / 2.
-
-    Parameters
-    ----------
-    x : array
-
-    Returns
-    -------
-    array
 
     Examples
     --------
@@ -71,14 +49,6 @@ def sigmoid(x):
 def relu(x):
     """The larger of x and 0; NaN stays NaN.
 
-    Parameters
-    ----------
-    x : array
-
-    Returns
-    -------
-    array
-
     Examples
     --------
     >>> relu(np.array([-2.0, 3.0]))
@@ -90,15 +60,6 @@ def relu(x):
 def clip(x, low, high):
     """Bound x to [low, high]; NaN stays NaN.
 
-    Parameters
-    ----------
-    x : array
-    low, high : float or array
-
-    Returns
-    -------
-    array
-
     Examples
     --------
     >>> clip(np.array([-2.0, 0.5, 3.0]), -1.0, 1.0)
@@ -109,14 +70,6 @@ def clip(x, low, high):
 
 def where_positive(condition, value):
     """``value`` where ``condition`` > 0, else 0: the slope of ReLU.
-
-    Parameters
-    ----------
-    condition, value : array
-
-    Returns
-    -------
-    array
 
     Examples
     --------
@@ -131,14 +84,6 @@ def within(x, low, high, value):
 
     Where x is NaN, ``value`` stays, to be seen.
 
-    Parameters
-    ----------
-    x, low, high, value : array
-
-    Returns
-    -------
-    array
-
     Examples
     --------
     >>> x = np.array([-2.0, 0.5, 3.0])
@@ -150,14 +95,6 @@ def within(x, low, high, value):
 
 def zero_like(x):
     """Zeros in the shape of x.
-
-    Parameters
-    ----------
-    x : array
-
-    Returns
-    -------
-    array
 
     Examples
     --------

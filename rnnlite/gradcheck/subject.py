@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 
-from rnnlite.layers import Embedding, Layer, Recurrent, Sequential
+from rnnlite.layers import Embedding, Layer, Recurrent, Sequential, states
 from rnnlite.losses import softmax_cross_entropy
 
 
@@ -56,13 +56,10 @@ class Subject:
         names = self.layer.cell.states
         shape = (len(self.x), self.layer.hidden_size)
         if given is None:
-            given = [0.5 * self._random(shape) for _ in names]
-        elif len(names) == 1:
-            given = (given,)
-        elif not isinstance(given, (tuple, list)) or len(given) != len(names):
-            raise ValueError(f"check: initial_state must be a tuple ({', '.join(names)})")
+            given = states.join([0.5 * self._random(shape) for _ in names])
+        given = states.split("check", "initial_state", given, names)
         self.states = tuple(np.array(state, np.float64) for state in given)
-        self.keywords["initial_state"] = self.states if len(names) > 1 else self.states[0]
+        self.keywords["initial_state"] = states.join(self.states)
         self.arrays |= {f"{name}0": state for name, state in zip(names, self.states, strict=True)}
 
     def _random(self, shape):
@@ -97,8 +94,7 @@ class Subject:
             dy = self.loss_function(output, self.labels)[1]
         final = self.final_weights
         if final:
-            dfinal = tuple(final) if len(final) > 1 else final[0]
-            dx = self.layer.backward(dy, dfinal_state=dfinal)
+            dx = self.layer.backward(dy, dfinal_state=states.join(final))
         else:
             dx = self.layer.backward(dy)
         missing = [name for name in self.layer.params if name not in self.layer.grads]

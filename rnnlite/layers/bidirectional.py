@@ -91,7 +91,6 @@ class Bidirectional(Layer):
 
     def _forget(self):
         super()._forget()
-        self._output = None
         for layer in self.layers:
             layer._forget()
 
@@ -136,10 +135,7 @@ class Bidirectional(Layer):
             shape = outputs[0].shape
         else:
             shape = (*outputs[0].shape[:-1], 2 * outputs[0].shape[-1])
-        y = self._output if training else None
-        if y is None or y.shape != shape:
-            y = np.empty(shape, self.dtype)
-            self._output = y if training else None
+        y = self._result("y", shape, training)
         if self.merge == "sum":
             return np.add(*outputs, out=y)
         return np.concatenate(outputs, axis=-1, out=y)
@@ -169,18 +165,16 @@ class Bidirectional(Layer):
             For a wrong shape, or an array that does not hold real numbers.
         """
         dfinal = _pair("Bidirectional.backward", "dfinal_state", dfinal_state)
-        if not self._unused_forward:
-            self._use_forward()
+        self._need_forward()
         if dy is None:
             parts = (None, None)
         else:
             shape = list(self.forward_layer._output_shape())
             H = shape[-1]
             shape[-1] *= 1 if self.merge == "sum" else 2
-            meaning = "as forward's result"
-            dy = checking.shaped("Bidirectional.backward", "dy", dy, shape, meaning, self.dtype)
+            dy = self._incoming(dy, shape)
             parts = (dy, dy) if self.merge == "sum" else (dy[..., :H], dy[..., H:])
-        self._use_forward()
+        self._unused_forward = False
         dx, dx_mirrored = (
             layer.backward(part, dfinal_state=dstate, need_dx=need_dx)
             for layer, part, dstate in zip(self.layers, parts, dfinal, strict=True)

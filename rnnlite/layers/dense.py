@@ -23,7 +23,6 @@ class _Buffers:
         self.zeros = aligned_zeros(max(self.ld, self.dy_row) + panel_width(dtype), dtype)
         self.columns = np.array([[0, 0, N]], np.int64)
         self.no_columns = np.zeros((0, 3), np.int64)
-        self.output = self.input_gradient = None
 
 
 class Dense(Layer):
@@ -68,7 +67,6 @@ class Dense(Layer):
         shapes = {"W": (self.in_features, self.out_features), "b": (self.out_features,)}
         self.w_init = w_init
         initialize = initializers.get("Dense", w_init, "w_init")
-        self._forget()
         super().__init__("Dense", shapes, dtype)
         rng = np.random.default_rng(checking.seed("Dense", seed))
         self.params["W"][...] = initialize(rng, *shapes["W"])
@@ -115,7 +113,7 @@ class Dense(Layer):
         if self._buffers is None or self._buffers.rows != rows:
             self._buffers = _Buffers(rows, I, N, self.dtype)
         buffers, self._shape = self._buffers, x.shape[:-1]
-        y = self._result("output", (*self._shape, N), training)
+        y = self._result("y", (*self._shape, N), training)
         self._outputs_are_reused = bool(training)
         kernels.pack_matrix(self.flat_params, I + 1, N, buffers.packed)
         threads.share(
@@ -149,14 +147,12 @@ class Dense(Layer):
         ValueError, TypeError
             For a wrong shape, or an array that does not hold real numbers.
         """
-        if not self._unused_forward:
-            self._use_forward()
+        self._need_forward()
         I, N, buffers = self.in_features, self.out_features, self._buffers
-        shape = (*self._shape, N)
-        dy = checking.shaped("Dense.backward", "dy", dy, shape, "as forward's result", self.dtype)
-        self._use_forward()
+        dy = self._incoming(dy, (*self._shape, N))
+        self._unused_forward = False
         if need_dx:
-            dx = self._result("input_gradient", (*self._shape, I), self._outputs_are_reused)
+            dx = self._result("dx", (*self._shape, I), self._outputs_are_reused)
             kernels.pack_transpose(self.flat_params, I, N, buffers.packed_transpose)
         else:
             dx = None
@@ -172,13 +168,3 @@ class Dense(Layer):
             0, buffers.zeros, 0, buffers.no_columns, 0,
         )  # fmt: skip
         return dx
-
-    def _result(self, name, shape, reused):
-        """A fresh array, or the layer's own of that name."""
-        if not reused:
-            return np.empty(shape, self.dtype)
-        array = getattr(self._buffers, name)
-        if array is None or array.shape != shape:
-            array = np.empty(shape, self.dtype)
-            setattr(self._buffers, name, array)
-        return array

@@ -58,7 +58,6 @@ class Dropout(RandomLayer):
     def __init__(self, rate, seed=None, per_sequence=False, dtype="float32"):
         self.rate = checking.real_number("Dropout", "rate", rate, 0.0, 1.0, high_included=False)
         self.per_sequence = checking.true_or_false("Dropout", "per_sequence", per_sequence)
-        self._forget()
         super().__init__("Dropout", {}, dtype)
         self.draw_masks_from(checking.seed("Dropout", seed))
 
@@ -67,7 +66,7 @@ class Dropout(RandomLayer):
 
     def _forget(self):
         super()._forget()
-        self._draws = self._mask = self._output = self._input_gradient = None
+        self._draws = self._mask = None
         self._shape = None
         self._masked = False  # whether the last forward was masked
 
@@ -108,9 +107,7 @@ class Dropout(RandomLayer):
         self._shape, self._masked = x.shape, bool(training) and self.rate > 0.0
         if self._masked:
             self._draw_mask()
-            if self._output is None or self._output.shape != self._shape:
-                self._output = np.empty(self._shape, self.dtype)
-            y = np.multiply(y, self._mask, out=self._output)
+            y = np.multiply(y, self._mask, out=self._result("y", self._shape, True))
         self._unused_forward = bool(keep)
         return y
 
@@ -138,19 +135,13 @@ class Dropout(RandomLayer):
         ValueError, TypeError
             For a wrong shape, or an array that does not hold real numbers.
         """
-        if not self._unused_forward:
-            self._use_forward()
-        dy = checking.shaped(
-            "Dropout.backward", "dy", dy, self._shape, "as forward's result", self.dtype
-        )
-        self._use_forward()
+        dy = self._incoming(dy, self._shape)
+        self._unused_forward = False
         if not need_dx:
             return None
         if not self._masked:
             return dy
-        if self._input_gradient is None or self._input_gradient.shape != self._shape:
-            self._input_gradient = np.empty(self._shape, self.dtype)
-        return np.multiply(dy, self._mask, out=self._input_gradient)
+        return np.multiply(dy, self._mask, out=self._result("dx", self._shape, True))
 
     def _draw_mask(self):
         """Fill the mask with 0 (probability rate) and 1 / (1 - rate), in place.

@@ -78,7 +78,6 @@ class Embedding(Layer):
         if w_init is not None:
             initialize = initializers.get("Embedding", w_init, "w_init")
         shape = self.num_embeddings, self.dim
-        self._forget()
         super().__init__("Embedding", {"W": shape}, dtype)
         rng = np.random.default_rng(checking.seed("Embedding", seed))
         self.params["W"][...] = initialize(rng, *shape)
@@ -92,7 +91,7 @@ class Embedding(Layer):
 
     def _forget(self):
         super()._forget()
-        self._rows = self._shape = self._output = None
+        self._rows = self._shape = None
         self._written = np.empty(0, np.int64)  # the rows of the last backward, as they came
         self._touched = None  # the same, sorted, once somebody asks
         self._grads_are_known = False  # whether all other rows of the gradient are zero
@@ -137,12 +136,7 @@ class Embedding(Layer):
         if lengths is not None:
             kernels.mark_padding(self._rows, lengths, x.shape[1])
         self._shape = (*x.shape, self.dim)
-        if not training:
-            y = np.empty(self._shape, self.dtype)
-        else:
-            if self._output is None or self._output.shape != self._shape:
-                self._output = np.empty(self._shape, self.dtype)
-            y = self._output
+        y = self._result("y", self._shape, training)
         threads.share(
             kernels.look_up, x.size, WORK * y.size,
             self._rows, self.flat_params, y.reshape(-1), self.dim,
@@ -171,12 +165,8 @@ class Embedding(Layer):
         ValueError, TypeError
             For a wrong shape, or an array that does not hold real numbers.
         """
-        if not self._unused_forward:
-            self._use_forward()
-        dy = checking.shaped(
-            "Embedding.backward", "dy", dy, self._shape, "as forward's result", self.dtype
-        )
-        self._use_forward()
+        dy = self._incoming(dy, self._shape)
+        self._unused_forward = False
         if not self._grads_are_known:
             self.zero_grads()
         self._grads_are_known = False  # should something end the kernel half-way

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from rnnlite import checking
 from rnnlite.memory import aligned_zeros
 
@@ -29,6 +31,7 @@ class Layer:
     _options = ()
 
     def __init__(self, where, shapes, dtype):
+        self._forget()
         self.dtype = checking.float_dtype(where, dtype)
         self._shapes = dict(shapes)  # in the order of their place in memory
         size = sum(math.prod(shape) for shape in self._shapes.values())
@@ -37,7 +40,6 @@ class Layer:
         self.params, self.grads = {}, {}
         self.flat_params = self.flat_grads = None
         self._bind(aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype))
-        self._unused_forward = False
 
     def _bind(self, flat_params, flat_grads):
         """Live in these arrays from now on, with the values there were."""
@@ -129,15 +131,30 @@ class Layer:
     def _forget(self):
         """Drop the memory of the last forward pass and all buffers."""
         self._unused_forward = False
+        self._results = {}  # arrays that forward and backward return while training, by name
 
-    def _use_forward(self):
+    def _result(self, name, shape, reused):
+        """A fresh array, or the layer's own of that name, if the shape is still the same."""
+        if not reused:
+            return np.empty(shape, self.dtype)
+        array = self._results.get(name)
+        if array is None or array.shape != shape:
+            array = self._results[name] = np.empty(shape, self.dtype)
+        return array
+
+    def _incoming(self, dy, shape, meaning="as forward's result"):
+        """``dy`` as backward takes it.  It may be corrected: forward is used up afterwards."""
+        self._need_forward()
+        where = f"{type(self).__name__}.backward"
+        return checking.shaped(where, "dy", dy, shape, meaning, self.dtype)
+
+    def _need_forward(self):
         """Each forward allows one backward: the buffers are overwritten by it."""
         if not self._unused_forward:
             raise RuntimeError(
                 f"{type(self).__name__}.backward: there is no forward pass to go back through; "
                 "call forward first, and backward once after each forward"
             )
-        self._unused_forward = False
 
     def forward(self, x, lengths=None, training=False, keep=True):
         """Compute the output; see the layer's own documentation."""

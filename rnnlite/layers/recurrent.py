@@ -4,6 +4,7 @@ import numpy as np
 
 from rnnlite import cells, checking, initializers
 from rnnlite.engine import Tape, Weights, engine_of
+from rnnlite.layers import states
 from rnnlite.layers.random_layer import RandomLayer
 
 
@@ -82,7 +83,6 @@ class Recurrent(RandomLayer):
             shapes["bh"] = (columns,)
         shapes["Wh"] = (H, columns)
         shapes |= dict.fromkeys(cell.unit_params, (H,))
-        self._forget()
         super().__init__(where, shapes, dtype)
         self.wx_init, self.wh_init = wx_init, wh_init
         self.draw_weights(np.random.default_rng(checking.seed(where, seed)))
@@ -104,11 +104,8 @@ class Recurrent(RandomLayer):
         self.draw_masks_from(int(rng.integers(2**63)))
 
     def __repr__(self):
-        options = "".join(
-            f", {name}={getattr(self, name)}"
-            for name in ("return_sequences", "go_backwards", "recurrent_dropout")
-            if getattr(self, name)
-        )
+        names = ("return_sequences", "go_backwards", "recurrent_dropout")
+        options = "".join(f", {n}={getattr(self, n)}" for n in names if getattr(self, n))
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size}{options})"
 
     def _forget(self):
@@ -116,7 +113,6 @@ class Recurrent(RandomLayer):
         self._tape = None  # buffers of the last forward, reused while the shape stays
         self._step_tape = None
         self._went_back = False
-        self._output = self._input_gradient = None
         self._outputs_are_reused = False
 
     def forward(self, x, initial_state=None, lengths=None, training=False, keep=True):
@@ -164,16 +160,10 @@ class Recurrent(RandomLayer):
         tape = self._tape
         if tape is None or tape.shape != (B, T, I, H) or tape.keep != keep:
             self._tape = Tape(self.cell, B, T, I, H, self.dtype, bool(keep))
-            self._output = self._input_gradient = None
         self._tape.set_lengths(lengths)
         self._tape.set_initial(initial)
         self._tape.drop(self.recurrent_dropout if training else 0.0, self._rng)
-        if not training:
-            y = np.empty(self._output_shape(), self.dtype)
-        else:
-            if self._output is None:
-                self._output = np.empty(self._output_shape(), self.dtype)
-            y = self._output
+        y = self._result("y", self._output_shape(), training)
         self._outputs_are_reused = bool(training)
         engine_of(self.cell).forward(
             self._tape, checking.contiguous(x, self.dtype).reshape(-1),
@@ -209,15 +199,14 @@ class Recurrent(RandomLayer):
             For a wrong shape, or an array that does not hold real numbers.
         """
         where = f"{type(self).__name__}.backward"
-        if not self._unused_forward:
-            self._use_forward()
+        self._need_forward()
         tape = self._tape
         B, T, I, H = tape.shape
         if dy is not None:
             meaning = "(batch, time, hidden)" if self.return_sequences else "(batch, hidden)"
-            dy = checking.shaped(where, "dy", dy, self._output_shape(), meaning, self.dtype)
+            dy = self._incoming(dy, self._output_shape(), meaning)
         dfinal = self._states(where, "dfinal_state", dfinal_state, B)
-        self._use_forward()
+        self._unused_forward = False
         tape.dstate[...] = 0.0
         for s, dstate in enumerate(dfinal):
             if dstate is not None:
@@ -225,15 +214,7 @@ class Recurrent(RandomLayer):
         every_step = self.return_sequences and dy is not None
         if dy is not None and not every_step:
             tape.dstate[0, :, :H] += dy
-
-        dx = None
-        if need_dx:
-            if not self._outputs_are_reused:
-                dx = np.empty((B, T, I), self.dtype)
-            else:
-                if self._input_gradient is None:
-                    self._input_gradient = np.empty((B, T, I), self.dtype)
-                dx = self._input_gradient
+        dx = self._result("dx", (B, T, I), self._outputs_are_reused) if need_dx else None
         engine_of(self.cell).backward(
             tape, tape.room_for_dgates(), dy.reshape(-1) if every_step else tape.zeros, every_step,
             self._weights(self.flat_params), self._weights(self.flat_grads),
@@ -279,8 +260,8 @@ class Recurrent(RandomLayer):
             tape, checking.contiguous(x_t, self.dtype).reshape(-1),
             self._weights(self.flat_params), h.reshape(-1), False,
         )  # fmt: skip
-        others = tuple(tape.final(s).copy() for s in range(1, len(self.cell.states)))
-        return h, ((h, *others) if others else h)
+        others = (tape.final(s).copy() for s in range(1, len(self.cell.states)))
+        return h, states.join([h, *others])
 
     @property
     def final_state(self):
@@ -300,8 +281,7 @@ class Recurrent(RandomLayer):
     def _state_views(self, name, view, needed="forward"):
         if view is None:
             raise RuntimeError(f"{type(self).__name__}.{name}: call {needed} first")
-        states = tuple(view(s).copy() for s in range(len(self.cell.states)))
-        return states if len(states) > 1 else states[0]
+        return states.join([view(s).copy() for s in range(len(self.cell.states))])
 
     def _output_shape(self):
         B, T, _, H = self._tape.shape
@@ -316,20 +296,5 @@ class Recurrent(RandomLayer):
 
     def _states(self, where, name, value, B):
         """A state argument as a list of arrays (B, H) or None."""
-        count, names = len(self.cell.states), self.cell.states
-        if value is None:
-            return [None] * count
-        if count == 1:
-            value = (value,)
-        elif not isinstance(value, (tuple, list)) or len(value) != count:
-            got = f"{len(value)} of them" if isinstance(value, (tuple, list)) else type(value)
-            raise ValueError(f"{where}: {name} must be a tuple ({', '.join(names)}); got {got}")
         shape = (B, self.hidden_size)
-        return [
-            None
-            if state is None
-            else checking.shaped(
-                where, f"{name} ({part})", state, shape, "(batch, hidden)", self.dtype
-            )
-            for part, state in zip(names, value, strict=True)
-        ]
+        return states.checked(where, name, value, self.cell.states, shape, self.dtype)

@@ -71,7 +71,7 @@ class Sequential(Layer):
         self._bind(aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype))
         for layer in self.layers:
             layer._in_a_model = True
-        self._unused_forward = False
+        self._forget()
 
     def __repr__(self):
         return f"Sequential([{', '.join(map(repr, self.layers))}])"
@@ -155,8 +155,7 @@ class Sequential(Layer):
         RuntimeError
             Without a forward before it; each forward allows one backward.
         """
-        if not self._unused_forward:
-            self._use_forward()
+        self._need_forward()
         for position in range(len(self.layers) - 1, -1, -1):
             dy = self.layers[position].backward(dy, need_dx=need_dx or position > 0)
             self._unused_forward = False  # from here on; a dy that does not fit can be corrected

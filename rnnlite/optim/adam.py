@@ -77,16 +77,7 @@ class Adam(Optimizer):
         )  # fmt: skip
         self._weights = _ranges(self._places, without=BIASES)
 
-    def step(self):
-        """Update the parameters by their gradients, once.
-
-        Raises
-        ------
-        ValueError
-            If ``lr`` was set to something that is not a number of at least 0,
-            or the parameters have other names or shapes than at first.
-        """
-        lr, arrays = self._start_step()
+    def _update(self, lr, arrays):
         if self.weight_decay:
             everything = [(k, 0, p.size) for k, ((p, _), _) in enumerate(arrays)]
             for k, start, end in everything if self.decay_bias else self._weights:

@@ -101,13 +101,24 @@ class Optimizer:
         for (_, view, _), array in zip(views, arrays, strict=True):
             view[...] = array.reshape(-1)
 
-    def _start_step(self):
-        """The step size, checked, and the arrays with their moments: (p, g), (m, ...) of each."""
+    def step(self):
+        """Update the parameters by their gradients, once.
+
+        Raises
+        ------
+        ValueError
+            If ``lr`` was set to something that is not a number of at least 0,
+            or the parameters have other names or shapes than at first.
+        """
         where = f"{type(self).__name__}.step"
         lr = checking.real_number(where, "lr", self.lr, *LIMITS["lr"][:2])
         pairs = self._arrays()
         self.t += 1
-        return lr, list(zip(pairs, self._moments_of_array, strict=True))
+        self._update(lr, list(zip(pairs, self._moments_of_array, strict=True)))
+
+    def _update(self, lr, arrays):
+        """Change the parameters; ``arrays`` holds (p, g), (m, ...) of each array of them."""
+        raise NotImplementedError
 
     def _arrays(self):
         """Pairs of flat parameter and gradient arrays: one pair for a model of the library."""

@@ -58,16 +58,7 @@ class SGD(Optimizer):
             model, moments, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
         )
 
-    def step(self):
-        """Update the parameters by their gradients, once.
-
-        Raises
-        ------
-        ValueError
-            If ``lr`` was set to something that is not a number of at least 0,
-            or the parameters have other names or shapes than at first.
-        """
-        lr, arrays = self._start_step()
+    def _update(self, lr, arrays):
         along_m, along_g = (self.momentum, 1.0) if self.nesterov else (1.0, 0.0)
         for (p, g), moments in arrays:
             number = p.dtype.type

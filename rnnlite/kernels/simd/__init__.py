@@ -24,6 +24,7 @@ strides count numbers, not bytes.
 """
 
 from rnnlite.kernels.jit import JIT_DISABLED
+from rnnlite.kernels.simd.memory import element_pointer
 from rnnlite.kernels.simd.vector import Vector
 
 if JIT_DISABLED:
@@ -58,6 +59,7 @@ else:
 __all__ = [
     "Vector",
     "clip",
+    "element_pointer",
     "groups",
     "is_double",
     "lanes",
