@@ -86,6 +86,16 @@ def test_the_gradient_that_overflows_is_named():
         fit(model, x, y, loss=steep)
 
 
+def test_a_gradient_whose_square_overflows_is_named():
+    x, y = data()
+
+    def steep(output, y):
+        return 1.0, np.full_like(output, 1e200)
+
+    with pytest.raises(rnnlite.TrainingDiverged, match=r"grads\['1.b'\] is so large that its squ"):
+        fit(network().copy("float64"), x.astype(np.float64), y, loss=steep)
+
+
 def test_a_loss_function_that_returns_nan_is_named():
     x, y = data()
     with pytest.raises(rnnlite.TrainingDiverged, match="it comes from the loss function"):

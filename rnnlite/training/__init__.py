@@ -2,6 +2,7 @@
 
 fit.py          the arguments of fit, checked
 run.py          the loop: steps, records, the end
+position.py     where it is, as numbers
 batches.py      where batches come from
 objective.py    the loss, and what a right answer is
 history.py      the figures of a run, as plain lists

@@ -16,7 +16,14 @@ from rnnlite.layers import Embedding, Sequential
 
 
 class DataWarning(UserWarning):
-    """Data that can be used and are probably not what was meant."""
+    """Data that can be used and are probably not what was meant.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", DataWarning)     # or "ignore"
+    """
 
 
 class Batch(NamedTuple):
@@ -102,7 +109,19 @@ class Arrays:
             )
 
     def epoch(self, number, first=0):
-        """The batches of an epoch, from batch ``first`` on."""
+        """The batches of an epoch, from batch ``first`` on.
+
+        Parameters
+        ----------
+        number : int
+            Of the epoch, from 0.
+        first : int
+            Batches to leave out at the beginning.
+
+        Yields
+        ------
+        Batch
+        """
         order = None
         if self.shuffle:
             order = np.random.default_rng((self.seed, number)).permutation(self.rows)
@@ -152,7 +171,19 @@ class Stream:
         self.can_start_anew = callable(source) or iter(source) is not source
 
     def epoch(self, number, first=0):
-        """The batches of an epoch, from batch ``first`` on; those before are passed over."""
+        """The batches of an epoch, from batch ``first`` on; those before are passed over.
+
+        Parameters
+        ----------
+        number : int
+            Of the epoch, from 0; handed to the source if that is a function.
+        first : int
+            Batches to pass over: they are made, and not looked at.
+
+        Yields
+        ------
+        Batch
+        """
         made = self._source(number) if callable(self._source) else self._source
         if not hasattr(made, "__iter__"):
             raise TypeError(f"{self._where}: x({number}) returned {made!r}; wanted batches (x, y)")
@@ -178,7 +209,23 @@ class Stream:
 
 
 def source_of(where, model, x, y, lengths, batch_size, **order):
-    """``Arrays`` if there is a y, else a ``Stream``."""
+    """``Arrays`` if there is a y, else a ``Stream``.
+
+    Parameters
+    ----------
+    where : str
+        Function that a message names.
+    model : Layer
+    x, y : array_like (n, ...); or a source of batches, and None
+    lengths : array_like of int (n,), optional
+    batch_size : int
+    **order
+        ``shuffle``, ``seed`` and ``augment``, as for ``Arrays``.
+
+    Returns
+    -------
+    Arrays or Stream
+    """
     if y is not None:
         return Arrays(where, model, x, y, lengths, batch_size, **order)
     if lengths is not None:

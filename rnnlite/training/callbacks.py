@@ -19,16 +19,36 @@ class Callback:
     """
 
     def begin(self, run):
-        """Before the first step."""
+        """Before the first step.
+
+        Parameters
+        ----------
+        run : Run
+        """
 
     def step(self, run):
-        """After each step."""
+        """After each step.
+
+        Parameters
+        ----------
+        run : Run
+        """
 
     def record(self, run):
-        """After each record of the history; ``run.history.last()`` is it."""
+        """After each record of the history; ``run.history.last()`` is it.
+
+        Parameters
+        ----------
+        run : Run
+        """
 
     def end(self, run):
-        """After the last step, also if training is interrupted."""
+        """After the last step, also if training is interrupted.
+
+        Parameters
+        ----------
+        run : Run
+        """
 
     def state_dict(self):
         """What to keep in a checkpoint, as JSON can hold it.
@@ -49,13 +69,24 @@ class Callback:
 
 
 class Call(Callback):
-    """A plain function as a callback: called after each record."""
+    """A plain function as a callback: called after each record.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the Run.
+    """
 
     def __init__(self, function):
         self._function = function
 
     def record(self, run):
-        """Call the function."""
+        """Call the function.
+
+        Parameters
+        ----------
+        run : Run
+        """
         self._function(run)
 
 

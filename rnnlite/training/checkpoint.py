@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnlite.saving import CorruptFile, architecture, container, models, previous_path
 from rnnlite.training.history import History
-from rnnlite.training.run import Position, Sums
+from rnnlite.training.position import Position, Sums
 
 SECONDS_BETWEEN = 30.0
 
@@ -35,7 +35,22 @@ class Checkpoint:
         self._saved_at = time.monotonic()
 
     def start(self, run):
-        """Load the run if it is to be resumed; never let a new one write over an old one."""
+        """Load the run if it is to be resumed; never let a new one write over an old one.
+
+        Parameters
+        ----------
+        run : Run
+
+        Returns
+        -------
+        bool
+            Whether the run goes on from the file.
+
+        Raises
+        ------
+        FileExistsError
+            If there is a file, and the run is not to be resumed.
+        """
         found = next((p for p in (self.path, previous_path(self.path)) if p.exists()), None)
         if found is None:
             return False
@@ -48,13 +63,27 @@ class Checkpoint:
         return True
 
     def is_due(self, run):
-        """Whether to save in the middle of an epoch."""
+        """Whether to save in the middle of an epoch.
+
+        Parameters
+        ----------
+        run : Run
+
+        Returns
+        -------
+        bool
+        """
         if self.every is not None:
             return run.step % self.every == 0
         return time.monotonic() - self._saved_at > SECONDS_BETWEEN
 
     def save(self, run):
-        """Write the file, whole or not at all; the one before it stays beside it."""
+        """Write the file, whole or not at all; the one before it stays beside it.
+
+        Parameters
+        ----------
+        run : Run
+        """
         header, arrays = _state(run)
         container.write(self.path, "checkpoint", header, arrays, keep_previous=True)
         self._saved_at = time.monotonic()

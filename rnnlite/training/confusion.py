@@ -16,6 +16,14 @@ class ConfusionMatrix(NamedTuple):
         ``counts[t, p]`` rows of class t were taken for class p.
     names : tuple of str
         Of the classes.
+
+    Examples
+    --------
+    >>> matrix = confusion_matrix([0, 0, 0, 1], [0, 0, 1, 1])
+    >>> matrix.accuracy
+    0.75
+    >>> matrix.precision
+    array([1. , 0.5])
     """
 
     counts: np.ndarray

@@ -20,6 +20,13 @@ class Metrics(NamedTuple):
         Mean over all rows, or over all steps that are not padding.
     accuracy : float or None
         Share of right answers; None where there is no right or wrong.
+
+    Examples
+    --------
+    >>> metrics = Metrics(loss=0.25, accuracy=0.9)
+    >>> loss, accuracy = metrics
+    >>> accuracy
+    0.9
     """
 
     loss: float
@@ -69,7 +76,20 @@ def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
 
 
 def evaluate_source(where, model, source, loss):
-    """``evaluate`` once the batches are at hand."""
+    """``evaluate`` once the batches are at hand.
+
+    Parameters
+    ----------
+    where : str
+        Function that a message names.
+    model : Layer
+    source : Arrays or Stream
+    loss : str, callable or None
+
+    Returns
+    -------
+    Metrics
+    """
     objective = None
     total = right = counted = 0.0
     for batch in source.epoch(0):
@@ -238,7 +258,14 @@ def accuracy_interval(accuracy, n, z=1.96):
 
 
 def check_model(where, model):
-    """Whether it is a layer of this library."""
+    """Refuse what is not a layer of this library.
+
+    Parameters
+    ----------
+    where : str
+        Function that a message names.
+    model : object
+    """
     if not isinstance(model, Layer):
         raise TypeError(
             f"{where}: model is a {type(model).__name__}; wanted a layer, or a Sequential of them"

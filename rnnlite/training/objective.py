@@ -56,7 +56,20 @@ class Objective:
         return float(loss), gradient
 
     def count(self, output, y, lengths=None):
-        """Right answers, and answers that count: rows, or steps that are not padding."""
+        """Right answers, and answers that count: rows, or steps that are not padding.
+
+        Parameters
+        ----------
+        output : numpy.ndarray (B, C) or (B, T, C)
+        y : array_like (B, ...)
+        lengths : array_like of int (B,), optional
+
+        Returns
+        -------
+        right : float
+            0 for a loss that knows no right answer.
+        counted : int
+        """
         answers = output.shape[:2] if output.ndim == 3 else output.shape[:1]
         counts = None
         if lengths is not None and output.ndim == 3:
@@ -110,7 +123,17 @@ def objective_for(where, loss, output_shape, y):
 
 
 def check_labels(where, objective, y, output_shape):
-    """All class labels, before the first step: a bad one in the last batch is found now."""
+    """All class labels, before the first step: a bad one in the last batch is found now.
+
+    Parameters
+    ----------
+    where : str
+        Function that a message names.
+    objective : Objective
+    y : numpy.ndarray (n, ...)
+    output_shape : tuple of int
+        Of what the model computes for these rows.
+    """
     classes = output_shape[-1]
     if objective.in_classes and y.dtype.kind in "iu" and y.ndim < len(output_shape):
         low, high = int(y.min()), int(y.max())
@@ -122,7 +145,17 @@ def check_labels(where, objective, y, output_shape):
 
 
 def name_of(thing):
-    """A name that is the same in every process, for messages and for comparing two runs."""
+    """A name that is the same in every process, for messages and for comparing two runs.
+
+    Parameters
+    ----------
+    thing : object
+        Often a function.
+
+    Returns
+    -------
+    str
+    """
     if isinstance(thing, str):
         return thing
     if isinstance(thing, functools.partial):

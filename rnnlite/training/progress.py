@@ -37,7 +37,17 @@ class Progress:
             )  # fmt: skip
 
     def step(self, sequences, epoch, loss, accuracy):
-        """After a training step: what it saw, and means since the last record."""
+        """After a training step: what it saw, and means since the last record.
+
+        Parameters
+        ----------
+        sequences : int
+            In this step.
+        epoch : int
+            From 1.
+        loss : float
+        accuracy : float or None
+        """
         if self._bar is None:
             return
         now = time.monotonic()
@@ -51,7 +61,13 @@ class Progress:
         self._bar.update(sequences)
 
     def record(self, record):
-        """After a record of the history: a line that stays."""
+        """After a record of the history: a line that stays.
+
+        Parameters
+        ----------
+        record : dict
+            A value for each column.
+        """
         if not self.on:
             return
         shown = {k: v for k, v in record.items() if k not in ("epoch", "step", "seconds")}
@@ -62,7 +78,12 @@ class Progress:
         )
 
     def say(self, text):
-        """A message that a person should see even without a bar."""
+        """A message that a person should see even without a bar.
+
+        Parameters
+        ----------
+        text : str
+        """
         self._print(text)
 
     def close(self):

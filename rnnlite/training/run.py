@@ -7,58 +7,38 @@ the sums since the last record.  ``checkpoint.py`` keeps exactly these.
 
 import math
 import time
-from dataclasses import dataclass
 
 from rnnlite.clipping import clip_gradients, gradient_norm
 from rnnlite.training.history import History
 from rnnlite.training.interrupt import waiting_for_ctrl_c
 from rnnlite.training.objective import check_labels, name_of
+from rnnlite.training.position import Position, Sums
 from rnnlite.training.progress import Progress
 from rnnlite.training.trouble import TrainingDiverged, explain
-
-
-@dataclass
-class Position:
-    """Where a run is.
-
-    Attributes
-    ----------
-    epoch, batch : int
-        Of the next batch: epochs finished, and batches trained on in this one.
-    step, sequences : int
-        Steps taken and sequences seen in all.
-    seconds : float
-        Spent in training until the last time it was looked at.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    sequences: int = 0
-    seconds: float = 0.0
-
-
-@dataclass
-class Sums:
-    """Sums over the steps since the last record."""
-
-    steps: int = 0
-    loss: float = 0.0
-    right: float = 0.0
-    counted: float = 0.0
-    norm: float = 0.0
 
 
 class Run:
     """One training run; what callbacks are given.
 
-    Attributes
+    Parameters
     ----------
     model : Layer
     optimizer : Optimizer
-    history : History
-    epoch, step : int
-        Epochs finished, and steps taken.
+    source : Arrays or Stream
+    objective : Objective or None
+        None: ``choose_objective(output_shape, y)`` finds one in the first step.
+    choose_objective : callable
+    loss_name : str
+        By which two runs are compared.
+    epochs, steps, schedule, clip_norm, average, early_stopping, callbacks, record_every
+        As for ``fit``, checked.
+    validate : callable or None
+        From the loss function to Metrics.
+
+    Attributes
+    ----------
+    model, optimizer, history, epoch, step
+        History so far, epochs finished, steps taken.
     loss : float
         Of the last step.
     """

@@ -14,6 +14,17 @@ class TrainingDiverged(FloatingPointError):
         What was recorded until then.
     step : int
         The step that was not taken, counted from 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rnnlite import SGD, Dense, fit
+    >>> x, model = np.full((8, 1), 9.0, "float32"), Dense(1, 1, seed=0)
+    >>> try:
+    ...     history = fit(model, x, x + 1, optimizer=SGD(model, lr=1.0), epochs=99)
+    ... except TrainingDiverged as error:
+    ...     len(error.history["loss"]) == error.step - 1 > 2
+    True
     """
 
     history = None
@@ -51,7 +62,7 @@ def explain(model, batch, step, epoch, loss, lr):
     if params:
         cause = f"params[{params[0]!r}] was not finite even before this step"
     elif np.isfinite(loss):
-        cause = f"{_first_bad_gradient(model)}: the gradient exploded on its way back through time"
+        cause = f"{_first_bad_gradient(model)}: the gradient exploded on its way back"
     else:
         cause = _first_bad_layer(model, batch)
     return TrainingDiverged(f"{at}: {what}; {cause}; {advice}")
@@ -90,6 +101,9 @@ def _place(batch, value, position):
 def _first_bad_gradient(model):
     """The layer nearest to the loss with a gradient that is not finite."""
     bad = [name for name, g in model.grads.items() if not np.isfinite(g).all()]
+    if not bad:
+        name = max(model.grads, key=lambda name: np.abs(model.grads[name]).max(initial=0.0))
+        return f"grads[{name!r}] is so large that its square is not"
     if not isinstance(model, Sequential):
         return f"grads[{bad[-1]!r}] of {model!r} is the first"
     position = max(int(name.split(".")[0]) for name in bad)

@@ -1,0 +1,35 @@
+"""Position and Sums: where a run is, and what it has seen since the last record."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Position:
+    """Where a run is.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        Of the next batch: epochs finished, and batches trained on in this one.
+    step, sequences : int
+        Steps taken and sequences seen in all.
+    seconds : float
+        Spent in training until the last time it was looked at.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    sequences: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Sums:
+    """Sums over the steps since the last record."""
+
+    steps: int = 0
+    loss: float = 0.0
+    right: float = 0.0
+    counted: float = 0.0
+    norm: float = 0.0
