@@ -11,6 +11,7 @@ those on all 10,000: one image of 128 is 0.8 %.
 """
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import rnnlite
-from rnnlite import datasets
+from rnnlite import datasets, schedules
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,20 @@ RECIPES = {
         rnnlite.RNN, 150, 150, {"epochs": 100}, "0.9809", on_all,
     ),
     "rnn-20": Recipe(
-        "tanh RNN 150, our recipe, 20 epochs, 10,000 test images",
-        rnnlite.RNN, 150, 150, {"epochs": 20}, "(ours) 0.988", on_all, {"ours": True},
+        "tanh RNN 150, our recipe, batch 64, all 60,000 images, 20 epochs, 10,000 test images",
+        rnnlite.RNN, 150, 64, {"epochs": 20}, "(aim) 0.988", on_all, {"ours": True},
     ),
 }  # fmt: skip
+
+
+def our_recipe(steps):
+    """Options of fit that made the most of 20 epochs on the validation images."""
+    return {
+        "augment": functools.partial(datasets.random_affine, shift=1.5, rotate=8, scale=0.08),
+        "schedule": schedules.one_cycle(1e-3, steps=steps),
+        "clip_norm": 1.0,
+        "average": 0.999,
+    }
 
 
 def shortened(length):
@@ -116,6 +127,11 @@ def train(recipe, data, seed, length):
         ]
     )
     source = {"x": x, "y": y, "batch_size": recipe.batch}
+    if options.pop("ours", False):
+        # Chosen on validation images; what is known then is used to train on all of them.
+        x, y = (np.concatenate(parts) for parts in zip(data.train, data.validation, strict=True))
+        source |= {"x": x, "y": y}
+        options |= our_recipe(length["epochs"] * -(-len(x) // recipe.batch))
     if "buffer" in options:
         source = {"x": through_a_buffer(x, y, options.pop("buffer"), recipe.batch)}
     began = time.perf_counter()

@@ -19,7 +19,7 @@ import numpy as np
 import rnnlite
 from rnnlite import datasets
 
-ROWS = COLUMNS = 28
+COLUMNS = 28
 CLASSES = 10
 # Steps, and the pixels by which training images are moved at random.  100,000
 # images of MNIST need no tricks; 4,000 are learnt by heart unless they move.
@@ -128,14 +128,6 @@ def batches(count, batch_size, rng):
         order = order[batch_size:]
 
 
-def shifted(images, most, rng):
-    """Each image moved by up to ``most`` pixels in both directions, at random."""
-    padded = np.pad(images, ((0, 0), (most, most), (most, most)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (ROWS, COLUMNS), axis=(1, 2))
-    down, right = rng.integers(0, 2 * most + 1, (2, len(images)))
-    return windows[np.arange(len(images)), down, right]
-
-
 def accuracy(model, images, labels, at_once=500):
     """Share of the images whose highest score is the right digit."""
     right = 0
@@ -210,7 +202,7 @@ def main():
     ):
         x, y = images[chosen], labels[chosen]
         if shift:
-            x = shifted(x, shift, rng)
+            x = datasets.random_affine(x, rng, shift=shift)
         logits = model.forward(x, training=True)
         loss, dlogits = rnnlite.softmax_cross_entropy(logits, y)
         model.backward(dlogits, need_dx=False)  # nobody needs the gradient of the pixels

@@ -23,7 +23,7 @@ from rnnlite import datasets, schedules
 
 HIDDEN, BATCH = 128, 128
 HIGHEST_LR = 8e-3
-CHANGES = {"shift": 2.0, "rotate": 10.0, "scale": 0.1}
+CHANGES = {"shift": 2.0, "rotate": 12.0, "scale": 0.12, "shear": 0.1}
 
 
 def options():
