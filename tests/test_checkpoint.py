@@ -208,6 +208,16 @@ def test_an_old_checkpoint_is_never_written_over(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_run_that_failed_at_its_first_step_can_be_started_again(tmp_path):
+    x, y = data()
+    bad = x.copy()
+    bad[:] = np.nan
+    for _ in range(2):
+        with pytest.raises(ValueError, match="x holds nan"):
+            fit(network(), bad, y, checkpoint=tmp_path / "run.npz")
+    fit(network(), x, y, checkpoint=tmp_path / "run.npz")
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -54,13 +54,14 @@ class Checkpoint:
         found = next((p for p in (self.path, previous_path(self.path)) if p.exists()), None)
         if found is None:
             return False
-        if not self.resume:
+        if not self.resume and _has_steps(found):
             raise FileExistsError(
                 f"{self.where}: checkpoint {found} exists and would be lost; give resume=True to "
                 "go on from it, or another path"
             )
-        load(run, found, self.where)
-        return True
+        if self.resume:
+            load(run, found, self.where)
+        return self.resume
 
     def is_due(self, run):
         """Whether to save in the middle of an epoch.
@@ -171,6 +172,12 @@ def load(run, path, where):
         run.early_stopping.best_params = extra["best"]
     for callback, state in zip(run.callbacks, states, strict=True):
         callback.load_state_dict(state)
+
+
+def _has_steps(path):
+    """Whether there is something to lose: a run that failed at its first step left nothing."""
+    _, header, _ = container.read(path, ("checkpoint",))
+    return header["position"]["step"] > 0
 
 
 def _check_same_run(where, path, header, run):
