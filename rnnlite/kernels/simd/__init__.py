@@ -24,7 +24,6 @@ strides count numbers, not bytes.
 """
 
 from rnnlite.kernels.jit import JIT_DISABLED
-from rnnlite.kernels.simd.memory import element_pointer
 from rnnlite.kernels.simd.vector import Vector
 
 if JIT_DISABLED:
@@ -59,7 +58,6 @@ else:
 __all__ = [
     "Vector",
     "clip",
-    "element_pointer",
     "groups",
     "is_double",
     "lanes",
