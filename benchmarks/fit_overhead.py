@@ -42,8 +42,8 @@ def written_out(x, y, steps):
 def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=7)
     args = parser.parse_args()
     x, y = rnnlite.datasets.mnist().train
     seconds = {written_out: [], by_fit: []}
