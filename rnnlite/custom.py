@@ -146,7 +146,7 @@ def custom_cell(
 
 
 def _names(where, argument, value):
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
+    if not isinstance(value, (list, tuple, dict)):
         raise TypeError(f"{where}: {argument} is {value!r}; wanted a sequence of names")
     value = tuple(value)
     if not all(isinstance(name, str) and name for name in value):

@@ -36,7 +36,8 @@ FOUND = {
         ValueError, "RNN.forward: lengths is not an array",
         lambda: network().forward(data()[0], lengths=RAGGED)),
     "ragged indices": (
-        ValueError, "Embedding.forward: x is not an array", lambda: Embedding(3, 2).forward(RAGGED)),
+        ValueError, "Embedding.forward: x is not an array",
+        lambda: Embedding(3, 2).forward(RAGGED)),
     "a ragged mask": (
         ValueError, "mean_squared_error: mask is not an array",
         lambda: rnnlite.mean_squared_error([[1.0]], [[1.0]], mask=RAGGED)),
@@ -60,9 +61,11 @@ FOUND = {
         TypeError, "confusion_matrix: names is 5",
         lambda: rnnlite.confusion_matrix([0], [0], names=5)),
     "a loss that returns no pair": (
-        TypeError, "fit: loss returned None", lambda: fit(network(), *data(), loss=lambda o, y: None)),
+        TypeError, "fit: loss returned None",
+        lambda: fit(network(), *data(), loss=lambda o, y: None)),
     "a loss that is no number": (
-        TypeError, "fit: the loss is 'a'", lambda: fit(network(), *data(), loss=lambda o, y: ("a", o))),
+        TypeError, "fit: the loss is 'a'",
+        lambda: fit(network(), *data(), loss=lambda o, y: ("a", o))),
     "augment that loses rows": (
         ValueError, "fit: augment returned shape (1, 4, 3)",
         lambda: fit(network(), *data(), augment=lambda x, rng: x[:1])),
