@@ -1,23 +1,27 @@
 """Checks of what people hand in: every error names the argument, what came and what was wanted."""
 
+import functools
 import operator
 
 import numpy as np
+
+# Numbers that no memory holds: NumPy's errors from here on are of many kinds.
+LARGEST = 2**39
 
 
 def float_dtype(where, dtype):
     """float32 or float64 as a numpy.dtype."""
     try:
         result = None if dtype is None else np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # NumPy reads texts as lists of fields
         result = None
     if result not in (np.float32, np.float64):
         raise ValueError(f"{where}: dtype is {dtype!r}; it can be 'float32' or 'float64'")
     return result
 
 
-def whole_number(where, name, value, least=1):
-    """``value`` as an int of at least ``least``."""
+def whole_number(where, name, value, least=1, most=2**63 - 1):
+    """``value`` as an int of at least ``least``; None as ``most``: no limit."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -26,12 +30,21 @@ def whole_number(where, name, value, least=1):
         raise TypeError(f"{where}: {name} is {value!r}; it must be a whole number")
     if number < least:
         raise ValueError(f"{where}: {name} is {number}; it must be at least {least}")
+    if most is not None and number > most:
+        raise ValueError(f"{where}: {name} is above {most:,}; it can be that at most")
     return number
 
 
 def seed(where, value):
     """``value`` as a seed: a whole number, or None for a different one each time."""
-    return None if value is None else whole_number(where, "seed", value, 0)
+    return None if value is None else whole_number(where, "seed", value, 0, most=None)
+
+
+def generator(where, value):
+    """``value``, if it is a ``numpy.random.Generator``."""
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(f"{where}: rng is {value!r}; wanted numpy.random.default_rng(seed)")
+    return value
 
 
 def real_number(where, name, value, low, high, *, low_included=True, high_included=True):
@@ -40,13 +53,24 @@ def real_number(where, name, value, low, high, *, low_included=True, high_includ
         value, (int, float, np.integer, np.floating)
     ):
         raise TypeError(f"{where}: {name} is {value!r}; it must be a number")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond all floats
+        number = np.inf if value > 0 else -np.inf
     above = number >= low if low_included else number > low
     below = number <= high if high_included else number < high
     if not (above and below and np.isfinite(number)):
         interval = f"{'[' if low_included else '('}{low}, {high}{']' if high_included else ')'}"
         raise ValueError(f"{where}: {name} is {value!r}; it must lie in {interval}")
     return number
+
+
+def as_float(where, name, value):
+    """``value``, any number there is, as a float."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{where}: {name} is {value!r}; it must be a number") from None
 
 
 def true_or_false(where, name, value):
@@ -64,12 +88,17 @@ def one_of(where, name, value, allowed):
     return value
 
 
-def real_array(where, name, value):
-    """``value`` as an array of real numbers, of any shape."""
+def any_array(where, name, value):
+    """``value`` as an array."""
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except ValueError as error:  # rows of different lengths, which NumPy calls inhomogeneous
         raise ValueError(f"{where}: {name} is not an array: {error}") from None
+
+
+def real_array(where, name, value):
+    """``value`` as an array of real numbers, of any shape."""
+    array = any_array(where, name, value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{where}: {name} holds {array.dtype}; it must hold real numbers")
     return array
@@ -121,7 +150,7 @@ def row_lengths(where, lengths, B, T):
     """``lengths`` as int64 (B,), each in 1..T; None stays None."""
     if lengths is None:
         return None
-    array = np.asarray(lengths)
+    array = any_array(where, "lengths", lengths)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{where}: lengths holds {array.dtype}; it must hold whole numbers")
     if array.shape != (B,):
@@ -132,3 +161,22 @@ def row_lengths(where, lengths, B, T):
             "the number of time steps"
         )
     return array.astype(np.int64)
+
+
+def initializer(function):
+    """``function(rng, rows, columns, ...)``, with its arguments checked first."""
+    where = function.__name__
+
+    @functools.wraps(function)
+    def checked(rng, rows, columns, *others, **options):
+        rows, columns = whole_number(where, "rows", rows), whole_number(where, "columns", columns)
+        number_of_numbers(where, rows * columns)
+        return function(generator(where, rng), rows, columns, *others, **options)
+
+    return checked
+
+
+def number_of_numbers(where, count):
+    """Refuse sizes that no memory holds."""
+    if count > LARGEST:
+        raise ValueError(f"{where}: these sizes make {count:,} numbers; wanted {LARGEST:,} at most")

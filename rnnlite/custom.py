@@ -116,7 +116,11 @@ def custom_cell(
     )
     if states[0] != "h":
         raise ValueError(f"{where}: states is {states}; the first must be 'h', the output")
+    if not isinstance(unit_params, (dict, type(None))):
+        raise TypeError(f"{where}: unit_params is {unit_params!r}; wanted a dict of names, numbers")
     unit_params = dict(unit_params or {})
+    if unit_params:
+        _names(where, "unit_params", unit_params)
     values = tuple(
         checking.real_number(where, f"unit_params[{key!r}]", value, -1e30, 1e30)
         for key, value in unit_params.items()
@@ -142,19 +146,25 @@ def custom_cell(
 
 
 def _names(where, argument, value):
-    if isinstance(value, str) or not all(isinstance(name, str) and name for name in value):
+    if not isinstance(value, (list, tuple, dict)):
         raise TypeError(f"{where}: {argument} is {value!r}; wanted a sequence of names")
-    names = tuple(value)
-    if not names or len(set(names)) != len(names):
-        raise ValueError(f"{where}: {argument} is {names}; wanted at least one name, none twice")
-    return names
+    value = tuple(value)
+    if not all(isinstance(name, str) and name for name in value):
+        raise TypeError(f"{where}: {argument} is {value!r}; wanted a sequence of names")
+    if not value or len(set(value)) != len(value):
+        raise ValueError(f"{where}: {argument} is {value}; wanted at least one name, none twice")
+    return value
 
 
 def _blocks(where, blocks, gates, has_reset):
     if blocks is None:
         blocks = [(gate, gate) for gate in gates]
+    if not isinstance(blocks, (list, tuple)):
+        raise TypeError(f"{where}: blocks is {blocks!r}; wanted a sequence of (x_gate, h_gate)")
     found = []
     for block in blocks:
+        if not isinstance(block, (list, tuple)) or len(block) < 2:
+            raise TypeError(f"{where}: blocks has {block!r}; wanted (x_gate, h_gate)")
         x_gate, h_gate, *rest = block
         if rest not in ([], ["reset"]) or (rest and not has_reset):
             raise ValueError(f"{where}: blocks has {block!r}; a third part is 'reset', with reset=")

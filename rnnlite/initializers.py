@@ -12,6 +12,7 @@ import numpy as np
 from rnnlite import checking
 
 
+@checking.initializer
 def glorot_uniform(rng, rows, columns):
     """Uniform in +-sqrt(6 / (rows + columns)) (Glorot & Bengio 2010, equation 16).
 
@@ -36,6 +37,7 @@ def glorot_uniform(rng, rows, columns):
     return rng.uniform(-limit, limit, (rows, columns))
 
 
+@checking.initializer
 def glorot_normal(rng, rows, columns):
     """Normal with variance 2 / (rows + columns) (Glorot & Bengio 2010, equation 12).
 
@@ -50,6 +52,7 @@ def glorot_normal(rng, rows, columns):
     return rng.normal(0.0, np.sqrt(2.0 / (rows + columns)), (rows, columns))
 
 
+@checking.initializer
 def he_uniform(rng, rows, columns):
     """Uniform in +-sqrt(6 / rows), of the variance of ``he_normal``: for relu.
 
@@ -65,6 +68,7 @@ def he_uniform(rng, rows, columns):
     return rng.uniform(-limit, limit, (rows, columns))
 
 
+@checking.initializer
 def he_normal(rng, rows, columns):
     """Normal with variance 2 / rows (He et al. 2015, equation 10): for relu.
 
@@ -79,6 +83,7 @@ def he_normal(rng, rows, columns):
     return rng.normal(0.0, np.sqrt(2.0 / rows), (rows, columns))
 
 
+@checking.initializer
 def orthogonal(rng, rows, columns):
     """Random matrix with orthonormal rows, or columns if there are fewer (Saxe et al. 2014).
 
@@ -97,6 +102,7 @@ def orthogonal(rng, rows, columns):
     return q if rows >= columns else q.T
 
 
+@checking.initializer
 def identity(rng, rows, columns, hidden=None):
     """The identity matrix, once for each gate: a state that stays (Le, Jaitly & Hinton 2015).
 
@@ -124,13 +130,14 @@ def identity(rng, rows, columns, hidden=None):
     array([[1., 0., 1., 0.],
            [0., 1., 0., 1.]])
     """
-    block = columns if hidden is None else hidden
+    block = checking.whole_number("identity", "hidden", columns if hidden is None else hidden)
     if rows != block or columns % block:
         wanted = "a square" if hidden is None else f"square blocks of {hidden} rows and columns"
         raise ValueError(f"identity: the weight is ({rows}, {columns}); wanted {wanted}")
     return np.tile(np.eye(rows), (1, columns // rows))
 
 
+@checking.initializer
 def normal(rng, rows, columns, std=0.01):
     """Normal with mean 0 and standard deviation ``std``.
 
@@ -151,9 +158,11 @@ def normal(rng, rows, columns, std=0.01):
     >>> bool(abs(w.std() - 0.01) < 0.001)
     True
     """
+    std = checking.real_number("normal", "std", std, 0.0, 1e30)
     return rng.normal(0.0, std, (rows, columns))
 
 
+@checking.initializer
 def uniform_pytorch(rng, rows, columns, hidden=None):
     """Uniform in +-1/sqrt(hidden), as PyTorch fills every weight of a recurrent layer.
 
@@ -185,6 +194,7 @@ def uniform_pytorch(rng, rows, columns, hidden=None):
     return rng.uniform(-limit, limit, (rows, columns))
 
 
+@checking.initializer
 def zeros(rng, rows, columns):
     """All zero.
 
@@ -198,21 +208,11 @@ def zeros(rng, rows, columns):
     return np.zeros((rows, columns))
 
 
-BY_NAME = {
-    function.__name__: function
-    for function in (
-        glorot_uniform,
-        glorot_normal,
-        he_uniform,
-        he_normal,
-        orthogonal,
-        identity,
-        normal,
-        uniform_pytorch,
-        zeros,
-    )
-}
-
+ALL = (
+    glorot_uniform, glorot_normal, he_uniform, he_normal, orthogonal, identity, normal,
+    uniform_pytorch, zeros,
+)  # fmt: skip
+BY_NAME = {function.__name__: function for function in ALL}
 KNOW_GATES = (identity, uniform_pytorch)  # these look at ``hidden``
 
 

@@ -50,6 +50,7 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0):
     """
     where = "random_affine"
     images = checking.dimensions(where, "images", images, 3, "(images, rows, columns)")
+    checking.generator(where, rng)
     limits = {"shift": 1e3, "rotate": 180.0, "scale": 0.99, "shear": 10.0}
     largest = {"shift": shift, "rotate": rotate, "scale": scale, "shear": shear}
     for name, value in largest.items():

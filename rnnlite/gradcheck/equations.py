@@ -4,6 +4,8 @@ import functools
 
 import numpy as np
 
+from rnnlite import checking
+from rnnlite.cells.cell import Cell
 from rnnlite.gradcheck.differences import TOLERANCE, check_array
 
 
@@ -24,6 +26,11 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
         A sentence for every result of ``step_backward`` (and ``reset_backward``)
         that is wrong; empty if the equations are right.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For something else than a cell, or a number outside its range.
+
     Examples
     --------
     >>> from rnnlite import cells
@@ -35,7 +42,11 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
     >>> print(*check_equations(cells.LSTM._replace(step_backward=wrong)))
     step_backward: dbefore[1] (dc) is wrong: unit 1 has -5.6440e-01, the estimate is -5.5881e-01
     """
-    rng = np.random.default_rng(seed)
+    where = "check_equations"
+    if not isinstance(cell, Cell):
+        raise TypeError(f"{where}: cell is {cell!r}; wanted a Cell, as custom_cell makes them")
+    tolerance = checking.real_number(where, "tolerance", tolerance, 0.0, 1.0, low_included=False)
+    rng = np.random.default_rng(checking.seed(where, seed))
     draw = functools.partial(_random_values, rng)
     z, state, p = draw(cell.blocks), draw(cell.states), draw(cell.unit_params)
     extra = (p,) if cell.unit_params else ()

@@ -70,6 +70,7 @@ def check(
     tolerance = checking.real_number("check", "tolerance", tolerance, 0.0, 1.0, low_included=False)
     if samples is not None:
         samples = checking.whole_number("check", "samples", samples)
+    seed = checking.seed("check", seed)
     subject = Subject(layer, x, labels, loss, initial_state, lengths, seed)
     rng = np.random.default_rng(seed)
     analytic = subject.gradients()

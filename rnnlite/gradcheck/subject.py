@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 
+from rnnlite import checking
 from rnnlite.layers import Embedding, Layer, Recurrent, Sequential, states
 from rnnlite.losses import softmax_cross_entropy
 
@@ -26,7 +27,7 @@ class Subject:
                     f"check: params[{name!r}] is {getattr(array, 'dtype', type(array).__name__)}; "
                     "central differences need float64 arrays"
                 )
-        x = np.asarray(x)
+        x = checking.real_array("check", "x", x)
         whole_numbers = x.dtype.kind in "iub" and (not own or _takes_indices(layer))
         self.x = x if whole_numbers else np.array(x, np.float64)
         if labels is not None and loss is None:

@@ -201,7 +201,7 @@ class Embedding(Layer):
 
     def _indices(self, where, x):
         """``x`` as an array of valid indices with one axis or two."""
-        x = np.asarray(x)
+        x = checking.any_array(where, "x", x)
         if x.dtype.kind not in "iu":
             raise TypeError(
                 f"{where}: x holds {x.dtype}; it must hold whole numbers, rows of the table"

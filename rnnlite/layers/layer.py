@@ -37,6 +37,7 @@ class Layer:
         size = sum(math.prod(shape) for shape in self._shapes.values())
         if self._largest is not None and size > self._largest:
             raise ValueError(f"{where}: has {size:,} numbers; there are {self._largest:,} for it")
+        checking.number_of_numbers(where, size)
         self.params, self.grads = {}, {}
         self.flat_params = self.flat_grads = None
         self._bind(aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype))

@@ -58,7 +58,9 @@ class RandomLayer(Layer):
         if not isinstance(state, dict):
             raise TypeError(f"{where}: state is a {type(state).__name__}; it must be a dict")
         if set(state) != {"generator"}:
-            raise ValueError(f"{where}: state has the keys {sorted(state)}; wanted ['generator']")
+            raise ValueError(
+                f"{where}: state has the keys {sorted(state, key=str)}; wanted ['generator']"
+            )
         generator = np.random.PCG64(0)
         try:
             generator.state = state["generator"]

@@ -42,7 +42,7 @@ def counted(where, name, y, shape, mask, lengths):
             )
         B, T = y.shape[:2]
         return np.arange(T) < checking.row_lengths(where, lengths, B, T)[:, None]
-    mask = np.asarray(mask)
+    mask = checking.any_array(where, "mask", mask)
     if mask.dtype != np.bool_:
         raise TypeError(f"{where}: mask holds {mask.dtype}; it must hold True and False")
     if mask.ndim == 0 or mask.shape != shape[: mask.ndim]:

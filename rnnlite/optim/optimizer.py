@@ -87,7 +87,7 @@ class Optimizer:
         if set(state) != wanted:
             raise ValueError(
                 f"{where}: state lacks {sorted(wanted - set(state))} and has unknown "
-                f"{sorted(set(state) - wanted)}; wanted what state_dict returns"
+                f"{sorted(set(state) - wanted, key=str)}; wanted what state_dict returns"
             )
         t = checking.whole_number(where, "t", without_axes(state["t"]), 0)
         settings = {name: setting(where, name, state[name]) for name in self._settings}

@@ -9,9 +9,18 @@ def float_type(*arrays):
     return np.result_type(np.float32, *(dtype for dtype in dtypes if dtype.kind == "f"))
 
 
+def array_of(function, name, value):
+    """``value`` as an array; rows of different lengths are none."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{function}: {name} is not an array: {error}") from None
+
+
 def shaped(function, name, value, wanted, dtype, optional=False):
     """Copy in ``dtype``, held to the shape ``wanted``; a word there means any size but 0."""
-    array = np.zeros(wanted, dtype) if optional and value is None else np.asarray(value)
+    none = optional and value is None
+    array = np.zeros(wanted, dtype) if none else array_of(function, name, value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{function}: {name} has dtype {array.dtype}; wanted real numbers")
     if array.ndim != len(wanted) or any(
@@ -29,7 +38,8 @@ def checked(function, gates, lengths, x, Wx, Wh, **others):
     The padding of x becomes zero, and a state or peephole that is None.  All are copies: the
     cache stays true whatever the caller writes into the originals before backward.
     """
-    dtype = float_type(x, Wx, Wh, *others.values())
+    given = {"x": x, "Wx": Wx, "Wh": Wh} | others
+    dtype = float_type(*(array_of(function, name, value) for name, value in given.items()))
     H = len(shaped(function, "Wh", Wh, ("hidden", f"{gates}*hidden"), dtype))
     Wh = shaped(function, "Wh", Wh, (H, gates * H), dtype)
     Wx = shaped(function, "Wx", Wx, ("input", gates * H), dtype)
@@ -40,7 +50,7 @@ def checked(function, gates, lengths, x, Wx, Wh, **others):
         shaped(function, name, a, shapes.get(name, (B, H)), dtype, name not in ("b", "bh"))
         for name, a in others.items()
     ]
-    lengths = np.full(B, T) if lengths is None else np.asarray(lengths)
+    lengths = np.full(B, T) if lengths is None else array_of(function, "lengths", lengths)
     if lengths.dtype.kind not in "iu":
         raise TypeError(f"{function}: lengths has dtype {lengths.dtype}; wanted integers")
     lengths = shaped(function, "lengths", lengths, (B,), np.int64)

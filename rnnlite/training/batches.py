@@ -70,7 +70,7 @@ class Arrays:
                 f"{where}: x has shape {self.x.shape}; wanted (rows, time, features) or, for "
                 "class numbers, (rows, time), none of them 0"
             )
-        self.rows = len(self.x)
+        self._where, self.rows = where, len(self.x)
         if self.y.ndim == 0 or len(self.y) != self.rows:
             raise ValueError(
                 f"{where}: y has shape {self.y.shape} and x has {self.rows} rows; "
@@ -132,6 +132,12 @@ class Arrays:
             x = self._rows("x", self.x, chosen)
             if self.augment is not None:
                 x = self.augment(x, np.random.default_rng((self.seed, number, batch)))
+                x = checking.real_array(self._where, "what augment returned", x)
+                if len(np.atleast_1d(x)) != len(self.y[chosen]):
+                    raise ValueError(
+                        f"{self._where}: augment returned shape {x.shape}; wanted "
+                        f"{len(self.y[chosen])} rows, as it was given"
+                    )
             lengths = None if self.lengths is None else self.lengths[chosen]
             yield Batch(x, self._rows("y", self.y, chosen), lengths, chosen)
 
@@ -141,7 +147,7 @@ class Arrays:
             return array[chosen]
         memory = self._memory.get(name)
         if memory is None:
-            memory = np.empty((self.batch_size, *array.shape[1:]), array.dtype)
+            memory = np.empty((min(self.batch_size, self.rows), *array.shape[1:]), array.dtype)
             self._memory[name] = memory
         # With mode="clip" NumPy writes straight into out; with "raise" it copies twice.
         return np.take(array, chosen, axis=0, out=memory[: len(chosen)], mode="clip")

@@ -31,6 +31,8 @@ class Checkpoint:
     def __init__(self, where, path, every, resume):
         if not isinstance(path, (str, os.PathLike)):
             raise TypeError(f"{where}: checkpoint is {path!r}; wanted the path of a file")
+        if not Path(path).name or "\0" in str(path):
+            raise ValueError(f"{where}: checkpoint is {str(path)!r}; wanted the path of a file")
         self.where, self.path, self.every, self.resume = where, Path(path), every, resume
         self._saved_at = time.monotonic()
 

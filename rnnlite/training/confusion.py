@@ -6,6 +6,8 @@ import numpy as np
 
 from rnnlite import checking
 
+MOST_CLASSES = 2**14  # of which a matrix takes 2 GB
+
 
 class ConfusionMatrix(NamedTuple):
     """Counts of (true class, predicted class).
@@ -122,19 +124,22 @@ def confusion_matrix(labels, predicted, classes=None, names=None):
     labels, predicted = labels.ravel()[counts], predicted.ravel()[counts]
     if not labels.size:
         raise ValueError(f"{where}: predicted is -1 everywhere; there is nothing to count")
+    if names is not None and not hasattr(names, "__iter__"):
+        raise TypeError(f"{where}: names is {names!r}; wanted a sequence of texts")
+    names = None if names is None else tuple(map(str, names))
     highest = int(max(labels.max(), predicted.max()))
     if classes is None:
         classes = highest + 1 if names is None else len(names)
-    C = checking.whole_number(where, "classes", classes)
+    C = checking.whole_number(where, "classes", classes, most=MOST_CLASSES)
     low = int(min(labels.min(), predicted.min()))
     if low < 0 or highest >= C:
         raise ValueError(
             f"{where}: classes run from {low} to {highest}; each must lie in 0..{C - 1}"
         )
-    names = tuple(map(str, range(C) if names is None else names))
+    names = tuple(map(str, range(C))) if names is None else names
     if len(names) != C:
         raise ValueError(f"{where}: names has {len(names)} names; wanted {C}, one a class")
-    matrix = np.bincount(labels.astype(np.int64) * C + predicted, minlength=C * C)
+    matrix = np.bincount(labels.astype(np.int64) * C + predicted.astype(np.int64), minlength=C * C)
     return ConfusionMatrix(matrix.reshape(C, C), names)
 
 

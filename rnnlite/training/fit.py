@@ -134,7 +134,10 @@ def fit(
     if optimizer.model is not model:
         raise ValueError(f"{where}: optimizer belongs to another model; wanted Adam(model)")
     batch_size = checking.whole_number(where, "batch_size", batch_size)
-    seed = checking.whole_number(where, "seed", seed, 0)
+    seed = checking.whole_number(where, "seed", seed, 0, most=None)
+    resume = checking.true_or_false(where, "resume", resume)
+    if progress is not None:
+        progress = checking.true_or_false(where, "progress", progress)
     shuffle = checking.true_or_false(where, "shuffle", shuffle)
     for name, function in (("schedule", schedule), ("augment", augment)):
         if function is not None and not callable(function):

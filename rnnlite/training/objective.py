@@ -36,6 +36,7 @@ class Objective:
         inner = loss
         while isinstance(inner, functools.partial):
             inner = inner.func
+        self._where = where
         self.function, self.name = loss, name_of(loss)
         self.in_classes = inner is losses.softmax_cross_entropy
         self.in_halves = inner is losses.binary_cross_entropy
@@ -52,8 +53,13 @@ class Objective:
             if self._gradient is None or self._gradient.shape != output.shape:
                 self._gradient = np.empty_like(output)
             options["out"] = self._gradient
-        loss, gradient = self.function(output, y, **options)
-        return float(loss), gradient
+        result = self.function(output, y, **options)
+        if not isinstance(result, (tuple, list)) or len(result) != 2 or np.ndim(result[0]):
+            raise TypeError(
+                f"{self._where}: loss returned {result!r}; wanted (loss, gradient), a number and "
+                "an array"
+            )
+        return checking.as_float(self._where, "the loss", result[0]), result[1]
 
     def count(self, output, y, lengths=None):
         """Right answers, and answers that count: rows, or steps that are not padding.
