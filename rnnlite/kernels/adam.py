@@ -1,9 +1,11 @@
 """Adam, fused into one pass over one flat array."""
 
+import numpy as np
+
 from rnnlite.kernels.shared import shared
 
 
-@shared
+@shared(exact=True)
 def adam(first, last, p, g, m, v, rate, beta1, rest1, beta2, rest2, correction2, eps):
     """One step of Kingma & Ba 2015, algorithm 1, for elements ``first`` to ``last``.
 
@@ -19,10 +21,10 @@ def adam(first, last, p, g, m, v, rate, beta1, rest1, beta2, rest2, correction2,
     for i in range(p.size):
         m[i] = beta1 * m[i] + rest1 * g[i]
         v[i] = beta2 * v[i] + rest2 * g[i] * g[i]
-        p[i] -= rate * m[i] / ((v[i] * correction2) ** p.dtype.type(0.5) + eps)
+        p[i] -= rate * m[i] / (np.sqrt(v[i] * correction2) + eps)
 
 
-@shared
+@shared(exact=True)
 def amsgrad(first, last, p, g, m, v, highest, rate, beta1, rest1, beta2, rest2, correction2, eps):
     """As ``adam``, but divides by the root of the largest v there has been.
 
@@ -36,4 +38,4 @@ def amsgrad(first, last, p, g, m, v, highest, rate, beta1, rest1, beta2, rest2, 
         # "not <=" instead of ">": NaN is kept, and then seen in p.
         if not v[i] <= highest[i]:
             highest[i] = v[i]
-        p[i] -= rate * m[i] / ((highest[i] * correction2) ** p.dtype.type(0.5) + eps)
+        p[i] -= rate * m[i] / (np.sqrt(highest[i] * correction2) + eps)

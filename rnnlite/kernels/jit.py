@@ -55,6 +55,10 @@ inner = numba.njit(**OPTIONS)
 # and again in the kernel.  The process that compiles runs the first version, those that find
 # the kernel on disk the second, and of Adam's v the last bit differed.
 body = numba.njit(**OPTIONS, forceinline=True)
+# Every operation rounded by itself.  LLVM turns a loop over numbers into one over registers and
+# one over those that are left, and may fuse multiply-adds in the one and not in the other: the
+# same number would then depend on where the threads' shares begin and end.
+exact_body = numba.njit(**OPTIONS | {"fastmath": False}, forceinline=True)
 
 log = logging.getLogger("rnnlite")
 

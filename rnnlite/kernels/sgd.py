@@ -5,7 +5,7 @@ import numpy as np
 from rnnlite.kernels.shared import shared
 
 
-@shared
+@shared(exact=True)
 def sgd(first, last, p, g, lr, decay):
     """p = p - lr (g + decay p), for elements ``first`` to ``last``."""
     p, g = p[first:last], g[first:last]
@@ -13,7 +13,7 @@ def sgd(first, last, p, g, lr, decay):
         p[i] -= lr * (g[i] + decay * p[i])
 
 
-@shared
+@shared(exact=True)
 def sgd_momentum(first, last, p, g, m, lr, decay, momentum, along_m, along_g):
     """m = momentum m + d with d = g + decay p, then p = p - lr (along_m m + along_g d).
 

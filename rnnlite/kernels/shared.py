@@ -31,7 +31,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from rnnlite.kernels.jit import JIT_DISABLED, body, inner, kernel
+from rnnlite.kernels.jit import JIT_DISABLED, body, exact_body, inner, kernel
 from rnnlite.kernels.simd.memory import element_pointer
 
 # Each signal has a cache line to itself: 8 numbers.  The second of them says how often its
@@ -133,16 +133,17 @@ class SharedKernel:
     Called directly it runs by itself; ``run`` takes the signals first.
     """
 
-    def __init__(self, function, identity):
+    def __init__(self, function, identity, exact):
         functools.update_wrapper(self, function)
-        self.run = kernel(_with_signals(function), identity=identity)
+        compute = exact_body(function) if exact else body(function)
+        self.run = kernel(_with_signals(function, compute), identity=identity)
 
     def __call__(self, first, last, *arguments):
         """Compute rows ``first`` to ``last``, alone."""
         self.run(NO_SIGNALS, NO_SIGNALS, ALONE, first, last, *arguments)
 
 
-def shared(function=None, *, identity=""):
+def shared(function=None, *, identity="", exact=False):
     """``kernel``, for a function ``(first, last, ...)`` whose range may be cut anywhere.
 
     Parameters
@@ -150,13 +151,15 @@ def shared(function=None, *, identity=""):
     function : callable
     identity : str
         As for ``kernel``.
+    exact : bool
+        For loops that LLVM is to turn into registers: no operation is fused with another.
     """
     if function is None:
-        return functools.partial(shared, identity=identity)
-    return function if JIT_DISABLED else SharedKernel(function, identity)
+        return functools.partial(shared, identity=identity, exact=exact)
+    return function if JIT_DISABLED else SharedKernel(function, identity, exact)
 
 
-def _with_signals(function):
+def _with_signals(function, compute):
     """``function`` between ``_begin`` and ``_end``, as one function for Numba.
 
     Written out with the names of its parameters: Numba takes ``*arguments`` too, and needs
@@ -169,7 +172,7 @@ def _with_signals(function):
         f"    compute({names})\n"
         f"    return end(bells, done, who, seen)\n"
     )
-    names = {"begin": _begin, "end": _end, "compute": body(function)}
+    names = {"begin": _begin, "end": _end, "compute": compute}
     exec(compile(source, function.__code__.co_filename, "exec"), names)
     twin = names[function.__name__]
     twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
