@@ -6,6 +6,9 @@ import pytest
 import rnnlite
 from rnnlite import LSTM, SGD, Dense, Sequential, fit
 
+# Without the JIT, NumPy warns of what these tests do on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
 N, T, F = 40, 5, 3
 
 
