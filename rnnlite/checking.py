@@ -65,6 +65,14 @@ def real_number(where, name, value, low, high, *, low_included=True, high_includ
     return number
 
 
+def sequence(where, name, value, meaning):
+    """``value`` as a list; ``meaning`` says of what."""
+    try:
+        return list(value)
+    except TypeError:  # an array without axes has __iter__, and is none
+        raise TypeError(f"{where}: {name} is {value!r}; wanted {meaning}") from None
+
+
 def as_float(where, name, value):
     """``value``, any number there is, as a float."""
     try:

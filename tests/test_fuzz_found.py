@@ -29,9 +29,16 @@ FOUND = {
     "a step beyond floats": (
         ValueError, "cosine: step is above", lambda: schedules.cosine(0.1, 9)(HUGE)),
     "a dtype that NumPy reads as fields": (
-        ValueError, "Dense: dtype is {'a': 1}", lambda: Dense(1, 1, dtype={"a": 1})),
+        ValueError, "Dense: dtype is ','", lambda: Dense(1, 1, dtype=",")),
     "a layer that no memory holds": (
         ValueError, "LSTM: these sizes make", lambda: LSTM(2**40, 3)),
+    "an array without axes for a list": (
+        TypeError, "Sequential: layers is array('a'", lambda: rnnlite.Sequential(np.array("a"))),
+    "labels of no size": (
+        ValueError, "fit: y has shape (6, 0)",
+        lambda: fit(network(), data()[0], np.zeros((6, 0), np.int64))),
+    "a loss of a check that cannot be called": (
+        TypeError, "check: loss is True", lambda: gradcheck.check(Dense(1, 1), [[1.0]], loss=True)),
     "ragged lengths": (
         ValueError, "RNN.forward: lengths is not an array",
         lambda: network().forward(data()[0], lengths=RAGGED)),

@@ -30,6 +30,12 @@ class Subject:
         x = checking.real_array("check", "x", x)
         whole_numbers = x.dtype.kind in "iub" and (not own or _takes_indices(layer))
         self.x = x if whole_numbers else np.array(x, np.float64)
+        if self.x.size == 0 or self.x.ndim == 0:
+            raise ValueError(
+                f"check: x has shape {self.x.shape}; wanted (batch, ...), none of them 0"
+            )
+        if loss is not None and not callable(loss):
+            raise TypeError(f"check: loss is {loss!r}; wanted (output, labels) -> (loss, doutput)")
         if labels is not None and loss is None:
             loss = softmax_cross_entropy
         self.labels, self.loss_function = labels, loss

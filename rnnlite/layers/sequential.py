@@ -1,5 +1,6 @@
 """Sequential: layers one after the other, as one model."""
 
+from rnnlite import checking
 from rnnlite.layers.layer import Layer
 from rnnlite.memory import CACHE_LINE, aligned_zeros
 
@@ -41,9 +42,7 @@ class Sequential(Layer):
     _options = ("layers",)
 
     def __init__(self, layers):
-        if isinstance(layers, Layer) or not hasattr(layers, "__iter__"):
-            raise TypeError(f"Sequential: layers is {layers!r}; wanted a list of layers")
-        self.layers = list(layers)
+        self.layers = checking.sequence("Sequential", "layers", layers, "a list of layers")
         if not self.layers:
             raise ValueError("Sequential: layers is empty; it needs at least one layer")
         decides = 0  # which layer's dtype the model has: the first with parameters

@@ -71,7 +71,7 @@ class Arrays:
                 "class numbers, (rows, time), none of them 0"
             )
         self._where, self.rows = where, len(self.x)
-        if self.y.ndim == 0 or len(self.y) != self.rows:
+        if self.y.ndim == 0 or len(self.y) != self.rows or self.y.size == 0:
             raise ValueError(
                 f"{where}: y has shape {self.y.shape} and x has {self.rows} rows; "
                 f"wanted ({self.rows}, ...)"
@@ -205,7 +205,7 @@ class Stream:
             )
         x = checking.real_array(self._where, f"x of batch {position}", batch[0])
         y = checking.real_array(self._where, f"y of batch {position}", batch[1])
-        if x.ndim < 2 or y.ndim == 0 or len(x) != len(y) or 0 in x.shape:
+        if x.ndim < 2 or y.ndim == 0 or len(x) != len(y) or 0 in (*x.shape, *y.shape):
             raise ValueError(
                 f"{self._where}: batch {position} has x of shape {x.shape} and y of {y.shape}; "
                 "wanted (batch, time, ...) and (batch, ...), of equally many rows"

@@ -124,9 +124,8 @@ def confusion_matrix(labels, predicted, classes=None, names=None):
     labels, predicted = labels.ravel()[counts], predicted.ravel()[counts]
     if not labels.size:
         raise ValueError(f"{where}: predicted is -1 everywhere; there is nothing to count")
-    if names is not None and not hasattr(names, "__iter__"):
-        raise TypeError(f"{where}: names is {names!r}; wanted a sequence of texts")
-    names = None if names is None else tuple(map(str, names))
+    if names is not None:
+        names = tuple(map(str, checking.sequence(where, "names", names, "a sequence of texts")))
     highest = int(max(labels.max(), predicted.max()))
     if classes is None:
         classes = highest + 1 if names is None else len(names)

@@ -231,6 +231,7 @@ def _callbacks(where, callbacks):
     if isinstance(callbacks, Callback) or not hasattr(callbacks, "__iter__"):
         callbacks = (callbacks,)
     result = []
+    callbacks = checking.sequence(where, "callbacks", callbacks, "a sequence of Callbacks")
     for position, callback in enumerate(callbacks):
         if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
             raise TypeError(
