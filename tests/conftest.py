@@ -226,7 +226,7 @@ def assert_allocates_little(step, most):
             before = memory()
             step()
             assert tracemalloc.get_traced_memory()[1] - before < most
-        assert memory() - first < 1_000
+        assert memory() - first < 8_000  # a worker thread that was replaced, at most
     finally:
         tracemalloc.stop()
 
