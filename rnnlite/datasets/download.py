@@ -1,9 +1,9 @@
 """Files fetched from the first mirror that has them, and kept only if they are right.
 
-A file arrives in memory, is checked there, and only then is written: to a name
-no one reads, to the disk, and renamed in one step.  So whatever breaks, a later
-run finds either the right file or none, and two processes that download at once
-only write the same file twice.  (Streaming to a temporary file instead would
+A file arrives in memory, is checked there, and only then is written, whole or not at
+all (``rnnlite/saving/atomic.py``).  So whatever breaks, a later run finds either
+the right file or none, and two processes that download at once only write the same
+file twice.  (Streaming to a temporary file instead would
 leave its pieces behind in a process killed half-way; no file here exceeds 50 MB.)
 
 A machine without network must not wait.  Time-outs of a connection bound
@@ -12,16 +12,14 @@ another, so each transfer runs in a thread of its own that is given up, whatever
 it is doing, when nothing has arrived for too long.
 """
 
-import contextlib
 import importlib.util
-import os
-import secrets
 import sys
 import threading
 import time
 from urllib.parse import urlsplit
 
 from rnnlite.datasets import idx
+from rnnlite.saving.atomic import replace_file
 
 FIRST_ANSWER = 4.0  # seconds a mirror has to begin its answer
 NEXT_ANSWER = 1.5  # the same once a mirror could not be reached: likely there is no network
@@ -121,7 +119,7 @@ def fetch(title, files, folder, mirrors, by_hand="a folder and let RNNLITE_DATA 
     except ImportError as error:
         raise DataNotFound(
             f"{title} is not on this machine, and to download it the library {error.name}"
-            ' is needed: pip install "rnnlite[examples]"'
+            " is needed: pip install pooch"
         ) from None
     mirrors = list(mirrors)
     try:
@@ -153,7 +151,7 @@ def _from_any(title, file, mirrors, by_hand):
         else:
             return content, mirror
     raise DataNotFound(
-        f"{title} could not be downloaded from {', '.join(failures)}; or put its files in {by_hand}"
+        f"{title} could not be downloaded from {', '.join(failures)}; put its files in {by_hand}"
     )
 
 
@@ -205,17 +203,8 @@ def _reason(error):
 
 def _keep(path, content):
     """Write a file so that under its name it is whole or not there."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            temporary.replace(path)
-        except PermissionError:  # Windows: another process made it first and is reading it
-            if not path.exists():
-                raise
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+        replace_file(path, content)
+    except PermissionError:  # Windows: another process made it first and is reading it
+        if not path.exists():
+            raise

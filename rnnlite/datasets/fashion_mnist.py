@@ -39,7 +39,7 @@ def fashion_mnist(
     """Fashion-MNIST: 55,000 training, 5,000 validation and 10,000 test images of clothes.
 
     Of Xiao, Rasul & Vollgraf 2017, under the MIT licence: photographs of an
-    on-line shop, in grey, as small as MNIST's digits and in the same files.  What is
+    online shop, in grey, as small as MNIST's digits and in the same files.  What is
     hard about it: shirts, T-shirts, pullovers and coats differ in a few pixels.
     A guess without looking is right once in ten, people are in a share of 0.835 and
     the best convolutional networks of 0.967 (both from the authors' list); an LSTM

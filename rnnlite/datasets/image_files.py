@@ -6,13 +6,13 @@ system folders    where packages of the operating system put the files
 the cache         to which they are downloaded if they are nowhere
 """
 
-import operator
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from rnnlite import checking
 from rnnlite.cache_folder import cache_folder
 from rnnlite.datasets import idx
 from rnnlite.datasets.corrupt_data import CorruptData
@@ -133,10 +133,10 @@ def load(source, folder, one_hot, validation, download):
     DataNotFound, CorruptData, TypeError, ValueError
         As the public function documents.
     """
-    check_flag(source.name, "one_hot", one_hot)
-    check_flag(source.name, "download", download)
-    total = source.files[0].shape[0]
-    validation = checked_count(source.name, validation, total - 1)
+    checking.true_or_false(source.name, "one_hot", one_hot)
+    checking.true_or_false(source.name, "download", download)
+    most = source.files[0].shape[0] - 1
+    validation = checking.whole_number(source.name, "validation", validation, 0, most)
     if folder is not None and not isinstance(folder, str | os.PathLike):
         raise TypeError(f"{source.name}: folder is {folder!r}; wanted a path or None")
 
@@ -171,7 +171,9 @@ def _located(source, folder, download):
     places = [*([named] if named else []), *map(Path, source.system), cache]
     missing = [file for file in files if _find(file, places) is None]
     by_hand = "a folder and let RNNLITE_DATA name it"
-    if source.shares_names:
+    if named:
+        by_hand = f"the folder {named}, where RNNLITE_DATA says they are"
+    elif source.shares_names:
         by_hand = f"a folder {source.own_folder} and let RNNLITE_DATA name the one around it"
     if missing and not download:
         others = [f"{named} (RNNLITE_DATA)" if named else "RNNLITE_DATA (not set)", *source.system]
@@ -225,50 +227,3 @@ def split(images, labels, one_hot):
     images = np.divide(images, np.float32(255), dtype=np.float32)
     labels = np.eye(CLASSES, dtype=np.float32)[labels] if one_hot else labels.astype(np.int64)
     return Split(images, labels)
-
-
-def check_flag(caller, name, value):
-    """Refuse what is neither True nor False.
-
-    Parameters
-    ----------
-    caller, name : str
-        For the error.
-    value : object
-
-    Raises
-    ------
-    TypeError
-    """
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{caller}: {name} is {value!r}; wanted True or False")
-
-
-def checked_count(caller, validation, largest):
-    """The number of images to hold out.
-
-    Parameters
-    ----------
-    caller : str
-        For the error.
-    validation : int
-    largest : int
-
-    Returns
-    -------
-    int
-        In 0..largest.
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
-    if isinstance(validation, bool | np.bool_):
-        raise TypeError(f"{caller}: validation is {validation!r}; wanted an integer")
-    try:
-        count = operator.index(validation)
-    except TypeError:
-        raise TypeError(f"{caller}: validation is {validation!r}; wanted an integer") from None
-    if not 0 <= count <= largest:
-        raise ValueError(f"{caller}: validation is {count}; wanted 0 to {largest}")
-    return count

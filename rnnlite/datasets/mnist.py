@@ -10,6 +10,7 @@ import os
 
 import numpy as np
 
+from rnnlite import checking
 from rnnlite.datasets import idx, image_files, known_files
 from rnnlite.datasets.bundled import bundled
 from rnnlite.datasets.idx import IdxFile
@@ -128,8 +129,9 @@ def mnist_5k(one_hot: bool = False, validation: int = 0) -> MNIST:
     >>> data.test.labels.sum(axis=0).astype(int)
     array([100, 100, 100, 100, 100, 100, 100, 100, 100, 100])
     """
-    image_files.check_flag("mnist_5k", "one_hot", one_hot)
-    validation = image_files.checked_count("mnist_5k", validation, BUNDLED_TRAIN - CLASSES)
+    checking.true_or_false("mnist_5k", "one_hot", one_hot)
+    most = BUNDLED_TRAIN - CLASSES
+    validation = checking.whole_number("mnist_5k", "validation", validation, 0, most)
     if validation % CLASSES:
         raise ValueError(
             f"mnist_5k: validation is {validation}; wanted a multiple of {CLASSES},"
