@@ -91,7 +91,8 @@ def true_or_false(where, name, value):
 def one_of(where, name, value, allowed):
     """``value``, if it is among ``allowed``."""
     if not isinstance(value, str) or value not in allowed:
-        wanted = " or ".join(map(repr, allowed))
+        *others, last = map(repr, allowed)
+        wanted = f"{', '.join(others)} or {last}" if others else last
         raise ValueError(f"{where}: {name} is {value!r}; it can be {wanted}")
     return value
 

@@ -114,7 +114,7 @@ def _gradients(where, model):
     grads = getattr(model, "grads", None)
     if not isinstance(grads, dict) or not grads:
         raise TypeError(
-            f"{where}: model is a {type(model).__name__}; wanted a layer, or an object "
+            f"{where}: model is of type {type(model).__name__}; wanted a layer, or an object "
             "with the dict grads"
         )
     for name, g in grads.items():

@@ -15,6 +15,7 @@ import threading
 
 import numpy as np
 
+from rnnlite import checking
 from rnnlite.kernels.jit import JIT_DISABLED
 from rnnlite.kernels.shared import CALLER, LEFT, LINE, LOOKS, MISSED, PATIENCE
 
@@ -196,7 +197,7 @@ def set_num_threads(n):
     Raises
     ------
     TypeError, ValueError
-        If ``n`` is not an integer, or less than 1.
+        If ``n`` is not a whole number, or less than 1.
 
     Examples
     --------
@@ -206,11 +207,7 @@ def set_num_threads(n):
     1
     >>> set_num_threads(before)
     """
-    if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise TypeError(f"set_num_threads: n is {n!r}; it must be an integer")
-    if n < 1:
-        raise ValueError(f"set_num_threads: n is {n}; it must be at least 1")
-    _pool.size = int(n)
+    _pool.size = checking.whole_number("set_num_threads", "n", n)
 
 
 def share(kernel, count, work, *arguments):

@@ -132,7 +132,7 @@ def test_excluded_strings_do_not_occur():
 
 def test_what_is_no_set_of_strings_cannot_be_excluded():
     assert_refused(
-        TypeError, ["embedded_reber: exclude is a list; wanted ReberStrings"],
+        TypeError, ["embedded_reber: exclude is of type list; wanted ReberStrings"],
         datasets.embedded_reber, 3, exclude=["BTBTXSETE"],
     )  # fmt: skip
 

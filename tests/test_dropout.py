@@ -274,7 +274,7 @@ def test_masks_go_on_where_a_checkpoint_was_written(shape):
 
 
 BAD_STATES = {
-    "no dict": ([1], TypeError, ["state is a list"]),
+    "no dict": ([1], TypeError, ["state is of type list"]),
     "empty": ({}, ValueError, ["state has the keys []", "generator"]),
     "more": ({"generator": {}, "rate": 1}, ValueError, ["['generator', 'rate']"]),
     "no generator": ({"generator": 5}, ValueError, ["state['generator'] is not what"]),

@@ -99,7 +99,7 @@ def test_values_have_no_accuracy(x):
         (lambda m, x: rnnlite.evaluate(m, x, [0]), r"y has shape \(1,\) and x has 23 rows"),
         (lambda m, x: rnnlite.evaluate(m, x, np.full(N, C)), "labels from 5 to 5"),
         (lambda m, x: rnnlite.evaluate(m, []), "there is no batch to evaluate"),
-        (lambda m, x: rnnlite.evaluate(3, x, [0]), "evaluate: model is a int"),
+        (lambda m, x: rnnlite.evaluate(3, x, [0]), "evaluate: model is of type int"),
         (lambda m, x: rnnlite.predict(m, x[0]), r"x has shape \(4, 3\)"),
         (lambda m, x: rnnlite.predict(m, x, batch_size=0), "predict: batch_size is 0"),
         (lambda m, x: rnnlite.predict(m, x, lengths=[1]), r"lengths has shape \(1,\)"),

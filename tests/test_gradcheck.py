@@ -970,7 +970,7 @@ def test_an_object_without_one_of_the_four_members_is_named_in_the_error(member)
     members = {name: members[name] for name in ("forward", "backward", "params", "grads")}
     del members[member]
     Incomplete = type("Incomplete", (), members)
-    with pytest.raises(TypeError, match=rf"check: layer is a Incomplete without '{member}'"):
+    with pytest.raises(TypeError, match=rf"check: layer is of type Incomplete, without '{member}'"):
         gradcheck.check(Incomplete(), X)
 
 
@@ -1044,7 +1044,7 @@ def test_lengths_for_an_object_that_takes_none_are_refused():
 )
 def test_an_initial_state_for_an_object_that_takes_none_is_refused(layer):
     name = type(layer).__name__
-    with pytest.raises(TypeError, match=f"check: a {name} takes no initial_state"):
+    with pytest.raises(TypeError, match=f"layer is of type {name}, which takes no initial_state"):
         gradcheck.check(layer, X, initial_state=np.zeros((B, H)))
 
 

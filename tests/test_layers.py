@@ -766,8 +766,8 @@ def test_a_layer_cannot_be_in_two_models():
 
 BAD_LAYERS = {
     "empty": ([], ValueError, ["Sequential: layers is empty"]),
-    "no layer": ([Dense(2, 2), "LSTM"], TypeError, ["layers[1] is a str"]),
-    "a class": ([Dense], TypeError, ["layers[0] is a type"]),
+    "no layer": ([Dense(2, 2), "LSTM"], TypeError, ["layers[1] is of type str"]),
+    "a class": ([Dense], TypeError, ["layers[0] is of type type"]),
     "two dtypes": (
         [Dense(2, 2), Dense(2, 2, dtype="float64")], ValueError,
         ["layers[1] computes in float64", "float32"],

@@ -432,7 +432,7 @@ def test_a_nan_reaches_the_elementwise_loss(loss_name, dtype):
         (([0.0], [0.0], np.zeros(1, np.float32)), ValueError, ["out is float32", "float64"]),
         (([0.0], [0.0], np.zeros(2)), ValueError, ["out is float64 of shape (2,)", "(1,)"]),
         (([0.0], [0.0], np.broadcast_to(0.0, (1,))), ValueError, ["out is read-only"]),
-        (([0.0], [0.0], [0.0]), TypeError, ["out is a list", "a NumPy array"]),
+        (([0.0], [0.0], [0.0]), TypeError, ["out is of type list", "a NumPy array"]),
     ],
 )
 def test_wrong_arguments_of_elementwise_losses_are_explained(

@@ -314,8 +314,8 @@ def namespace(params, grads):
 
 
 NOT_MODELS = {
-    "None": (None, TypeError, ["Adam: model is a NoneType"]),
-    "a list": ([1.0], TypeError, ["Adam: model is a list"]),
+    "None": (None, TypeError, ["Adam: model is of type NoneType"]),
+    "a list": ([1.0], TypeError, ["Adam: model is of type list"]),
     "no grads": (SimpleNamespace(params={"p": np.zeros(2)}), TypeError, ["params", "grads"]),
     "empty": (namespace({}, {}), TypeError, ["params"]),
     "other keys": (

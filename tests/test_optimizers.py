@@ -425,7 +425,7 @@ def test_a_wrong_state_is_explained_and_changes_nothing(change, error, fragments
     after = optimizer.state_dict()
     for key, value in before.items():
         assert_same_bits(key, after[key], value)
-    assert_refused(TypeError, ["state is a list", "a dict"], optimizer.load_state_dict, [])
+    assert_refused(TypeError, ["state is of type list", "a dict"], optimizer.load_state_dict, [])
 
 
 def test_a_state_of_another_optimizer_is_refused():
@@ -469,7 +469,7 @@ def test_wrong_settings_are_explained(kind, arguments, error, fragments):
 @pytest.mark.parametrize("kind", [Adam, SGD])
 def test_an_unusable_model_is_explained(kind):
     name, lr = kind.__name__, 0.1
-    assert_refused(TypeError, [f"{name}: model is a int", "params and grads"], kind, 3, lr)
+    assert_refused(TypeError, [f"{name}: model is of type int", "params and grads"], kind, 3, lr)
     model = plain_model()
     del model.grads["b"]
     assert_refused(ValueError, [f"{name}: params has", "equal keys"], kind, model, lr)
@@ -616,7 +616,7 @@ def test_wrong_arguments_of_clipping_are_explained():
             ValueError, [where, "max_norm is", "(0.0, inf)"], clip_gradients, plain_model(), bad
         )
     assert_refused(TypeError, [where, "max_norm is '1'"], clip_gradients, plain_model(), "1")
-    assert_refused(TypeError, [where, "model is a int", "grads"], clip_gradients, 3, 1.0)
+    assert_refused(TypeError, [where, "model is of type int", "grads"], clip_gradients, 3, 1.0)
     model = plain_model()
     model.grads["W"] = np.zeros(3, int)
     assert_refused(TypeError, [where, "grads['W'] must be a float32"], clip_gradients, model, 1.0)

@@ -967,7 +967,7 @@ def test_adam_refuses_what_it_cannot_update():
         reference.adam_step(p, np.ones(3), np.zeros(2), np.zeros(2), 1)
     with pytest.raises(ValueError, match=r"adam_step: t is 0; wanted .* from 1"):
         reference.adam_step(p, np.ones(2), np.zeros(2), np.zeros(2), 0)
-    with pytest.raises(TypeError, match=r"adam_step: m is a list; wanted an array"):
+    with pytest.raises(TypeError, match=r"adam_step: m is of type list; wanted an array"):
         reference.adam_step(p, np.ones(2), [0.0, 0.0], np.zeros(2), 1)
     np.testing.assert_array_equal(p, 1.0)
 

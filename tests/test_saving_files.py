@@ -213,11 +213,11 @@ def test_names_are_those_of_files(path, name):
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ({"a": [1, {2}]}, "header['a'][1] is a set; wanted what JSON holds"),
-        ({"a": np.int64(3)}, "header['a'] is a int64; wanted what JSON holds"),
+        ({"a": [1, {2}]}, "header['a'][1] is of type set; wanted what JSON holds"),
+        ({"a": np.int64(3)}, "header['a'] is of type int64; wanted what JSON holds"),
         ({"a": {1: 2}}, "header['a'] has the key 1; wanted a text"),
         ({"a": b"x"}, "header['a'] is a bytes"),
-        ([], "header is a list; wanted a dict"),
+        ([], "header is of type list; wanted a dict"),
     ],
     ids=range(5),
 )

@@ -155,7 +155,7 @@ def embedded_reber(n, seed=None, *, one_hot=True, exclude=None):
     one_hot = checking.true_or_false(where, "one_hot", one_hot)
     if exclude is not None and not isinstance(exclude, ReberStrings):
         raise TypeError(
-            f"{where}: exclude is a {type(exclude).__name__}; wanted ReberStrings or None"
+            f"{where}: exclude is of type {type(exclude).__name__}; wanted ReberStrings or None"
         )
     symbols, nodes = _walks(n, root)
     if exclude is not None:

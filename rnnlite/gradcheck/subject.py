@@ -16,8 +16,8 @@ class Subject:
         for member in ("forward", "backward", "params", "grads"):
             if not hasattr(layer, member):
                 raise TypeError(
-                    f"check: layer is a {type(layer).__name__} without {member!r}; wanted an "
-                    "object with forward, backward, params and grads"
+                    f"check: layer is of type {type(layer).__name__}, without {member!r}; "
+                    "wanted an object with forward, backward, params and grads"
                 )
         own = isinstance(layer, Layer)
         self.layer = layer.copy("float64") if own else layer
@@ -53,7 +53,9 @@ class Subject:
         if isinstance(self.layer, Recurrent):
             self._take_initial_state(initial_state)
         elif initial_state is not None:
-            raise TypeError(f"check: a {type(layer).__name__} takes no initial_state")
+            raise TypeError(
+                f"check: layer is of type {type(layer).__name__}, which takes no initial_state"
+            )
 
         output = self._forward()
         self.weights = self._random(output.shape)

@@ -6,8 +6,8 @@ about twenty multiply-adds and one division for a whole register.
 Both curves rest on expm1(y) = e^y - 1, which keeps its relative accuracy near
 zero where e^y - 1 would cancel:
 
-    tanh(x)    = e^2x - 1 / (e^2x + 1)  = E / (E + 2)   with E = expm1(2x)
-    sigmoid(x) = 1 / (1 + e^-x)         = 1 / (E + 2)   with E = expm1(-x)
+    tanh(x)    = (e^2x - 1) / (e^2x + 1)  = E / (E + 2)   with E = expm1(2x)
+    sigmoid(x) = 1 / (1 + e^-x)           = 1 / (E + 2)   with E = expm1(-x)
 
 and expm1 on a polynomial over a short interval, since every y is n ln 2 + r
 with a whole number n and |r| <= ln(2)/2:

@@ -123,7 +123,7 @@ class Layer:
         return self.copy()
 
     def __reduce_ex__(self, protocol):
-        raise TypeError(f"a {type(self).__name__} cannot be pickled; layers are copied by .copy()")
+        raise TypeError(f"{type(self).__name__} cannot be pickled; layers are copied by .copy()")
 
     def _own_state(self):
         """Attributes that a copy must not share with the original."""

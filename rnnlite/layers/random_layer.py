@@ -56,7 +56,7 @@ class RandomLayer(Layer):
         """
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, dict):
-            raise TypeError(f"{where}: state is a {type(state).__name__}; it must be a dict")
+            raise TypeError(f"{where}: state is of type {type(state).__name__}; it must be a dict")
         if set(state) != {"generator"}:
             raise ValueError(
                 f"{where}: state has the keys {sorted(state, key=str)}; wanted ['generator']"

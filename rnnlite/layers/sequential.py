@@ -49,7 +49,8 @@ class Sequential(Layer):
         for position, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
                 raise TypeError(
-                    f"Sequential: layers[{position}] is a {type(layer).__name__}; wanted a layer"
+                    f"Sequential: layers[{position}] is of type {type(layer).__name__}; "
+                    "wanted a layer"
                 )
             if not self.layers[decides].params:
                 decides = position

@@ -28,7 +28,9 @@ def split(where, name, value, parts):
     if len(parts) == 1:
         return (value,)
     if not isinstance(value, (tuple, list)) or len(value) != len(parts):
-        got = f"{len(value)} of them" if isinstance(value, (tuple, list)) else type(value)
+        got = f"{len(value)} of them"
+        if not isinstance(value, (tuple, list)):
+            got = f"one of type {type(value).__name__}"
         raise ValueError(f"{where}: {name} must be a tuple ({', '.join(parts)}); got {got}")
     return tuple(value)
 

@@ -10,7 +10,7 @@ def gradient_array(where, out, y, name):
     if out is None:
         return np.empty_like(y)
     if not isinstance(out, np.ndarray):
-        raise TypeError(f"{where}: out is a {type(out).__name__}; it must be a NumPy array")
+        raise TypeError(f"{where}: out is of type {type(out).__name__}; it must be a NumPy array")
     if out.shape != y.shape or out.dtype != y.dtype or not out.flags.c_contiguous:
         raise ValueError(
             f"{where}: out is {out.dtype} of shape {out.shape}; wanted C-contiguous "

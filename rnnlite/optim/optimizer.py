@@ -81,7 +81,7 @@ class Optimizer:
         """
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, dict):
-            raise TypeError(f"{where}: state is a {type(state).__name__}; it must be a dict")
+            raise TypeError(f"{where}: state is of type {type(state).__name__}; it must be a dict")
         views = list(self._moment_views())
         wanted = {"t", *self._settings, *(key for key, _, _ in views)}
         if set(state) != wanted:
@@ -128,8 +128,8 @@ class Optimizer:
         params, grads = getattr(model, "params", None), getattr(model, "grads", None)
         if not isinstance(params, dict) or not isinstance(grads, dict) or not params:
             raise TypeError(
-                f"{where}: model is a {type(model).__name__}; wanted a layer, or an object with "
-                "the dicts params and grads"
+                f"{where}: model is of type {type(model).__name__}; wanted a layer, or an object "
+                "with the dicts params and grads"
             )
         if set(params) != set(grads):
             raise ValueError(

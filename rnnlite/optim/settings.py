@@ -21,9 +21,7 @@ def setting(where, name, value):
     if name in LIMITS:
         low, high, included = LIMITS[name]
         return checking.real_number(where, name, value, low, high, high_included=included)
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{where}: {name} is {value!r}; it must be True or False")
-    return bool(value)
+    return checking.true_or_false(where, name, value)
 
 
 def without_axes(value):

@@ -19,7 +19,7 @@ def adam_step(p, g, m, v, t, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     """
     for name, array in {"p": p, "g": g, "m": m, "v": v}.items():
         if not isinstance(array, np.ndarray):
-            raise TypeError(f"adam_step: {name} is a {type(array).__name__}; wanted an array")
+            raise TypeError(f"adam_step: {name} is of type {type(array).__name__}; wanted an array")
         shaped("adam_step", name, array, p.shape, p.dtype)
     if t < 1:
         raise ValueError(f"adam_step: t is {t}; wanted the number of this step, from 1")

@@ -70,7 +70,8 @@ def slots(initial, T):
 def incoming(function, maker, cache, **grads):
     """Return dh, its padding zeroed, and the final states' gradients; None becomes zero."""
     if getattr(cache, "function", None) != maker:
-        raise TypeError(f"{function}: cache is a {type(cache).__name__}; wanted that of {maker}")
+        kind = type(cache).__name__
+        raise TypeError(f"{function}: cache is of type {kind}; wanted that of {maker}")
     (B, T, H), dtype = cache.h.shape, cache.h.dtype
     dh, *dfinal = (
         shaped(function, name, a, (B, T, H) if name == "dh" else (B, H), dtype, optional=True)

@@ -64,7 +64,7 @@ def encode(where, kind, header, arrays):
     if not isinstance(kind, str) or not kind:
         raise TypeError(f"{where}: kind is {kind!r}; wanted a text")
     if not isinstance(header, dict):
-        raise TypeError(f"{where}: header is a {type(header).__name__}; wanted a dict")
+        raise TypeError(f"{where}: header is of type {type(header).__name__}; wanted a dict")
     problem = _not_json(header, DEEPEST)
     if problem:
         raise TypeError(f"{where}: header{problem}")
@@ -157,7 +157,7 @@ def _not_json(value, depth):
     """Where and why JSON would not give ``value`` back, or None."""
     if not isinstance(value, dict | list | tuple):
         plain = value is None or isinstance(value, bool | int | float | str)
-        return None if plain else f" is a {type(value).__name__}; wanted what JSON holds"
+        return None if plain else f" is of type {type(value).__name__}; wanted what JSON holds"
     if depth == 0:
         return f" has more than {DEEPEST} lists and dicts in one another"
     is_dict = isinstance(value, dict)

@@ -268,7 +268,8 @@ def check_model(where, model):
     """
     if not isinstance(model, Layer):
         raise TypeError(
-            f"{where}: model is a {type(model).__name__}; wanted a layer, or a Sequential of them"
+            f"{where}: model is of type {type(model).__name__}; wanted a layer, or a Sequential "
+            "of them"
         )
 
 

@@ -213,7 +213,7 @@ def _validation(where, model, validation, batch_size):
         return None
     if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
         raise TypeError(
-            f"{where}: validation is {type(validation).__name__}; wanted a tuple (x, y) or "
+            f"{where}: validation is of type {type(validation).__name__}; wanted a tuple (x, y) or "
             "(x, y, lengths)"
         )
     x, y, *lengths = validation
