@@ -50,19 +50,17 @@ def train(model, length, steps, lr, seed):
 
 def options():
     """What the command line says."""
-    parser = argparse.ArgumentParser(
-        description="Train recurrent networks on the adding problem.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument(
+    parser = argparse.ArgumentParser(description="Train recurrent networks on the adding problem.")
+    add = parser.add_argument
+    add(
         "--cell", choices=["both", "lstm", "gru", "rnn"], default="both",
-        help="both: LSTM and RNN",
+        help="both: LSTM and RNN (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--length", type=int, default=100, help="steps of each sequence")
-    parser.add_argument("--steps", type=int, default=2000, help="training steps at most")
-    parser.add_argument("--hidden", type=int, default=64, help="hidden units")
-    parser.add_argument("--lr", type=float, default=0.005, help="Adam's step size")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and sequences")
+    add("--length", type=int, default=100, help="steps of each sequence (default: %(default)s)")
+    add("--steps", type=int, default=2000, help="training steps at most (default: %(default)s)")
+    add("--hidden", type=int, default=64, help="hidden units (default: %(default)s)")
+    add("--lr", type=float, default=0.005, help="Adam's step size (default: %(default)s)")
+    add("--seed", type=int, default=0, help="of weights and sequences (default: %(default)s)")
     return parser.parse_args()
 
 

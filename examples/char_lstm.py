@@ -83,20 +83,26 @@ def write(writer, vocabulary, prompt, length, temperature, rng):
 def options():
     """What the command line says."""
     parser = argparse.ArgumentParser(
-        description="Train an LSTM to predict the next character of a text, and let it write.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Train an LSTM to predict the next character of a text, and let it write."
     )
-    parser.add_argument("--text", metavar="FILE", help="a UTF-8 text; a bundled book if not given")
-    parser.add_argument("--steps", type=int, default=2000, help="training steps")
-    parser.add_argument("--hidden", type=int, default=128, help="hidden units")
-    parser.add_argument("--lr", type=float, default=0.005, help="Adam's first step size")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and of what is written")
-    parser.add_argument(
-        "--prompt", help="what the network has to continue (default: Alice, or how FILE begins)"
+    add = parser.add_argument
+    add("--text", metavar="FILE", help="a UTF-8 text; a bundled book if not given")
+    add("--steps", type=int, default=2000, help="training steps (default: %(default)s)")
+    add("--hidden", type=int, default=128, help="hidden units (default: %(default)s)")
+    add("--lr", type=float, default=0.005, help="Adam's first step size (default: %(default)s)")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="of weights and of what is written (default: %(default)s)",
     )
-    parser.add_argument("--length", type=int, default=500, help="characters to write")
-    parser.add_argument(
-        "--temperature", type=float, default=0.7, help="0: the likeliest; 1: as learned"
+    add("--prompt", help="what the network has to continue (default: Alice, or how FILE begins)")
+    add("--length", type=int, default=500, help="characters to write (default: %(default)s)")
+    add(
+        "--temperature",
+        type=float,
+        default=0.7,
+        help="0: the likeliest; 1: as learned (default: %(default)s)",
     )
     return parser.parse_args()
 
@@ -104,6 +110,8 @@ def options():
 def main():
     """Load, train, write."""
     args = options()
+    if args.temperature < 0.0:
+        sys.exit(f"char_lstm.py: --temperature is {args.temperature}; wanted at least 0")
     try:
         data = datasets.text(args.text)
         x, y = datasets.text_batches(data.train, ROWS, AT_ONCE)

@@ -14,6 +14,7 @@ shrinks over weeks, a wandering level, and noise.
 """
 
 import argparse
+import importlib.util
 import sys
 import time
 
@@ -100,21 +101,34 @@ def plot(path, data, guess, season):
 def options():
     """What the command line says."""
     parser = argparse.ArgumentParser(
-        description="Forecast a time series with an LSTM and compare with two free forecasts.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Forecast a time series with an LSTM and compare with two free forecasts."
     )
-    parser.add_argument("--csv", metavar="FILE", help="a series; one is made up if not given")
-    parser.add_argument("--target", metavar="COLUMN", help="what to forecast; the last column")
-    parser.add_argument("--season", type=int, default=24, help="rows of a season")
-    parser.add_argument("--window", type=int, default=48, help="rows the network sees")
-    parser.add_argument("--horizon", type=int, default=12, help="rows it forecasts")
-    parser.add_argument("--missing", choices=["error", "forward"], default="error")
-    parser.add_argument("--steps", type=int, default=1000, help="training steps")
-    parser.add_argument("--hidden", type=int, default=64, help="hidden units")
-    parser.add_argument("--lr", type=float, default=0.01, help="Adam's first step size")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, windows, made-up series")
-    parser.add_argument("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
-    return parser.parse_args()
+    add = parser.add_argument
+    add("--csv", metavar="FILE", help="a series; one is made up if not given")
+    add("--target", metavar="COLUMN", help="what to forecast; the last column")
+    add("--season", type=int, default=24, help="rows of a season (default: %(default)s)")
+    add("--window", type=int, default=48, help="rows the network sees (default: %(default)s)")
+    add("--horizon", type=int, default=12, help="rows it forecasts (default: %(default)s)")
+    add(
+        "--missing",
+        choices=["error", "forward"],
+        default="error",
+        help="refuse missing values, or repeat the one before (default: %(default)s)",
+    )
+    add("--steps", type=int, default=1000, help="training steps (default: %(default)s)")
+    add("--hidden", type=int, default=64, help="hidden units (default: %(default)s)")
+    add("--lr", type=float, default=0.01, help="Adam's first step size (default: %(default)s)")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="of weights, windows, made-up series (default: %(default)s)",
+    )
+    add("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
+    args = parser.parse_args()
+    if args.plot and importlib.util.find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: pip install matplotlib")
+    return args
 
 
 def main():
@@ -128,8 +142,8 @@ def main():
         )  # fmt: skip
     except (OSError, ValueError) as error:
         sys.exit(f"forecast.py: {error}")
-    if args.window < args.season:
-        sys.exit(f"forecast.py: --window {args.window} does not reach back one --season")
+    if not 1 <= args.season <= args.window:
+        sys.exit(f"forecast.py: --season is {args.season}; wanted 1 to {args.window}, the --window")
     model = rnnlite.Sequential(
         [
             rnnlite.LSTM(len(data.columns), args.hidden, seed=args.seed),

@@ -22,17 +22,25 @@ HIGHEST_LR = 2e-3
 
 def options():
     """What the command line says."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--checkpoint", metavar="FILE", help="keep the run, and go on from it")
+    add(
+        "--epochs",
+        type=int,
+        default=24,
+        metavar="N",
+        help="passes over the images (default: %(default)s)",
     )
-    parser.add_argument("--checkpoint", metavar="FILE", help="keep the run, and go on from it")
-    parser.add_argument(
-        "--epochs", type=int, default=24, metavar="N", help="passes over the images"
+    add("--images", type=int, metavar="N", help="train on the first N images only")
+    add("--seed", type=int, default=0, help="of weights and order (default: %(default)s)")
+    add("--bundled", action="store_true", help="use the 5,000 bundled images")
+    add(
+        "--threads",
+        type=int,
+        default=rnnlite.get_num_threads(),
+        help="threads to compute with (default: %(default)s)",
     )
-    parser.add_argument("--images", type=int, metavar="N", help="train on the first N images only")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and order")
-    parser.add_argument("--bundled", action="store_true", help="use the 5,000 bundled images")
-    parser.add_argument("--threads", type=int, default=rnnlite.get_num_threads())
     return parser.parse_args()
 
 

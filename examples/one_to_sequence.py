@@ -14,6 +14,7 @@ that knows the digit alone.
 """
 
 import argparse
+import importlib.util
 import time
 
 import numpy as np
@@ -82,15 +83,18 @@ def plot(path, model):
 def options():
     """What the command line says."""
     parser = argparse.ArgumentParser(
-        description="Train an LSTM to draw a digit row by row from a single vector.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Train an LSTM to draw a digit row by row from a single vector."
     )
-    parser.add_argument("--steps", type=int, default=1500, help="training steps")
-    parser.add_argument("--hidden", type=int, default=128, help="hidden units")
-    parser.add_argument("--lr", type=float, default=0.005, help="Adam's first step size")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and order of images")
-    parser.add_argument("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
-    return parser.parse_args()
+    add = parser.add_argument
+    add("--steps", type=int, default=1500, help="training steps (default: %(default)s)")
+    add("--hidden", type=int, default=128, help="hidden units (default: %(default)s)")
+    add("--lr", type=float, default=0.005, help="Adam's first step size (default: %(default)s)")
+    add("--seed", type=int, default=0, help="of weights and order of images (default: %(default)s)")
+    add("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
+    args = parser.parse_args()
+    if args.plot and importlib.util.find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: pip install matplotlib")
+    return args
 
 
 def main():

@@ -50,7 +50,7 @@ def test_help_explains_every_option(run, capsys, name):
         run(name, "--help")
     assert stopped.value.code == 0
     text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
-    options = re.findall(r'add_argument\(\s*"(--[\w-]+)"', text)
+    options = re.findall(r'\badd\(\s*"(--[\w-]+)"', text)
     shown = capsys.readouterr().out
     assert "--steps" in options and "--seed" in options
     assert all(f"  {option} " in shown for option in options)
@@ -226,7 +226,7 @@ def test_a_csv_file_is_forecast(run, tmp_path):
     [
         (("--csv", "/nonexistent"), "there is no file"),
         (("--target", "rain"), "target is 'rain'"),
-        (("--window", 5), "--window 5 does not reach back one --season"),
+        (("--window", 5), "--season is 24; wanted 1 to 5, the --window"),
     ],
 )
 def test_the_forecast_refuses_in_one_line(run, arguments, words):

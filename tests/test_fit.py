@@ -395,7 +395,11 @@ def test_progress_shows_a_line_a_record_with_and_without_tqdm(capfd, monkeypatch
         ({"average": 1.0}, ValueError, "average is 1.0"),
         ({"validation": 3}, TypeError, "validation is of type int"),
         ({"validation": (np.zeros((2, T, F), "float32"), [0, 7])}, ValueError, "validation: y has"),
-        ({"early_stopping": 1}, ValueError, "give validation"),
+        (
+            {"early_stopping": 1},
+            ValueError,
+            "fit: early_stopping watches val_loss; give validation",
+        ),
         ({"early_stopping": 0}, ValueError, "early_stopping is 0"),
         ({"callbacks": [3]}, TypeError, r"callbacks\[0\] is 3"),
         ({"resume": True}, ValueError, "resume is given without checkpoint"),

@@ -541,7 +541,8 @@ def test_without_keeping_anything_memory_does_not_grow_with_time(cell):
             tracemalloc.stop()
 
     peak(1)  # loads the kernels
-    assert peak(200) < 1.1 * peak(10)
+    many, few = (min(peak(steps) for _ in range(3)) for steps in (200, 10))  # other threads apart
+    assert many < 1.1 * few
 
 
 @needs_jit

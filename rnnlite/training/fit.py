@@ -77,7 +77,9 @@ def fit(
         Largest common norm of the gradients; see ``clip_gradients``.
     average : float, optional
         Memory of a moving average of the weights (Polyak & Juditsky 1992), as
-        0.999, which is what validation sees and what the model has in the end.
+        0.999, which is what validation sees and what the model has in the end.  It
+        begins at the initial weights, which have the share average^n of it after n
+        steps: give it several times 1/(1 - average) steps.
     early_stopping : int or EarlyStopping, optional
         Stop after so many records without a lower validation loss, and restore
         the weights of the best.
@@ -153,6 +155,7 @@ def fit(
         where, model, x, y, lengths, batch_size, shuffle=shuffle, seed=seed, augment=augment
     )
     epochs, steps = _how_long(where, source, epochs, steps)
+    early_stopping = _early_stopping(where, early_stopping, validation)
     checked_validation = _validation(where, model, validation, batch_size)
     objective = None
     if source.rows is not None:
@@ -175,7 +178,7 @@ def fit(
         schedule=schedule,
         clip_norm=clip_norm,
         average=average,
-        early_stopping=_early_stopping(where, early_stopping),
+        early_stopping=early_stopping,
         callbacks=_callbacks(where, callbacks),
         record_every=_optional_count(where, "record_every", record_every),
         validate=None if checked_validation is None else functools.partial(
@@ -221,10 +224,12 @@ def _validation(where, model, validation, batch_size):
     return source_of(name, model, x, y, lengths[0] if lengths else None, max(batch_size, 256))
 
 
-def _early_stopping(where, value):
-    if value is None or isinstance(value, EarlyStopping):
-        return value
-    return EarlyStopping(checking.whole_number(where, "early_stopping", value))
+def _early_stopping(where, value, validation):
+    if value is not None and not isinstance(value, EarlyStopping):
+        value = EarlyStopping(checking.whole_number(where, "early_stopping", value))
+    if value is not None and validation is None and value.monitor.startswith("val_"):
+        raise ValueError(f"{where}: early_stopping watches {value.monitor}; give validation=(x, y)")
+    return value
 
 
 def _callbacks(where, callbacks):

@@ -95,7 +95,7 @@ class History(dict):
         lines = ["  ".join(f"{name:>{max(7, len(name))}}" for name in self)]
         for record in zip(*self.values(), strict=True):
             cells = zip(self, record, strict=True)
-            lines.append("  ".join(f"{_text(v):>{max(7, len(name))}}" for name, v in cells))
+            lines.append("  ".join(f"{figure_text(v):>{max(7, len(name))}}" for name, v in cells))
         return "\n".join(lines)
 
     def to_json(self, path=None):
@@ -166,8 +166,25 @@ class History(dict):
         return plot_history(self, path)
 
 
-def _text(value):
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def figure_text(value):
+    """A figure in few characters: four decimals, or three digits of what is smaller.
+
+    Parameters
+    ----------
+    value : float or int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> figure_text(0.51234), figure_text(3.2e-8), figure_text(7)
+    ('0.5123', '3.2e-08', '7')
+    """
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3g}" if value and abs(value) < 1e-3 else f"{value:.4f}"
 
 
 def _written(text, path):

@@ -26,6 +26,8 @@ def plot_history(history, path=None):
     """
     panels = [name for name in ("loss", "accuracy") if name in history]
     figure = _figure(5 * len(panels), 3.4)
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
     for axes, name in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
         marker = "o" if len(history["step"]) < 30 else None
         axes.plot(history["step"], history[name], marker=marker, ms=3, label="training")
@@ -38,11 +40,17 @@ def plot_history(history, path=None):
                 (history["step"][best], column[best]),
                 xytext=(0, 8 if name == "loss" else -14),
                 textcoords="offset points",
-                ha="right" if best > len(column) / 2 else "left",
+                ha="right" if best >= len(column) / 2 else "left",
                 fontsize=8,
             )
-        if name == "loss" and min(history[name]) > 0:
+        low, high = axes.dataLim.intervaly
+        if name == "loss" and low > 0 and high > 10 * low:  # below that, straight figures say more
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.margins(y=0.12)  # room for the best figure
         axes.set(xlabel="step", ylabel=name)
         axes.grid(alpha=0.3)
         axes.legend()
@@ -66,7 +74,10 @@ def plot_confusion(matrix, path=None):
     counts, names = matrix.counts, matrix.names
     C = len(counts)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = _figure(1.6 + 0.5 * C, 1.2 + 0.5 * C)
+    longest = max(map(len, names))
+    beside = 0.08 * longest  # inches that names take
+    upright = longest > 3  # names that would run into one another
+    figure = _figure(1.2 + beside + 0.5 * C, 1.0 + beside * upright + 0.5 * C)
     axes = figure.subplots()
     # Mistakes are few beside the diagonal: the square root lets them be seen.
     axes.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
@@ -80,6 +91,7 @@ def plot_confusion(matrix, path=None):
         xticks=range(C), yticks=range(C), xticklabels=names, yticklabels=names,
         xlabel="predicted", ylabel="true",
     )  # fmt: skip
+    axes.tick_params(axis="x", rotation=90 if upright else 0)
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure

@@ -26,7 +26,18 @@ class Position:
 
 @dataclass
 class Sums:
-    """Sums over the steps since the last record."""
+    """Sums over the steps since the last record.
+
+    Attributes
+    ----------
+    steps : int
+    loss : float
+        Of each step's mean loss times its answers.
+    right, counted : float
+        Right answers, and answers that count.
+    norm : float
+        Of the gradients' norms.
+    """
 
     steps: int = 0
     loss: float = 0.0

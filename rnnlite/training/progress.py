@@ -3,6 +3,8 @@
 import sys
 import time
 
+from rnnlite.training.history import figure_text
+
 REFRESH = 0.1  # seconds
 
 
@@ -71,7 +73,7 @@ class Progress:
         if not self.on:
             return
         shown = {k: v for k, v in record.items() if k not in ("epoch", "step", "seconds")}
-        figures = "  ".join(f"{name} {_figure(value)}" for name, value in shown.items())
+        figures = "  ".join(f"{name} {figure_text(value)}" for name, value in shown.items())
         self._print(
             f"epoch {record['epoch']}, step {record['step']}: {figures}  "
             f"({record['seconds']:.1f} s)"
@@ -97,7 +99,3 @@ class Progress:
         else:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
-
-
-def _figure(value):
-    return f"{value:.3g}" if value and abs(value) < 1e-3 else f"{value:.4f}"
