@@ -97,6 +97,14 @@ def one_of(where, name, value, allowed):
     return value
 
 
+def no_others(where, unknown, known):
+    """Refuse arguments by names that ``where`` does not know, which Python would call a base's."""
+    if unknown:
+        raise TypeError(
+            f"{where}: there is no argument {min(unknown)!r}; there are {', '.join(known)}"
+        )
+
+
 def any_array(where, name, value):
     """``value`` as an array."""
     try:

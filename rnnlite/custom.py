@@ -109,7 +109,7 @@ def custom_cell(
     if (reset is None) != (reset_backward is None):
         raise ValueError(f"{where}: reset and reset_backward belong together; one is missing")
     if not isinstance(name, str) or not name:
-        raise TypeError(f"{where}: name is {name!r}; wanted a text")
+        raise TypeError(f"{where}: name is {name!r}; wanted a str")
     gates, kept, states = (
         _names(where, argument, value)
         for argument, value in (("gates", gates), ("kept", kept), ("states", states))

@@ -41,7 +41,7 @@ def glorot_uniform(rng, rows, columns):
 def glorot_normal(rng, rows, columns):
     """Normal with variance 2 / (rows + columns) (Glorot & Bengio 2010, equation 12).
 
-    Arguments and result are those of all initialisers; see ``glorot_uniform``.
+    Arguments and result are those of all initializers; see ``glorot_uniform``.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def glorot_normal(rng, rows, columns):
 def he_uniform(rng, rows, columns):
     """Uniform in +-sqrt(6 / rows), of the variance of ``he_normal``: for relu.
 
-    Arguments and result are those of all initialisers; see ``glorot_uniform``.
+    Arguments and result are those of all initializers; see ``glorot_uniform``.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def he_uniform(rng, rows, columns):
 def he_normal(rng, rows, columns):
     """Normal with variance 2 / rows (He et al. 2015, equation 10): for relu.
 
-    Arguments and result are those of all initialisers; see ``glorot_uniform``.
+    Arguments and result are those of all initializers; see ``glorot_uniform``.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def he_normal(rng, rows, columns):
 def orthogonal(rng, rows, columns):
     """Random matrix with orthonormal rows, or columns if there are fewer (Saxe et al. 2014).
 
-    Arguments and result are those of all initialisers; see ``glorot_uniform``.
+    Arguments and result are those of all initializers; see ``glorot_uniform``.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def uniform_pytorch(rng, rows, columns, hidden=None):
 def zeros(rng, rows, columns):
     """All zero.
 
-    Arguments and result are those of all initialisers; see ``glorot_uniform``.
+    Arguments and result are those of all initializers; see ``glorot_uniform``.
 
     Examples
     --------

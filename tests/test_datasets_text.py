@@ -79,7 +79,7 @@ def test_an_unknown_character_may_become_a_known_one():
     ("arguments", "error", "words"),
     [
         (("",), ValueError, "characters is empty"),
-        ((b"abc",), TypeError, "characters is b'abc'; wanted a text"),
+        ((b"abc",), TypeError, "characters is b'abc'; wanted a str"),
         (("abc", "x"), ValueError, "unknown is 'x'; it must be in the vocabulary"),
         (("abc", "ab"), TypeError, "unknown is 'ab'; wanted a single character or None"),
     ],

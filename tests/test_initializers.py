@@ -187,7 +187,7 @@ def test_a_layer_says_which_of_its_weights_cannot_be_filled(make, says):
     assert_refused(ValueError, [f"{says} is 'magic'; it can be 'glorot"], make, "magic")
 
 
-def test_the_initialiser_is_an_option_by_name_only():
+def test_the_initializer_is_an_option_by_name_only():
     assert_refused(TypeError, ["positional"], rnnlite.Dense, 2, 4, 0, "float32", "zeros")
     assert_refused(TypeError, ["positional"], rnnlite.Embedding, 2, 4, 0, "float32", "zeros")
 

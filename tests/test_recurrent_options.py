@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import every_cell
 
 import rnnlite
 from rnnlite import functional, gradcheck
@@ -306,3 +307,14 @@ def test_threads_do_not_change_a_bit_of_the_options(x):
         rnnlite.set_num_threads(before)
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+# --- arguments ------------------------------------------------------------------------------
+
+
+@every_cell
+def test_an_argument_that_does_not_exist_is_refused_in_the_name_of_the_layer(cell):
+    name = cell.layer.__name__
+    with pytest.raises(TypeError, match=f"^{name}: there is no argument 'units'") as caught:
+        cell.make(3, 4, units=5)
+    assert "input_size, hidden_size" in str(caught.value) and "wh_init" in str(caught.value)

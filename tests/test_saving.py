@@ -14,8 +14,9 @@ import rnnlite
 from rnnlite import GRU, LSTM, RNN, Bidirectional, Dense, Dropout, Embedding, Recurrent, Sequential
 from rnnlite import cells as library
 from rnnlite.cells.functions import tanh
-from rnnlite.saving import CorruptFile, architecture, container, models
+from rnnlite.saving import CorruptFile, container, models
 from rnnlite.saving.architecture import CLASSES, build, describe, difference
+from rnnlite.saving.random_states import random_states
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -92,8 +93,8 @@ def assert_same_model(loaded, model):
     for name, array in model.params.items():
         assert_same_bits(name, loaded.params[name], array)
         assert not np.shares_memory(loaded.params[name], array)
-    states = architecture.random_states(model)
-    assert architecture.random_states(loaded) == states
+    states = random_states(model)
+    assert random_states(loaded) == states
 
 
 def assert_same_outputs(loaded, model, x):
@@ -473,7 +474,7 @@ def a_model(**options):
 
 
 def everything(model):
-    return [model.flat_params.tobytes(), architecture.random_states(model)]
+    return [model.flat_params.tobytes(), random_states(model)]
 
 
 def test_into_an_existing_model(tmp_path):

@@ -29,7 +29,7 @@ class Vocabulary:
     Raises
     ------
     TypeError, ValueError
-        If ``characters`` is not a text or empty, or ``unknown`` not one of them.
+        If ``characters`` is not a str or empty, or ``unknown`` not one of them.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class Vocabulary:
 
     def __init__(self, characters, unknown=None):
         if not isinstance(characters, str):
-            raise TypeError(f"Vocabulary: characters is {characters!r}; wanted a text")
+            raise TypeError(f"Vocabulary: characters is {characters!r}; wanted a str")
         if not characters:
             raise ValueError("Vocabulary: characters is empty; wanted at least one character")
         known = np.zeros(HIGHEST, np.bool_)

@@ -36,7 +36,7 @@ class Dense(Layer):
         Of the initial weights; b is zero.
     dtype : {"float32", "float64"}
     w_init : str
-        Initialiser of W by name; see ``rnnlite.initializers``.
+        Initializer of W by name; see ``rnnlite.initializers``.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Dense(Layer):
     Raises
     ------
     ValueError, TypeError
-        For a size below 1, an unknown initialiser, or an argument of another kind.
+        For a size below 1, an unknown initializer, or an argument of another kind.
 
     Examples
     --------

@@ -38,7 +38,7 @@ class Embedding(Layer):
         Of the initial table.
     dtype : {"float32", "float64"}
     w_init : str, optional
-        Initialiser of W by name (see ``rnnlite.initializers``); normal with mean 0 and
+        Initializer of W by name (see ``rnnlite.initializers``); normal with mean 0 and
         standard deviation 0.05 if not given.
 
     Attributes
@@ -53,7 +53,7 @@ class Embedding(Layer):
     Raises
     ------
     ValueError, TypeError
-        For a size below 1, an unknown initialiser, or an argument of another kind.
+        For a size below 1, an unknown initializer, or an argument of another kind.
 
     Examples
     --------

@@ -29,7 +29,7 @@ class Recurrent(RandomLayer):
         Share of h that is dropped on its way into the recurrent product while
         training, the same units at every step (Gal & Ghahramani 2016).
     wx_init, wh_init : str
-        Initialisers of Wx and Wh by name; see ``rnnlite.initializers``.
+        Initializers of Wx and Wh by name; see ``rnnlite.initializers``.
 
     Raises
     ------
@@ -64,8 +64,10 @@ class Recurrent(RandomLayer):
         recurrent_dropout=0.0,
         wx_init="glorot_uniform",
         wh_init="orthogonal",
+        **unknown,
     ):
         where = type(self).__name__
+        checking.no_others(where, unknown, (*self._options, "seed"))
         if not isinstance(cell, cells.Cell):
             raise TypeError(f"{where}: cell is {cell!r}; wanted a Cell, as custom_cell makes them")
         I = checking.whole_number(where, "input_size", input_size)
@@ -156,8 +158,7 @@ class Recurrent(RandomLayer):
         lengths = checking.row_lengths(where, lengths, B, T)
         initial = self._states(where, "initial_state", initial_state, B)
 
-        H = self.hidden_size
-        tape = self._tape
+        H, tape = self.hidden_size, self._tape
         if tape is None or tape.shape != (B, T, I, H) or tape.keep != keep:
             self._tape = Tape(self.cell, B, T, I, H, self.dtype, bool(keep))
         self._tape.set_lengths(lengths)
@@ -200,8 +201,7 @@ class Recurrent(RandomLayer):
         """
         where = f"{type(self).__name__}.backward"
         self._need_forward()
-        tape = self._tape
-        B, T, I, H = tape.shape
+        tape, (B, T, I, H) = self._tape, self._tape.shape
         if dy is not None:
             meaning = "(batch, time, hidden)" if self.return_sequences else "(batch, hidden)"
             dy = self._incoming(dy, self._output_shape(), meaning)

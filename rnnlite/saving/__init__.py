@@ -9,7 +9,7 @@ right; nothing in it is ever run.
 
     models.py         save and load
     architecture.py   a model as plain data, and back
-    random_states.py   where its dropout masks stand
+    random_states.py  where its dropout masks stand
     container.py      a file of arrays with a header: written and read
     index.py          the JSON at its beginning
     layout.py         its bytes

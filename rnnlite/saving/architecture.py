@@ -16,9 +16,8 @@ import numpy as np
 from rnnlite import cells as library
 from rnnlite import checking, layers
 from rnnlite.layers import Layer
-from rnnlite.saving.random_states import load_random_states, random_states
 
-__all__ = ["build", "describe", "difference", "load_random_states", "random_states"]
+__all__ = ["build", "describe", "difference"]
 
 # By the name that a description has for them.
 CLASSES = {
@@ -51,7 +50,10 @@ def describe(model):
     """
     name = type(model).__name__
     if CLASSES.get(name) is not type(model):
-        raise TypeError(f"a {name} is not a layer or a model of rnnlite: it cannot be described")
+        raise TypeError(
+            f"model is of type {name}, which is not a layer or a model of rnnlite: "
+            "no file can hold it"
+        )
     return {"class": name, "options": {k: _described(v) for k, v in model.options().items()}}
 
 
@@ -152,7 +154,7 @@ def _parts(place, description):
         )
     name, options = description["class"], description["options"]
     if not isinstance(name, str) or not isinstance(options, dict):
-        raise ValueError(f"{place}class must be a text, and options a dict")
+        raise ValueError(f"{place}class must be a str, and options a dict")
     return name, options
 
 

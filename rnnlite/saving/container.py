@@ -31,8 +31,8 @@ def write(path, kind, header, arrays, keep_previous=False):
     kind : str
         What the file is: "model", "checkpoint".
     header : dict
-        What JSON holds: None, True, False, numbers, texts, lists, and dicts
-        with texts as keys, whose order is kept.
+        What JSON holds: None, True, False, numbers, str, lists, and dicts
+        with str as keys, whose order is kept.
     arrays : dict of str to numpy.ndarray
         Of real numbers.  Equal headers and arrays give equal bytes.
     keep_previous : bool
@@ -56,7 +56,7 @@ def write(path, kind, header, arrays, keep_previous=False):
     ...     read(path, ("lengths",)), np.load(path)["x"]
     (('lengths', {'unit': 'm'}, {'x': array([0., 1., 2.])}), array([0., 1., 2.]))
     """
-    path = checked_path("write", path)
+    path = checked_path("save", path)
     plain = {name: np.asarray(array) for name, array in arrays.items()}
     listed = [(name, array.dtype, array.shape) for name, array in plain.items()]
     listed.sort(key=lambda entry: str(entry[0]))
@@ -93,7 +93,7 @@ def read(path, kinds):
     OSError
         It is not there (FileNotFoundError) or cannot be read.
     """
-    path = checked_path("read", path)
+    path = checked_path("load", path)
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would be to wait for its writer
         what = "a folder" if path.is_dir() else "a device or a pipe"

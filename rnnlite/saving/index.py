@@ -62,7 +62,7 @@ def encode(where, kind, header, arrays):
         For what a file cannot hold.
     """
     if not isinstance(kind, str) or not kind:
-        raise TypeError(f"{where}: kind is {kind!r}; wanted a text")
+        raise TypeError(f"{where}: kind is {kind!r}; wanted a str")
     if not isinstance(header, dict):
         raise TypeError(f"{where}: header is of type {type(header).__name__}; wanted a dict")
     problem = _not_json(header, DEEPEST)
@@ -163,7 +163,7 @@ def _not_json(value, depth):
     is_dict = isinstance(value, dict)
     for key, part in value.items() if is_dict else enumerate(value):
         if is_dict and not isinstance(key, str):
-            return f" has the key {key!r}; wanted a text"
+            return f" has the key {key!r}; wanted a str"
         problem = _not_json(part, depth - 1)
         if problem:
             return f"[{key!r}]{problem}"

@@ -28,29 +28,6 @@ def random_states(model):
     return [layer.state_dict() for layer in _random_layers(model)]
 
 
-def load_random_states(model, states):
-    """Go on with the random numbers of ``random_states``.
-
-    Parameters
-    ----------
-    model : Layer
-    states : list of dict
-
-    Raises
-    ------
-    ValueError
-        If they are not those of such a model; it is then as it was.
-
-    Examples
-    --------
-    >>> from rnnlite.layers import Dropout
-    >>> first, second = Dropout(0.5), Dropout(0.5)
-    >>> load_random_states(first, random_states(second))
-    """
-    for layer, state in checked_states(model, states):
-        layer.load_state_dict(state)
-
-
 def checked_states(model, states):
     """Each layer with random numbers, and its state, which it can load.
 

@@ -125,7 +125,7 @@ def confusion_matrix(labels, predicted, classes=None, names=None):
     if not labels.size:
         raise ValueError(f"{where}: predicted is -1 everywhere; there is nothing to count")
     if names is not None:
-        names = tuple(map(str, checking.sequence(where, "names", names, "a sequence of texts")))
+        names = tuple(map(str, checking.sequence(where, "names", names, "a sequence of str")))
     highest = int(max(labels.max(), predicted.max()))
     if classes is None:
         classes = highest + 1 if names is None else len(names)
