@@ -1,4 +1,6 @@
-"""What fit costs over the same training loop written out: python benchmarks/fit_overhead.py
+"""What fit costs over the same training loop written out.
+
+    python benchmarks/fit_overhead.py
 
 Both train the LSTM of 128 units on MNIST in turns, in one process, at the same
 steps; the figure is the ratio of the median times.

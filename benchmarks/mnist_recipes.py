@@ -1,4 +1,4 @@
-"""Published MNIST runs beside ours: python benchmarks/mnist_recipes.py [--quick]
+"""Published MNIST runs beside ours.
 
 Each recipe is trained with several seeds on the 55,000 training images, as its
 authors did, and tried on the test images; the mean and the spread over the

@@ -2,6 +2,7 @@
 
     functional, reference   the networks as plain functions, fast and plain NumPy
     LSTM, RNN, GRU, Dense, Sequential, Adam    the same as objects
+    custom_cell, Recurrent  a cell of your own
     gradcheck               is this gradient right?
     fit, evaluate, predict  training, and what comes of it
     save, load              models in files

@@ -216,7 +216,7 @@ def test_names_are_those_of_files(path, name):
         ({"a": [1, {2}]}, "header['a'][1] is of type set; wanted what JSON holds"),
         ({"a": np.int64(3)}, "header['a'] is of type int64; wanted what JSON holds"),
         ({"a": {1: 2}}, "header['a'] has the key 1; wanted a str"),
-        ({"a": b"x"}, "header['a'] is a bytes"),
+        ({"a": b"x"}, "header['a'] is of type bytes"),
         ([], "header is of type list; wanted a dict"),
     ],
     ids=range(5),
