@@ -119,6 +119,12 @@ def shapes(cell, B, T, I, H):
     return weights | dict.fromkeys(cell.biases, (K,)) | dict.fromkeys(cell.initial, (B, H))
 
 
+ARRAYS = [(cell, name) for cell in CELLS for name in shapes(cell, 1, 1, 1, 1)]
+every_array = pytest.mark.parametrize(
+    ("cell", "name"), ARRAYS, ids=[f"{cell.name} {name}" for cell, name in ARRAYS]
+)
+
+
 def problem(cell, B=3, T=4, I=5, H=6, dtype=np.float64, seed=0, lengths=None, initial=True):
     """Random arguments for the cell's forward function.
 
