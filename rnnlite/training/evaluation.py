@@ -9,6 +9,7 @@ from rnnlite import checking
 from rnnlite.layers import Layer
 from rnnlite.training.batches import source_of
 from rnnlite.training.objective import check_labels, objective_for
+from rnnlite.training.trouble import bad_data
 
 
 class Metrics(NamedTuple):
@@ -99,6 +100,9 @@ def evaluate_source(where, model, source, loss):
             if source.rows is not None:
                 check_labels(where, objective, source.y, output.shape)
         batch_loss, _ = objective(output, batch.y, batch.lengths)
+        blame = None if math.isfinite(batch_loss) else bad_data(where, batch)
+        if blame is not None:
+            raise blame
         batch_right, weight = objective.count(output, batch.y, batch.lengths)
         total, right, counted = total + batch_loss * weight, right + batch_right, counted + weight
     if objective is None:
@@ -170,9 +174,15 @@ def predict(model, x, *, lengths=None, batch_size=256):
     """
     scores = _outputs("predict", model, x, lengths, batch_size)
     classes = scores.argmax(axis=-1) if scores.shape[-1] > 1 else scores[..., 0] > 0
-    classes = classes.astype(np.int64)
+    classes, nothing = classes.astype(np.int64), np.isnan(scores).any(axis=-1)
     if lengths is not None and classes.ndim == 2:
-        classes[_padding(lengths, classes.shape[1])] = -1
+        padding = _padding(lengths, classes.shape[1])
+        classes[padding], nothing[padding] = -1, False
+    if nothing.any():
+        raise ValueError(
+            f"predict: the scores of row {np.argwhere(nothing)[0, 0]} are nan, which is no class; "
+            "x or the model's weights are not finite"
+        )
     return classes
 
 
