@@ -405,3 +405,15 @@ def test_a_column_that_never_changes_becomes_zero_whatever_its_sum_rounds_to(val
     data = datasets.time_series(series, window=5, target=0)
     assert not data.train.x[..., 0].any() and not data.test.y.any()
     assert np.array_equal(data.restore(data.test.y), np.full_like(data.test.y, value, np.float64))
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "says"),
+    [
+        ("day;level\n", True, "no row beneath the names"),
+        ("day;level\n" + "1,5;2,5\n" * 9, None, "decimal=',' reads 1,5"),
+    ],
+)
+def test_a_file_without_numbers_is_explained(tmp_path, text, header, says):
+    with pytest.raises(ValueError, match=says):
+        datasets.time_series(written(tmp_path, text), window=2, header=header)

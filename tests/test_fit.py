@@ -533,6 +533,19 @@ def test_pixels_that_are_not_scaled_are_noticed():
     assert seen[0].filename == __file__
 
 
+def test_warnings_name_the_line_of_the_caller():
+    x, y = data()
+    pixels = np.full((B, T, F), 255, np.uint8)
+    for call in (
+        lambda: rnnlite.predict(network(), pixels),
+        lambda: rnnlite.evaluate(network(), pixels, np.zeros(B, int)),
+        lambda: fit(network(), x, y, validation=(pixels, np.zeros(B, int))),
+    ):
+        with pytest.warns(rnnlite.DataWarning, match="is not scaled") as seen:
+            call()
+        assert seen[0].filename == __file__
+
+
 def test_pixels_that_augment_scales_are_not_noticed():
     x = np.full((B, T, F), 255, np.uint8)
     fit(network(), x, np.zeros(B, int), augment=lambda x, rng: x.astype(np.float32) / 255)

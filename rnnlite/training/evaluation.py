@@ -59,7 +59,7 @@ def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
     Raises
     ------
     ValueError, TypeError
-        For data that do not fit the model or one another.
+        For data that do not fit the model or one another, or are not finite.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def predict(model, x, *, lengths=None, batch_size=256):
     Raises
     ------
     ValueError, TypeError
-        For data that do not fit the model.
+        For data that do not fit the model, or of which it makes NaN.
 
     Examples
     --------

@@ -95,6 +95,8 @@ def fit(
     resume : bool
         Go on from ``checkpoint``, if it is there.  The run ends with the
         weights, bit for bit, with which it would have ended without the break.
+        All but ``epochs`` and ``steps`` must be as it was; an iterable that can
+        run only once must begin at its beginning again.
 
     Returns
     -------
