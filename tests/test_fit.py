@@ -151,7 +151,7 @@ def test_a_file_larger_than_memory_is_read_batch_by_batch(tmp_path):
 
 @pytest.mark.parametrize("kind", ["Fortran order", "every second feature", "big-endian", "windows"])
 def test_memory_of_any_kind_is_never_copied_whole(kind):
-    n = 4000
+    n = 20_000
     x = np.random.default_rng(0).normal(size=(n, T, 2 * F)).astype(np.float32)
     y = np.zeros(n, np.int64)
     x = {
