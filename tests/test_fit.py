@@ -108,6 +108,19 @@ def test_batches_may_come_from_elsewhere(kind):
     assert history["step"][-1] == 10
 
 
+def test_an_iterable_is_asked_for_its_batches_once_an_epoch():
+    x, y = data(B)
+    asked = []
+
+    class Loader:
+        def __iter__(self):
+            asked.append(1)
+            return iter([(x, y)])
+
+    fit(network(), Loader(), epochs=2)
+    assert len(asked) == 2
+
+
 def test_a_function_of_the_epoch_is_told_which():
     x, y = data(B)
     asked = []

@@ -211,7 +211,7 @@ class Stream:
                 f"of the epoch that returns one; got {source!r}"
             )
         self._where, self._source = where, source
-        self.can_start_anew = callable(source) or iter(source) is not source
+        self.can_start_anew = callable(source) or not hasattr(source, "__next__")
 
     def epoch(self, number, first=0):
         """The batches of an epoch, from batch ``first`` on; those before are passed over.
@@ -228,9 +228,13 @@ class Stream:
         Batch
         """
         made = self._source(number) if callable(self._source) else self._source
-        if not hasattr(made, "__iter__"):
-            raise TypeError(f"{self._where}: x({number}) returned {made!r}; wanted batches (x, y)")
-        for position, batch in enumerate(made):
+        try:
+            batches = iter(made)
+        except TypeError:  # an array without axes has __iter__, and is no iterable
+            came = f"x({number}) returned" if callable(self._source) else "x is"
+            message = f"{self._where}: {came} {made!r}; wanted batches (x, y)"
+            raise TypeError(message) from None
+        for position, batch in enumerate(batches):
             if position >= first:
                 yield self._checked(batch, position)
 
