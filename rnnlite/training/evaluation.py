@@ -100,8 +100,7 @@ def evaluate_source(where, model, source, loss):
             if source.rows is not None:
                 check_labels(where, objective, source.y, output.shape)
         batch_loss, _ = objective(output, batch.y, batch.lengths)
-        blame = None if math.isfinite(batch_loss) else bad_data(where, batch)
-        if blame is not None:
+        if not math.isfinite(batch_loss) and (blame := bad_data(where, batch)):
             raise blame
         batch_right, weight = objective.count(output, batch.y, batch.lengths)
         total, right, counted = total + batch_loss * weight, right + batch_right, counted + weight
@@ -179,10 +178,8 @@ def predict(model, x, *, lengths=None, batch_size=256):
         padding = _padding(lengths, classes.shape[1])
         classes[padding], nothing[padding] = -1, False
     if nothing.any():
-        raise ValueError(
-            f"predict: the scores of row {np.argwhere(nothing)[0, 0]} are nan, which is no class; "
-            "x or the model's weights are not finite"
-        )
+        which = f"the scores of row {np.argwhere(nothing)[0, 0]} are nan, which is no class"
+        raise ValueError(f"predict: {which}; x or the model's weights are not finite")
     return classes
 
 
