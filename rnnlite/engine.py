@@ -12,10 +12,10 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from numba.core.errors import NumbaError
 
 from rnnlite import threads
 from rnnlite.kernels import gradients, loop, packing
+from rnnlite.kernels.jit import CompileError
 from rnnlite.kernels.product import packed_size
 from rnnlite.memory import aligned_zeros
 from rnnlite.plain_engine import PlainEngine
@@ -158,7 +158,7 @@ class Engine:
         """``threads.share``, where the cell's equations may be compiled for the first time."""
         try:
             threads.share(kernel, *arguments)
-        except NumbaError as error:
+        except CompileError as error:
             lines = [line.strip() for line in str(error).splitlines()]
             reason = next((line for line in lines if line and "Failed in" not in line), "")
             raise TypeError(

@@ -32,6 +32,7 @@ from pathlib import Path
 import numba
 from numba import config
 from numba.core import caching, serialize
+from numba.core.errors import NumbaError as CompileError
 
 from rnnlite.cache_folder import cache_folder
 from rnnlite.kernels import target
