@@ -636,11 +636,11 @@ def test_a_planted_mistake_is_refused():
         return adam_twin(name, p, gradients, lr * 1.001)
 
     def coupled_decay(name, p, gradients, lr, weight_decay):
-        coupled = [lambda n, p, g=g: g(n, p) + decay_of(n, weight_decay) * p for g in gradients]
+        coupled = [lambda n, p, g=g: g(n, p) + weight_decay * p for g in gradients]
         return adam_twin(name, p, coupled, lr)
 
-    def decay_of_all(name, p, gradients, lr, weight_decay):
-        return adam_twin(name, p, gradients, lr, weight_decay=weight_decay, decay_bias=True)
+    def decay_of_weights(name, p, gradients, lr, weight_decay):
+        return adam_twin(name, p, gradients, lr, weight_decay=weight_decay, decay_bias=False)
 
     def forgetful_amsgrad(name, p, gradients, lr, beta2, amsgrad):
         return adam_twin(name, p, gradients, lr, beta2=beta2)
@@ -655,7 +655,7 @@ def test_a_planted_mistake_is_refused():
         ("adam-other-betas", epsilon_inside_the_root),
         ("adam", no_correction),
         ("adamw", coupled_decay),
-        ("adamw", decay_of_all),
+        ("adamw", decay_of_weights),
         ("amsgrad", forgetful_amsgrad),
         ("nesterov", plain_momentum),
         ("momentum", dampened_momentum),
