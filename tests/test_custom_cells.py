@@ -163,6 +163,21 @@ def test_the_check_names_the_first_wrong_time_step(go_backwards, step):
     assert f"wrong first at time step {step} (of 0..5" in "".join(report.notes)
 
 
+def test_the_check_names_the_wrong_equation_of_a_cell_within_a_model():
+    wrong = rnnlite.custom_cell(
+        "wrong", cells.LSTM.step, spoiled(WRONG["dbefore[1] (dc)"]),
+        gates=cells.LSTM.gates, kept=cells.LSTM.kept, states=["h", "c"], compiled=False,
+    )  # fmt: skip
+    layers = [rnnlite.Recurrent(wrong, 3, 4, seed=0, go_backwards=True), rnnlite.Dense(4, 2)]
+    step_note, equation = gradcheck.check(rnnlite.Sequential(layers), sequences()).notes
+    assert "wrong first at time step 1 (of 0..5" in step_note
+    assert "dbefore[1] (dc) is wrong" in equation
+    both = rnnlite.Bidirectional(rnnlite.Recurrent(wrong, 3, 4, seed=0), seed=1)
+    step_note, equation = gradcheck.check(both, sequences()).notes
+    assert step_note == "x: the gradient is wrong at 6 of 6 time steps"  # from both ends
+    assert "dbefore[1] (dc) is wrong" in equation
+
+
 def test_a_right_cell_has_no_notes():
     report = gradcheck.check(rnnlite.LSTM(3, 4, seed=0), sequences())
     assert report.notes == ()
