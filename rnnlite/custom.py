@@ -4,6 +4,7 @@ import types
 
 from rnnlite import checking
 from rnnlite.cells.cell import Block, Cell
+from rnnlite.equation_results import try_out
 from rnnlite.kernels.fingerprint import fingerprint
 
 
@@ -75,7 +76,8 @@ def custom_cell(
     Raises
     ------
     TypeError, ValueError
-        For arguments that do not fit together; the message says which.
+        For arguments that do not fit together, or functions that return something
+        else than they should; the message says which.
 
     Examples
     --------
@@ -142,6 +144,8 @@ def custom_cell(
         compiled=checking.true_or_false(where, "compiled", compiled),
     )
     _ = cell.x_blocks, cell.h_blocks, cell.reset_blocks  # errors now, not in the first run
+    if cell.compiled:  # plain NumPy is looked at as it runs
+        try_out(cell)
     return cell
 
 

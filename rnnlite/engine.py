@@ -15,12 +15,19 @@ import numpy as np
 
 from rnnlite import threads
 from rnnlite.kernels import gradients, loop, packing
+from rnnlite.kernels.jit import CompileError
 from rnnlite.kernels.product import packed_size
 from rnnlite.memory import aligned_zeros
 from rnnlite.plain_engine import PlainEngine
 from rnnlite.tape import Tape
 
 __all__ = ["Engine", "Tape", "Weights", "engine_of"]
+
+# What the equations of a compiled cell may use: of one unit, and of whole rows.
+_MAY_USE = (
+    "+ - * / and the functions of rnnlite.cells.functions (tanh, not np.tanh; x * x, not x**2)",
+    "what Numba understands of NumPy",
+)
 
 # Rows times steps from which packing the weights pays.
 PACK_FROM = 8
@@ -84,7 +91,7 @@ class Engine:
             )  # fmt: skip
         if cell.unit_params:
             tape.p[:, :H] = weights.p.reshape(-1, H)
-        threads.share(
+        self._share(
             self._forward, B, B * T * (I + H) * columns,
             x, tape.xh.reshape(-1), tape.ld, tape.hx,
             tape.gates.reshape(-1), tape.states.reshape(-1), tape.resets.reshape(-1),
@@ -118,7 +125,7 @@ class Engine:
         wh, wx, w_reset, dx_rows = self._transposes(tape, weights, want_dx)
         tape.dp[...] = 0.0
         flat_dgates = dgates.reshape(-1)
-        threads.share(
+        self._share(
             self._backward, B, B * T * (H + I * want_dx) * columns,
             dy, dy_every_step, tape.gates.reshape(-1), flat_dgates, tape.states.reshape(-1),
             tape.dstate.reshape(-1), tape.da.reshape(-1), tape.h_mask.reshape(-1),
@@ -146,6 +153,19 @@ class Engine:
         if cell.unit_params:
             # One row after the other: the same sum at any number of threads.
             np.sum(tape.dp[:, :, :H], axis=0, out=grads.p.reshape(-1, H))
+
+    def _share(self, kernel, *arguments):
+        """``threads.share``, where the cell's equations may be compiled for the first time."""
+        try:
+            threads.share(kernel, *arguments)
+        except CompileError as error:
+            lines = [line.strip() for line in str(error).splitlines()]
+            reason = next((line for line in lines if line and "Failed in" not in line), "")
+            raise TypeError(
+                f"{self.cell.name}: its equations do not compile; they may use "
+                f"{_MAY_USE[self.cell.whole_rows]}; compiled=False runs any NumPy. "
+                f"Numba says: {reason}"
+            ) from error
 
     def _transposes(self, tape, weights, want_dx):
         """Packed Wh^T, Wx^T (if wanted) and the part of Wh^T after the reset."""

@@ -8,6 +8,8 @@ the same two functions at full speed.
 
 import numpy as np
 
+from rnnlite.equation_results import checked
+
 
 class PlainEngine:
     """Runs one cell; the methods are those of ``Engine``.
@@ -43,13 +45,13 @@ class PlainEngine:
                     z[n] += xh[:, one : hx + H] @ Wh[:, block.h_gate]
             state = tuple(states[now])
             if cell.reset is not None:
-                a = self._call(cell.reset, tuple(z), state, *p) * self._mask(tape)
+                a = self._call("reset", tuple(z), state, *p) * self._mask(tape)
                 tape.resets[kept_at, :, :H] = a
                 for n, block in enumerate(cell.blocks):
                     if block.after_reset:
                         z[n] += a @ Wh[cell.recurrent_bias :, block.h_gate]
                         z[n] += Wh[: cell.recurrent_bias, block.h_gate].sum(axis=0)
-            new_state, kept = self._call(cell.step, tuple(z), state, *p)
+            new_state, kept = self._call("step", tuple(z), state, *p)
             for n, value in enumerate(kept):
                 tape.gates[kept_at, :, n, :H] = value
             for s, value in enumerate(new_state):  # padding carries the state on
@@ -77,7 +79,7 @@ class PlainEngine:
             kept = tuple(tape.gates[t, :, n, :H].copy() for n in range(len(cell.kept)))
             state, new_state = tuple(tape.states[t, :, :, :H]), tuple(tape.states[t + 1, :, :, :H])
             dnew = tuple(value.copy() for value in dstate)  # a result may be one of these
-            results = self._call(cell.step_backward, dnew, kept, state, new_state, *p)
+            results = self._call("step_backward", dnew, kept, state, new_state, *p)
             dz, before = list(results[0]), list(results[1])
             if cell.unit_params:
                 for n, value in enumerate(results[2]):
@@ -88,7 +90,7 @@ class PlainEngine:
                     if block.after_reset:
                         da += dz[n] @ Wh[bias_rows:, block.h_gate].T
                 arguments = (da * mask, tuple(dz), tuple(before), kept, state, *p)
-                dz, before = map(list, self._call(cell.reset_backward, *arguments))
+                dz, before = map(list, self._call("reset_backward", *arguments))
             dz = [np.where(valid[:, None], value, 0.0) for value in dz]
             xh = tape.xh[t]
             dx_t = np.zeros((B, I), tape.dtype)
@@ -124,12 +126,14 @@ class PlainEngine:
     def _mask(tape):
         return tape.h_mask[:, : tape.shape[3]] if tape.h_mask.size else tape.dtype.type(1.0)
 
-    def _call(self, function, *arguments):
+    def _call(self, name, *arguments):
         """Call an equation with arrays (B, H), or row by row if it looks at whole rows."""
+        function, (B, H) = getattr(self.cell, name), next(_arrays(arguments)).shape
         if not self.cell.whole_rows:
-            return function(*arguments)
-        B = next(_arrays(arguments)).shape[0]
-        results = [function(*_row(arguments, row)) for row in range(B)]
+            return checked(self.cell, name, function(*arguments), (B, H))
+        results = [
+            checked(self.cell, name, function(*_row(arguments, row)), (H,)) for row in range(B)
+        ]
         return _stacked(results)
 
 

@@ -14,7 +14,7 @@ import pytest
 import rnnlite
 from rnnlite import LSTM, RNN, SGD, Adam, Dense, Dropout, Sequential, fit, schedules
 from rnnlite.kernels.jit import JIT_DISABLED
-from rnnlite.saving import CorruptFile, previous_path
+from rnnlite.saving import CorruptFile, container, previous_path
 
 N, T, F, B = 53, 5, 3, 10
 PER_EPOCH = 6
@@ -168,6 +168,45 @@ def test_a_run_that_stopped_early_has_its_best_weights_when_resumed(tmp_path):
     assert np.array_equal(model.flat_params, again.flat_params)
 
 
+class BreakAtEnd(rnnlite.Callback):
+    """Ends a run between its last record and its last checkpoint."""
+
+    def __init__(self, broken):
+        self.broken = broken
+
+    def end(self, run):
+        if self.broken:
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "options", [{"average": 0.9}, {"early_stopping": 1}, {"record_every": 4, "average": 0.5}]
+)
+def test_a_run_broken_after_its_last_step_ends_where_an_unbroken_one_does(tmp_path, options):
+    def optimizer(model):
+        return Adam(model, lr=0.5)
+
+    whole, resumed = network(), network()
+    wanted = train(whole, optimizer, callbacks=[BreakAtEnd(False)], **options)
+    keep = {"checkpoint": tmp_path / "run.npz", **options}
+    with pytest.raises(ZeroDivisionError):
+        train(network(), optimizer, callbacks=[BreakAtEnd(True)], **keep)
+    found = train(resumed, optimizer, callbacks=[BreakAtEnd(False)], resume=True, **keep)
+    assert found == wanted
+    assert np.array_equal(resumed.flat_params, whole.flat_params)
+
+
+def test_a_run_that_a_callback_ended_ends_there_though_it_was_broken(tmp_path):
+    class Enough(BreakAtEnd):
+        def record(self, run):
+            run.stop("enough")
+
+    keep = {"checkpoint": tmp_path / "run.npz"}
+    with pytest.raises(ZeroDivisionError):
+        train(network(), callbacks=[Enough(True)], **keep)
+    assert train(network(), callbacks=[Enough(False)], resume=True, **keep)["step"] == [6]
+
+
 def test_the_model_can_be_taken_out_of_a_checkpoint(tmp_path):
     model = network()
     train(model, checkpoint=tmp_path / "run.npz")
@@ -193,6 +232,24 @@ def test_ctrl_c_saves_and_returns_what_there_is(tmp_path):
     resumed = network()
     history = fit(resumed, x, y, callbacks=[Break(0)], checkpoint=path, resume=True, **options)
     assert history["step"] == [6, 12, 18]
+    assert np.array_equal(resumed.flat_params, whole.flat_params)
+
+
+def test_ctrl_c_at_the_last_step_loses_nothing(tmp_path):
+    class Press(rnnlite.Callback):
+        def __init__(self, at):
+            self.at = at
+
+        def step(self, run):
+            if run.step == self.at:
+                signal.raise_signal(signal.SIGINT)
+
+    whole, stopped, resumed = network(), network(), network()
+    wanted = train(whole, callbacks=[Press(0)], average=0.9)
+    keep = {"checkpoint": tmp_path / "run.npz", "average": 0.9}
+    train(stopped, callbacks=[Press(18)], **keep)
+    assert train(resumed, callbacks=[Press(0)], resume=True, **keep) == wanted
+    assert np.array_equal(stopped.flat_params, whole.flat_params)
     assert np.array_equal(resumed.flat_params, whole.flat_params)
 
 
@@ -252,6 +309,87 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, options, says):
     assert optimizer.t == 0 and state is model.params
 
 
+@pytest.mark.parametrize("name", ["data", "lengths", "validation", "lr"])
+def test_another_run_is_known_by_its_numbers_too(tmp_path, name):
+    x, y = data()
+    arguments = {"x": x, "y": y, "lengths": np.full(N, T), "validation": data(1)}
+
+    def run(lr=0.001, **change):
+        model = network()
+        fit(
+            model, **arguments | change, optimizer=Adam(model, lr=lr), epochs=2,
+            checkpoint=tmp_path / "run.npz", resume=True,
+        )  # fmt: skip
+
+    run()
+    other = {
+        "data": {"x": x + 1},
+        "lengths": {"lengths": np.full(N, T - 1)},
+        "validation": {"validation": data(2)},
+        "lr": {"lr": 0.5},
+    }[name]
+    says = "data" if name == "lengths" else name
+    with pytest.raises(ValueError, match=f"is of a run with {says} = "):
+        run(**other)
+    run()
+
+
+def test_an_optimizer_whose_rate_changed_on_the_way_may_go_on(tmp_path):
+    class Slower(rnnlite.Callback):
+        def record(self, run):
+            run.optimizer.lr /= 2
+
+    x, y = data()
+    model = network()
+    optimizer = Adam(model, lr=0.1)
+    for epochs, again in ((1, optimizer), (2, optimizer), (3, None)):
+        if again is None:  # another process begins as the first did
+            model = network()
+            again = Adam(model, lr=0.1)
+        history = fit(
+            model, x, y, optimizer=again, epochs=epochs, callbacks=[Slower()],
+            checkpoint=tmp_path / "run.npz", resume=True,
+        )  # fmt: skip
+    assert history["lr"] == [0.1, 0.05, 0.025]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda header: header.pop("finished"), "finished"),
+        (lambda header: header["position"].update(batch=-1), "batch = -1"),
+        (lambda header: header["sums"].update(loss="1"), "loss = '1'"),
+        (lambda header: header["history"].update(loss=[]), "history"),
+        (lambda header: header["early_stopping"].update(waited=None), "early_stopping"),
+    ],
+)
+def test_a_checkpoint_that_was_forged_is_refused(tmp_path, change, says):
+    path = tmp_path / "run.npz"
+    train(network(), checkpoint=path, early_stopping=2)
+    _, header, arrays = container.read(path, "checkpoint")
+    change(header)
+    container.write(path, "checkpoint", header, arrays)
+    model = network()
+    weights = model.flat_params.copy()
+    with pytest.raises(CorruptFile, match=says):
+        train(model, checkpoint=path, early_stopping=2, resume=True)
+    assert np.array_equal(model.flat_params, weights)
+
+
+def test_a_callback_that_refuses_its_state_leaves_the_model_alone(tmp_path):
+    class Fussy(Count):
+        def load_state_dict(self, state):
+            raise ZeroDivisionError
+
+    path = tmp_path / "run.npz"
+    train(network(), checkpoint=path, callbacks=[Count()])
+    model = network()
+    weights = model.flat_params.copy()
+    with pytest.raises(ZeroDivisionError):
+        train(model, checkpoint=path, callbacks=[Fussy()], resume=True)
+    assert np.array_equal(model.flat_params, weights)
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     path = tmp_path / "run.npz"
     train(network(), checkpoint=path)
@@ -300,8 +438,8 @@ SCRIPT = """
     print("ready", flush=True)
     history = fit(
         model, x, y, epochs=25, batch_size=20, validation=(x[:50], y[:50]), clip_norm=1.0,
-        schedule=schedules.one_cycle(0.01, steps=500), checkpoint=sys.argv[1], checkpoint_every=3,
-        resume=True,
+        average=0.9, schedule=schedules.one_cycle(0.01, steps=500), checkpoint=sys.argv[1],
+        checkpoint_every=3, resume=True,
     )
     rnnlite.save(model, sys.argv[1] + ".done")
     print(history["step"][-1], len(history["loss"]), flush=True)
@@ -315,6 +453,11 @@ def run_script(path):
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
+
+
+def assert_same_weights(path, whole):
+    killed, unbroken = rnnlite.load(f"{path}.done"), rnnlite.load(f"{whole}.done")
+    assert np.array_equal(killed.flat_params, unbroken.flat_params)
 
 
 @pytest.mark.skipif(JIT_DISABLED, reason="500 steps take too long without the JIT")
@@ -333,14 +476,14 @@ def test_killed_at_twenty_random_moments_it_ends_bit_for_bit(tmp_path):
             time.sleep(rng.uniform(0, seconds / 8))
             process.kill()
             process.communicate()
-        if Path(f"{path}.done").exists():  # it was finished before the signal came
-            break
         kills += 1
-    assert kills >= 5
+        if Path(f"{path}.done").exists():  # finished before the signal came: from the beginning
+            assert_same_weights(path, whole)
+            for name in (f"{path}.done", path, previous_path(path)):
+                Path(name).unlink()
     with run_script(path) as process:
         assert process.stdout.read() == "ready\n500 25\n"
-    killed, unbroken = rnnlite.load(f"{path}.done"), rnnlite.load(f"{whole}.done")
-    assert np.array_equal(killed.flat_params, unbroken.flat_params)
+    assert_same_weights(path, whole)
     leftovers = {p.name for p in tmp_path.iterdir() if ".done" not in p.name}
     known = {q.name for p in (path, whole) for q in (p, previous_path(p))}
     assert len(leftovers - known) <= kills, "a killed process may leave its temporary file"

@@ -11,6 +11,7 @@ import pytest
 import rnnlite
 from rnnlite import cells, gradcheck
 from rnnlite.cells.functions import tanh, zero_like
+from rnnlite.kernels.jit import JIT_DISABLED
 
 FOLDER = Path(__file__).parent.parent / "examples" / "custom_cells"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -162,6 +163,21 @@ def test_the_check_names_the_first_wrong_time_step(go_backwards, step):
     assert f"wrong first at time step {step} (of 0..5" in "".join(report.notes)
 
 
+def test_the_check_names_the_wrong_equation_of_a_cell_within_a_model():
+    wrong = rnnlite.custom_cell(
+        "wrong", cells.LSTM.step, spoiled(WRONG["dbefore[1] (dc)"]),
+        gates=cells.LSTM.gates, kept=cells.LSTM.kept, states=["h", "c"], compiled=False,
+    )  # fmt: skip
+    layers = [rnnlite.Recurrent(wrong, 3, 4, seed=0, go_backwards=True), rnnlite.Dense(4, 2)]
+    step_note, equation = gradcheck.check(rnnlite.Sequential(layers), sequences()).notes
+    assert "wrong first at time step 1 (of 0..5" in step_note
+    assert "dbefore[1] (dc) is wrong" in equation
+    both = rnnlite.Bidirectional(rnnlite.Recurrent(wrong, 3, 4, seed=0), seed=1)
+    step_note, equation = gradcheck.check(both, sequences()).notes
+    assert step_note == "x: the gradient is wrong at 6 of 6 time steps"  # from both ends
+    assert "dbefore[1] (dc) is wrong" in equation
+
+
 def test_a_right_cell_has_no_notes():
     report = gradcheck.check(rnnlite.LSTM(3, 4, seed=0), sequences())
     assert report.notes == ()
@@ -208,6 +224,80 @@ def test_arguments_that_do_not_fit_are_named(change, message):
     with pytest.raises((TypeError, ValueError), match="custom_cell") as caught:
         rnnlite.custom_cell(**arguments)
     assert message in str(caught.value)
+
+
+def returning(new_state=None, kept=None, dz=None, dbefore=None):
+    """The two functions above, with a part of what they return replaced by something of z or dz."""
+
+    def odd_step(z, state):
+        results = step(z, state)
+        return tuple(f(z[0]) if f else r for f, r in zip((new_state, kept), results, strict=True))
+
+    def odd_step_backward(dstate, kept, state, new_state):
+        results = step_backward(dstate, kept, state, new_state)
+        values = zip((dz, dbefore), results, strict=True)
+        return tuple(f(dstate[0]) if f else r for f, r in values)
+
+    return odd_step, odd_step_backward
+
+
+FORMS = {
+    "no tuple": (returning(kept=lambda z: z), "step: kept is an array of shape"),
+    "too many": (returning(kept=lambda z: (z, z)), "step: kept is a tuple of 2; wanted a tuple"),
+    "too few": (returning(dz=lambda d: ()), "step_backward: dz is a tuple of 0"),
+    "a number": (returning(dbefore=lambda d: (0.0,)), "step_backward: dbefore[0] (h) is 0.0;"),
+    "a sum": (returning(dz=lambda d: (d.sum(axis=0),)), "step_backward: dz[0] (h) has shape ("),
+    "text": (returning(new_state=lambda z: (np.full(z.shape, "1"),)), "step: new_state[0] (h) h"),
+    "nothing": ((lambda z, state: None, step_backward), "step: the result is None; wanted"),
+    "one": ((step, lambda *given: (given[0],)), "step_backward: the result is a tuple of 1"),
+}
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("form", FORMS)
+def test_what_an_equation_returns_is_looked_at(form, compiled):
+    """A kernel would not compile, or would write past its memory; NumPy would take B for a name."""
+    functions, message = FORMS[form]
+    with pytest.raises((TypeError, ValueError)) as caught:
+        cell = rnnlite.custom_cell("mine", *functions, **GOOD, compiled=compiled)
+        gradcheck.check(rnnlite.Recurrent(cell, 3, 4, seed=0), sequences())
+    assert str(caught.value).startswith(f"mine: {message}")
+
+
+def test_a_row_that_is_too_long_never_reaches_a_kernel():
+    functions = returning(kept=lambda z: (np.concatenate((z, z)),))
+    with pytest.raises(ValueError, match=r"kept\[0\] \(h\) has shape \(6,\); wanted \(3,\)"):
+        rnnlite.custom_cell("mine", *functions, **GOOD, whole_rows=True)
+
+
+def test_plain_equations_may_return_lists_and_look_along_axis_1():
+    """A derivative that is wrong is named all the same."""
+
+    def centred_step(z, state):
+        h = np.tanh(z[0] - z[0].mean(axis=1, keepdims=True))
+        return [h], [h]
+
+    def centred_step_backward(dstate, kept, state, new_state):
+        d = dstate[0] * (1.0 - kept[0] ** 2)
+        return [d], [np.zeros_like(d)]  # without - mean(d)
+
+    cell = rnnlite.custom_cell(
+        "centred", centred_step, centred_step_backward, **GOOD, compiled=False
+    )
+    report = gradcheck.check(rnnlite.Recurrent(cell, 3, 4, seed=0), sequences())
+    assert "step_backward: dz[0] (h) is wrong" in report.notes[-1]
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="plain Python takes any equation")
+def test_equations_that_do_not_compile_are_told_what_they_may_use():
+    def squared(dstate, kept, state, new_state):
+        return (dstate[0] * (1.0 - kept[0] ** 2),), (zero_like(dstate[0]),)
+
+    cell = rnnlite.custom_cell("mine", step, squared, **GOOD)
+    layer = rnnlite.Recurrent(cell, 3, 4, seed=0, dtype="float64")
+    layer.forward(sequences())
+    with pytest.raises(TypeError, match=r"mine-\w+: its equations do not compile.* x \* x, not x"):
+        layer.backward(np.ones((4, 4)))
 
 
 def test_recurrent_wants_a_cell():

@@ -397,3 +397,23 @@ def test_a_file_and_its_numbers_give_the_same_windows(tmp_path):
     for part, wanted in zip(file[:3], array[:3], strict=True):
         np.testing.assert_array_equal(part.x, wanted.x)
         np.testing.assert_array_equal(part.y, wanted.y)
+
+
+@pytest.mark.parametrize("value", [0.1, 2.3, 0.0])
+def test_a_column_that_never_changes_becomes_zero_whatever_its_sum_rounds_to(value):
+    series = np.column_stack([np.full(1000, value), np.arange(1000.0)])
+    data = datasets.time_series(series, window=5, target=0)
+    assert not data.train.x[..., 0].any() and not data.test.y.any()
+    assert np.array_equal(data.restore(data.test.y), np.full_like(data.test.y, value, np.float64))
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "says"),
+    [
+        ("day;level\n", True, "no row beneath the names"),
+        ("day;level\n" + "1,5;2,5\n" * 9, None, "decimal=',' reads 1,5"),
+    ],
+)
+def test_a_file_without_numbers_is_explained(tmp_path, text, header, says):
+    with pytest.raises(ValueError, match=says):
+        datasets.time_series(written(tmp_path, text), window=2, header=header)

@@ -374,3 +374,10 @@ def test_source_and_licence_stand_beside_the_sample():
     text = (Path(datasets.__file__).parent / "data" / "README.md").read_text(encoding="utf-8")
     for words in "alice.txt.gz", "Lewis Carroll", "1865", "public domain", "make_alice.py":
         assert words in text
+
+
+def test_ragged_lists_are_named():
+    with pytest.raises(ValueError, match="text_batches: characters is not an array"):
+        datasets.text_batches([[1], [1, 2]], 1, 1)
+    with pytest.raises(ValueError, match=r"Vocabulary\.decode: numbers is not an array"):
+        datasets.Vocabulary("ab").decode([[1], [1, 0]])

@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import tracemalloc
 from itertools import chain
 
 import numpy as np
@@ -107,6 +108,19 @@ def test_batches_may_come_from_elsewhere(kind):
     assert history["step"][-1] == 10
 
 
+def test_an_iterable_is_asked_for_its_batches_once_an_epoch():
+    x, y = data(B)
+    asked = []
+
+    class Loader:
+        def __iter__(self):
+            asked.append(1)
+            return iter([(x, y)])
+
+    fit(network(), Loader(), epochs=2)
+    assert len(asked) == 2
+
+
 def test_a_function_of_the_epoch_is_told_which():
     x, y = data(B)
     asked = []
@@ -146,6 +160,41 @@ def test_a_file_larger_than_memory_is_read_batch_by_batch(tmp_path):
     fit(theirs, x, y, batch_size=B)
     assert max(largest) == B
     assert np.array_equal(ours.flat_params, theirs.flat_params)
+
+
+@pytest.mark.parametrize("kind", ["Fortran order", "every second feature", "big-endian", "windows"])
+def test_memory_of_any_kind_is_never_copied_whole(kind):
+    n = 20_000
+    x = np.random.default_rng(0).normal(size=(n, T, 2 * F)).astype(np.float32)
+    y = np.zeros(n, np.int64)
+    x = {
+        "Fortran order": lambda: np.asfortranarray(x[:, :, :F]),
+        "every second feature": lambda: x[:, :, ::2],
+        "big-endian": lambda: x[:, :, :F].astype(">f4"),
+        "windows": lambda: np.lib.stride_tricks.sliding_window_view(x[: n + 4, 0, :F], T, 0)
+        .swapaxes(1, 2),
+    }[kind]()  # fmt: skip
+    ours, theirs = network(), network()
+    fit(theirs, np.ascontiguousarray(x, np.float32), y[: len(x)], steps=2, batch_size=B)
+    tracemalloc.start()
+    fit(ours, x, y[: len(x)], steps=2, batch_size=B)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < x.nbytes / 2
+    assert np.array_equal(ours.flat_params, theirs.flat_params)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_what_augment_writes_into_is_not_the_data(shuffle):
+    x, y = data()
+    before = x.copy()
+
+    def louder(x, rng):
+        x *= 2
+        return x
+
+    fit(network(), x, y, epochs=2, batch_size=B, shuffle=shuffle, augment=louder)
+    assert np.array_equal(x, before)
 
 
 def test_lengths_reach_the_model():
@@ -357,6 +406,27 @@ def test_it_is_quiet_unless_asked(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_progress_knows_how_long_a_stream_will_take(monkeypatch):
+    tqdm = pytest.importorskip("tqdm", reason="the bar is an extra")
+    x, y = data(B)
+    totals = []
+
+    class Bar(tqdm.tqdm):
+        def close(self):
+            totals.append((self.n, self.total))
+            super().close()
+
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    fit(network(), lambda epoch: [(x, y)] * 3, steps=7, progress=True)
+    assert totals[0] == (7 * B, 7 * B)
+
+
+def test_a_program_without_a_standard_error_stream_trains(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    x, y = data()
+    fit(network(), x, y, batch_size=B)
+
+
 def test_progress_shows_a_line_a_record_with_and_without_tqdm(capfd, monkeypatch):
     x, y = data()
     for missing in (False, True):
@@ -395,11 +465,7 @@ def test_progress_shows_a_line_a_record_with_and_without_tqdm(capfd, monkeypatch
         ({"average": 1.0}, ValueError, "average is 1.0"),
         ({"validation": 3}, TypeError, "validation is of type int"),
         ({"validation": (np.zeros((2, T, F), "float32"), [0, 7])}, ValueError, "validation: y has"),
-        (
-            {"early_stopping": 1},
-            ValueError,
-            "fit: early_stopping watches val_loss; give validation",
-        ),
+        ({"early_stopping": 1}, ValueError, "give validation"),
         ({"early_stopping": 0}, ValueError, "early_stopping is 0"),
         ({"callbacks": [3]}, TypeError, r"callbacks\[0\] is 3"),
         ({"resume": True}, ValueError, "resume is given without checkpoint"),
@@ -422,6 +488,43 @@ def test_the_optimizer_must_be_the_models():
 
 
 @pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"early_stopping": 3}, "early_stopping watches 'val_loss'; give validation"),
+        (
+            {"early_stopping": rnnlite.EarlyStopping(1, "los")},
+            "'los'; the history has epoch, step, loss",
+        ),
+        (
+            {"validation": (np.zeros((2, T, 4), "f4"), [0, 1])},
+            "fit: validation: RNN.forward: x has 4",
+        ),
+        (
+            {"validation": (np.zeros((2, T, F), "f4"), np.zeros((2, 3)))},
+            r"fit: validation: softmax_cross_entropy: labels has shape",
+        ),
+        (
+            {"validation": (np.zeros((2, T, F), "f4"), [0, 7]), "loss": "softmax_cross_entropy"},
+            "fit: validation: y has labels from 0 to 7",
+        ),
+        (
+            {
+                "validation": (np.zeros((2, T, F), "f4"), np.zeros((2, 3))),
+                "loss": "mean_squared_error", "y": np.zeros((47, 2)),
+            },
+            "fit: validation: mean_squared_error: ",
+        ),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_found_before_the_first_step(arguments, says):
+    x, y = data()
+    model, steps = network(), []
+    with pytest.raises(ValueError, match=says):
+        fit(model, **{"x": x, "y": y} | arguments, augment=lambda x, rng: steps.append(1) or x)
+    assert steps == []
+
+
+@pytest.mark.parametrize(
     ("source", "long", "says"),
     [
         ((b for b in []), {"epochs": 2}, "x is an iterator, which runs once"),
@@ -441,6 +544,26 @@ def test_pixels_that_are_not_scaled_are_noticed():
     with pytest.warns(rnnlite.DataWarning, match="uint8 from 255 to 255 and is not scaled") as seen:
         fit(network(), x, np.zeros(B, int))
     assert seen[0].filename == __file__
+
+
+def test_warnings_name_the_line_of_the_caller():
+    x, y = data()
+    pixels = np.full((B, T, F), 255, np.uint8)
+    for call in (
+        lambda: rnnlite.predict(network(), pixels),
+        lambda: rnnlite.evaluate(network(), pixels, np.zeros(B, int)),
+        lambda: fit(network(), x, y, validation=(pixels, np.zeros(B, int))),
+    ):
+        with pytest.warns(rnnlite.DataWarning, match="is not scaled") as seen:
+            call()
+        assert seen[0].filename == __file__
+
+
+def test_pixels_that_augment_scales_are_not_noticed():
+    x = np.full((B, T, F), 255, np.uint8)
+    fit(network(), x, np.zeros(B, int), augment=lambda x, rng: x.astype(np.float32) / 255)
+    with pytest.warns(rnnlite.DataWarning, match="uint8 from 255 to 255 and is not scaled"):
+        fit(network(), x, np.zeros(B, int), augment=lambda x, rng: x)
 
 
 def test_double_precision_that_must_be_rounded_is_noticed():

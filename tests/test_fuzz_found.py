@@ -34,6 +34,9 @@ FOUND = {
         ValueError, "LSTM: these sizes make", lambda: LSTM(2**40, 3)),
     "an array without axes for a list": (
         TypeError, "Sequential: layers is array('a'", lambda: rnnlite.Sequential(np.array("a"))),
+    "an array without axes for batches": (
+        TypeError, "fit: x(0) returned array(2)",
+        lambda: fit(network(), lambda epoch: np.array(2))),
     "labels of no size": (
         ValueError, "fit: y has shape (6, 0)",
         lambda: fit(network(), data()[0], np.zeros((6, 0), np.int64))),

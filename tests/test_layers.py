@@ -727,18 +727,39 @@ def test_padding_never_reaches_anything_in_a_stack():
     assert np.isfinite(model.flat_grads).all()
 
 
-def test_a_loss_per_step_with_lengths_ignores_padding_if_its_gradient_is_zero_there():
-    model = Sequential([rnnlite.GRU(I, H, return_sequences=True, seed=0), Dense(H, 2, seed=1)])
+def test_padding_never_reaches_a_dense_layer_at_any_place_of_a_stack():
+    """NaN times a gradient of 0 is NaN: a weight gradient must not read padding at all."""
+    model = Sequential(
+        [
+            Dense(I, 3, seed=0),
+            rnnlite.GRU(3, H, return_sequences=True, seed=1),
+            Dense(H, 2, seed=2),
+        ]
+    )
     lengths = np.array([4, 1, 2])
     past = np.arange(T) >= lengths[:, None]
-    x = rng().normal(size=(B, T, I))
-    x[past] = np.nan
-    y = model.forward(x, lengths=lengths)
-    np.testing.assert_array_equal(y[past], np.tile(model.params["1.b"], (past.sum(), 1)))
-    dy = np.ones_like(y)
-    dy[past] = 0.0
-    assert np.isfinite(model.backward(dy)).all()
+    x, dy, results = rng().normal(size=(B, T, I)), rng().normal(size=(B, T, 2)), []
+    for junk in (0.0, np.nan):
+        x[past] = dy[past] = junk
+        y = model.forward(x, lengths=lengths)
+        assert not y[past].any()
+        dx = model.backward(dy)
+        assert not dx[past].any()
+        results.append({"y": y, "dx": dx} | copy.deepcopy(model.grads))
+    assert_all_same_bits(results[1], results[0])
     assert np.isfinite(model.flat_grads).all()
+    full = model.forward(np.nan_to_num(x))
+    assert full[past].all()  # lengths of one batch are forgotten in the next
+    model.backward(np.ones_like(full))
+    assert model.grads["2.b"][0] == B * T
+
+
+def test_lengths_of_a_dense_layer_are_checked():
+    dense = Dense(I, 2)
+    fragments = ["Dense.forward: lengths were given", "(3, 5)", "(batch, time, 5)"]
+    assert_refused(ValueError, fragments, dense.forward, np.ones((B, I)), lengths=[1, 1, 1])
+    fragments = ["Dense.forward: lengths runs from 1 to 5"]
+    assert_refused(ValueError, fragments, dense.forward, np.ones((B, T, I)), lengths=[1, 5, 1])
 
 
 def test_a_model_may_hold_a_model():

@@ -257,6 +257,8 @@ def test_float32_is_close_to_float64(name, kind):
     ("arguments", "error", "fragments"),
     [
         ({"label_smoothing": 1.5}, ValueError, ["label_smoothing is 1.5", "[0.0, 1.0]"]),
+        ({"label_smoothing": np.zeros(2)}, TypeError, ["label_smoothing is array", "a number"]),
+        ({"label_smoothing": False}, TypeError, ["label_smoothing is False", "a number"]),
         ({"label_smoothing": "0"}, TypeError, ["label_smoothing is '0'", "a number"]),
         ({"class_weights": [1, 2]}, ValueError, ["class_weights has shape (2,)", "(5,)"]),
         ({"class_weights": [1, 2, 3, 4, -1]}, ValueError, ["class_weights", "-1", "not negative"]),

@@ -52,9 +52,9 @@ OPTIMIZERS = {
         {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3},
     ),
     "adamw": (Adam, {"lr": 0.01, "weight_decay": 0.3}, "AdamW", {"lr": 0.01, "weight_decay": 0.3}),
-    "adamw-decay-bias": (
+    "adamw-weights-alone": (
         Adam,
-        {"lr": 0.01, "weight_decay": 0.3, "decay_bias": True},
+        {"lr": 0.01, "weight_decay": 0.3, "decay_bias": False},
         "AdamW",
         {"lr": 0.01, "weight_decay": 0.3},
     ),
@@ -93,7 +93,7 @@ def is_bias(name):
     return name.split(".")[-1] in ("b", "bh")
 
 
-def decay_of(name, weight_decay=0.0, decay_bias=False, **_):
+def decay_of(name, weight_decay=0.0, decay_bias=True, **_):
     return weight_decay if decay_bias or not is_bias(name) else 0.0
 
 
@@ -185,7 +185,7 @@ def test_twenty_steps_are_those_of_pytorch(name, make):
     tensors = {key: torch.tensor(p) for key, p in model.params.items()}
     groups = [{"params": [t for key, t in tensors.items() if not is_bias(key)]}]
     groups.append({"params": [t for key, t in tensors.items() if is_bias(key)]})
-    if kind is Adam and not arguments.get("decay_bias"):
+    if not arguments.get("decay_bias", True):
         groups[1]["weight_decay"] = 0.0
     theirs = getattr(torch.optim, their_name)(groups, **their_arguments)
     trail = run(kind(model, **arguments), model, gradients_of())
@@ -219,19 +219,19 @@ def test_numbers_between_layers_stay_zero(name):
     assert np.count_nonzero(model.flat_params) == used
 
 
-def test_weight_decay_alone_shrinks_weights_and_leaves_biases():
-    for decay_bias in (False, True):
+def test_weight_decay_alone_shrinks_weights_and_leaves_biases_if_asked_to():
+    for options in ({"decay_bias": False}, {"decay_bias": True}, {}):
         model = flat_model()
         start(model)
         before = {name: p.copy() for name, p in model.params.items()}
-        Adam(model, lr=0.1, weight_decay=0.5, decay_bias=decay_bias).step()  # gradients are zero
+        Adam(model, lr=0.1, weight_decay=0.5, **options).step()  # gradients are zero
         for name, p in model.params.items():
-            factor = 1.0 if is_bias(name) and not decay_bias else 0.95
+            factor = 1.0 if is_bias(name) and not options.get("decay_bias", True) else 0.95
             assert_same_bits(name, p, before[name] * factor)
 
 
 def test_the_parts_that_decay_are_few():
-    optimizer = Adam(flat_model(), weight_decay=0.1)
+    optimizer = Adam(flat_model(), weight_decay=0.1, decay_bias=False)
     # Wx (3, 6); Wh (2, 6) behind b and bh; W (2, 5) where the next cache line begins
     assert optimizer._weights == [(0, 0, 18), (0, 30, 42), (0, 48, 58)]
     assert Adam(plain_model(), weight_decay=0.1)._weights == [(0, 0, 12), (2, 0, 7)]
@@ -507,7 +507,7 @@ def test_a_wrong_step_is_explained(kind):
 
 def test_an_optimizer_follows_a_layer_into_a_model():
     layer = Dense(2, 3, dtype="float64")
-    optimizer = Adam(layer, lr=0.1, weight_decay=0.5)
+    optimizer = Adam(layer, lr=0.1, weight_decay=0.5, decay_bias=False)
     model = Sequential([Dense(4, 2, dtype="float64"), layer])
     start(model)
     before = {name: p.copy() for name, p in model.params.items()}
@@ -636,11 +636,11 @@ def test_a_planted_mistake_is_refused():
         return adam_twin(name, p, gradients, lr * 1.001)
 
     def coupled_decay(name, p, gradients, lr, weight_decay):
-        coupled = [lambda n, p, g=g: g(n, p) + decay_of(n, weight_decay) * p for g in gradients]
+        coupled = [lambda n, p, g=g: g(n, p) + weight_decay * p for g in gradients]
         return adam_twin(name, p, coupled, lr)
 
-    def decay_of_all(name, p, gradients, lr, weight_decay):
-        return adam_twin(name, p, gradients, lr, weight_decay=weight_decay, decay_bias=True)
+    def decay_of_weights(name, p, gradients, lr, weight_decay):
+        return adam_twin(name, p, gradients, lr, weight_decay=weight_decay, decay_bias=False)
 
     def forgetful_amsgrad(name, p, gradients, lr, beta2, amsgrad):
         return adam_twin(name, p, gradients, lr, beta2=beta2)
@@ -655,7 +655,7 @@ def test_a_planted_mistake_is_refused():
         ("adam-other-betas", epsilon_inside_the_root),
         ("adam", no_correction),
         ("adamw", coupled_decay),
-        ("adamw", decay_of_all),
+        ("adamw", decay_of_weights),
         ("amsgrad", forgetful_amsgrad),
         ("nesterov", plain_momentum),
         ("momentum", dampened_momentum),

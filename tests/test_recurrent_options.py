@@ -81,6 +81,22 @@ def test_bidirectional_is_two_layers_and_its_gradients_are_right(merge, sequence
     assert report.passed, str(report)
 
 
+def test_a_seeded_layer_makes_a_reproducible_bidirectional_one():
+    first, second, other = (
+        Bidirectional(LSTM(3, 5, seed=seed, recurrent_dropout=0.5)) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first.flat_params, second.flat_params)
+    assert not np.array_equal(first.params["backward.Wx"], other.params["backward.Wx"])
+    assert not np.array_equal(first.params["backward.Wx"], first.params["forward.Wx"])
+    given = Bidirectional(LSTM(3, 5, seed=0, recurrent_dropout=0.5), seed=1)
+    assert not np.array_equal(first.params["backward.Wx"], given.params["backward.Wx"])
+    ones = np.ones((2, 4, 3))
+    outputs = [both.forward(ones, training=True) for both in (first, second)]
+    np.testing.assert_array_equal(*outputs)  # the same masks too
+    unseeded = (Bidirectional(LSTM(3, 5)).params["backward.Wx"] for _ in range(2))
+    assert not np.array_equal(*unseeded)
+
+
 def test_bidirectional_states_go_in_and_come_out_as_a_pair(x):
     both = Bidirectional(GRU(3, 5, seed=0, dtype="float64"), seed=1)
     start = tuple(np.full((4, 5), value) for value in (0.5, -0.5))

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -418,3 +419,16 @@ def test_a_process_that_is_killed_at_any_moment_leaves_whole_files(tmp_path):
 def test_two_processes_that_write_at_once_never_mix_their_files(tmp_path):
     first, second = run(AT_ONCE, tmp_path / "run.npz")
     assert first > 1 and second > 1, "both were seen at work"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and permissions of other systems")
+def test_a_link_is_written_through_and_permissions_stay(tmp_path):
+    (tmp_path / "large disk").mkdir()
+    file, link = tmp_path / "large disk" / "a", tmp_path / "a"
+    file.write_bytes(b"first")
+    file.chmod(0o600)
+    link.symlink_to(file)
+    replace_file(link, b"second", keep_previous=True)
+    assert link.is_symlink() and file.read_bytes() == link.read_bytes() == b"second"
+    assert previous_path(file).read_bytes() == b"first"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600

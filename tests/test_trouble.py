@@ -40,6 +40,32 @@ def test_targets_that_are_not_finite_are_found():
         fit(network(), x, values, loss="mean_squared_error")
 
 
+def test_validation_data_that_are_not_finite_are_found():
+    x, y = data()
+    bad = x.copy()
+    bad[7, 1, 0] = np.nan
+    with pytest.raises(ValueError, match="fit: validation: x holds nan in row 7, time 1, feat"):
+        fit(network(), x, y, validation=(bad, y))
+    with pytest.raises(ValueError, match="evaluate: x holds nan in row 7"):
+        rnnlite.evaluate(network(), bad, y, batch_size=5)
+
+
+def test_no_class_is_made_of_nan():
+    x, _ = data()
+    x[7, 1, 0] = np.nan
+    with pytest.raises(ValueError, match="predict: the scores of row 7 are nan"):
+        rnnlite.predict(network(), x)
+    lengths = np.full(N, T)
+    lengths[7] = 1
+    assert rnnlite.predict(network(), x, lengths=lengths).min() >= 0
+
+
+def test_a_figure_that_is_nan_is_never_the_best():
+    stopping = rnnlite.EarlyStopping(patience=3, monitor="loss")
+    seen = [stopping.seen({"loss": loss}, np.zeros(1)) for loss in (np.nan, 0.5, 0.4, np.nan)]
+    assert stopping.best == 0.4 and not any(seen)
+
+
 def test_padding_may_hold_anything():
     x, y = data()
     lengths = np.full(N, 3)

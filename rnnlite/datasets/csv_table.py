@@ -98,7 +98,9 @@ def read_table(where, path, columns=None, delimiter=None, header=None, decimal="
     if columns is None:
         places = [place for place, value in enumerate(beneath) if _is_number(value)]
         if not places:
-            raise ValueError(f"{where} has no column of numbers (delimiter {delimiter!r})")
+            what = "column of numbers" if beneath else "row beneath the names of its columns"
+            hint = "" if decimal == "," or delimiter == "," else "; decimal=',' reads 1,5 as 1.5"
+            raise ValueError(f"{where} has no {what} (delimiter {delimiter!r}){hint}")
     else:
         places = [_place(where, names, column) for column in columns]
 

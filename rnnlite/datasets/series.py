@@ -168,8 +168,10 @@ def time_series(
     target = _target(where, names, target)
     ends = _ends(where, split, len(values), window, horizon)
 
-    mean, std = values[: ends[1]].mean(axis=0), values[: ends[1]].std(axis=0)
-    std[std == 0.0] = 1.0  # a column that never changes becomes zero
+    known = values[: ends[1]]
+    mean, std = known.mean(axis=0), known.std(axis=0)
+    constant = (known == known[0]).all(axis=0)  # its std is 0 only as far as sums are exact
+    mean[constant], std[constant] = known[0, constant], 1.0  # it becomes zero
     values = ((values - mean) / std).astype(np.float32)
     view = np.lib.stride_tricks.sliding_window_view
     x = view(values, window, axis=0).swapaxes(1, 2)  # x[k] begins at row k

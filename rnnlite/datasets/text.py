@@ -187,7 +187,7 @@ def text_windows(characters, steps, stride=None):
 
 def _characters(where, characters, least, what):
     """``characters`` as an array of numbers, enough of them."""
-    characters = np.asarray(characters)
+    characters = checking.any_array(where, "characters", characters)
     if characters.dtype.kind not in "iu":
         raise TypeError(
             f"{where}: characters holds {characters.dtype}; wanted whole numbers,"

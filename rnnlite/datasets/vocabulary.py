@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from rnnlite import checking
+
 # Characters looked at in one go: an array of them takes 4 bytes each.
 AT_ONCE = 1 << 20
 HIGHEST = 0x110000  # of all code points, plus one
@@ -136,7 +138,7 @@ class Vocabulary:
         ValueError
             It has more than one axis, or a number without a character.
         """
-        numbers = np.asarray(numbers)
+        numbers = checking.any_array("Vocabulary.decode", "numbers", numbers)
         if numbers.size == 0 and numbers.ndim == 1:
             return ""
         if numbers.dtype.kind not in "iu":

@@ -6,7 +6,10 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.cells.cell import Cell
+from rnnlite.equation_results import checked, projections
 from rnnlite.gradcheck.differences import TOLERANCE, check_array
+
+UNITS = 5
 
 
 def check_equations(cell, tolerance=TOLERANCE, seed=0):
@@ -47,21 +50,18 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
         raise TypeError(f"{where}: cell is {cell!r}; wanted a Cell, as custom_cell makes them")
     tolerance = checking.real_number(where, "tolerance", tolerance, 0.0, 1.0, low_included=False)
     rng = np.random.default_rng(checking.seed(where, seed))
-    draw = functools.partial(_random_values, rng)
-    z, state, p = draw(cell.blocks), draw(cell.states), draw(cell.unit_params)
+    shape = (UNITS,) if cell.whole_rows else (1, UNITS)  # as in a run: a batch of one row
+    draw = functools.partial(_random_values, rng, shape)
+    z, state, p = draw(cell.blocks), draw(cell.states), draw(cell.unit_params, (UNITS,))
     extra = (p,) if cell.unit_params else ()
-    gates = [
-        cell.gates[block.x_gate if block.x_gate is not None else block.h_gate]
-        for block in cell.blocks
-    ]
     results = ["dz", "dbefore", "dp"]
     moved = [
-        list(zip(z, gates, strict=True)),
+        list(zip(z, projections(cell), strict=True)),
         [(value, f"d{name}") for value, name in zip(state, cell.states, strict=True)],
         list(zip(p, cell.unit_params, strict=True)),
     ]
 
-    new_state, kept = cell.step(z, state, *extra)
+    new_state, kept = checked(cell, "step", cell.step(z, state, *extra), shape)
     weights = draw(cell.states)
 
     def step_loss():
@@ -69,11 +69,13 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
         return sum(float(np.sum(w * value)) for w, value in zip(weights, values, strict=True))
 
     found = cell.step_backward(weights, kept, state, new_state, *extra)
+    found = checked(cell, "step_backward", found, shape)
     notes = _wrong_results("step_backward", step_loss, results, moved, found, tolerance)
     if cell.reset is not None:
         (da,) = draw(["a"])
         nothing = [tuple(np.zeros_like(value) for value in values) for values in (z, state)]
         found = cell.reset_backward(da, *nothing, kept, state, *extra)
+        found = checked(cell, "reset_backward", found, shape)
         notes += _wrong_results(
             "reset_backward", lambda: float(np.sum(da * cell.reset(z, state, *extra))),
             results[:2], moved[:2], found, tolerance,
@@ -81,8 +83,8 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
     return notes
 
 
-def _random_values(rng, names, units=5):
-    return tuple(rng.standard_normal(units) for _ in names)
+def _random_values(rng, shape, names, other_shape=None):
+    return tuple(rng.standard_normal(other_shape or shape) for _ in names)
 
 
 def _wrong_results(function, loss, results, moved, found, tolerance):
@@ -93,7 +95,7 @@ def _wrong_results(function, loss, results, moved, found, tolerance):
             report, _ = check_array(loss, label, value, np.asarray(gradient), tolerance, None, None)
             if not report.relative_error <= tolerance:
                 notes.append(
-                    f"{function}: {result}[{n}] ({label}) is wrong: unit {report.worst[0]} has "
+                    f"{function}: {result}[{n}] ({label}) is wrong: unit {report.worst[-1]} has "
                     f"{report.analytic:+.4e}, the estimate is {report.numeric:+.4e}"
                 )
     return notes

@@ -7,7 +7,7 @@ from rnnlite.gradcheck.differences import TOLERANCE, check_array
 from rnnlite.gradcheck.equations import check_equations
 from rnnlite.gradcheck.report import Report
 from rnnlite.gradcheck.subject import Subject
-from rnnlite.layers import Recurrent
+from rnnlite.layers import Bidirectional, Recurrent, Sequential
 
 
 def check(
@@ -74,6 +74,7 @@ def check(
     subject = Subject(layer, x, labels, loss, initial_state, lengths, seed)
     rng = np.random.default_rng(seed)
     analytic = subject.gradients()
+    recurrent = list(_recurrent_layers(subject.layer))
     reports, notes = [], []
     for name, array in subject.arrays.items():
         gradient = np.asarray(analytic[name])
@@ -85,19 +86,32 @@ def check(
         report, wrong = check_array(subject.loss, name, array, gradient, tolerance, samples, rng)
         reports.append(report)
         if name == "x" and array.ndim == 3 and len(wrong):
-            notes += _first_wrong_step(wrong, array.shape, subject.layer)
+            notes += _wrong_steps(wrong, array.shape, recurrent)
     subject.gradients()  # leave grads as backward made them
     report = Report(tuple(reports), tolerance)
-    if not report.passed and isinstance(subject.layer, Recurrent):
-        notes += check_equations(subject.layer.cell, tolerance, seed)
+    if not report.passed:
+        for cell in dict.fromkeys(layer.cell for layer in recurrent):
+            notes += check_equations(cell, tolerance, seed)
     return report._replace(notes=tuple(notes))
 
 
-def _first_wrong_step(wrong, shape, layer):
+def _recurrent_layers(layer):
+    """The recurrent layers of a layer or model of the library, whatever it is built of."""
+    if isinstance(layer, Recurrent):
+        yield layer
+    elif isinstance(layer, (Sequential, Bidirectional)):
+        for part in layer.layers:
+            yield from _recurrent_layers(part)
+
+
+def _wrong_steps(wrong, shape, recurrent):
     """Where, on the way back through time, the gradient of x leaves the right values."""
     steps = np.unique(np.unravel_index(wrong, shape)[1])
-    backwards = getattr(layer, "go_backwards", False)
-    first = int(steps.min() if backwards else steps.max())
+    directions = {layer.go_backwards for layer in recurrent}
+    if len(directions) == 2:  # two ways back: none of the steps is the first
+        yield f"x: the gradient is wrong at {len(steps)} of {shape[1]} time steps"
+        return
+    first = int(steps.min() if True in directions else steps.max())
     yield (
         f"x: going back in time, the gradient is wrong first at time step {first} "
         f"(of 0..{shape[1] - 1}; wrong at {len(steps)} of them)"

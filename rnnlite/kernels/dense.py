@@ -47,3 +47,11 @@ def pack_matrix(w, rows, columns, packed):
 def pack_transpose(w, rows, columns, packed):
     """Pack the transpose of an ordinary (rows, columns) matrix."""
     pack_transposed(w, 0, columns, columns, rows, packed, 0, 0, 0, columns)
+
+
+@kernel
+def clear_padding(rows, lengths, T, size):
+    """Write zeros into rows (B, T, size) from each row's length (B,) on."""
+    for b in range(lengths.size):
+        for k in range((b * T + lengths[b]) * size, (b + 1) * T * size):
+            rows[k] = 0.0

@@ -31,12 +31,13 @@ from pathlib import Path
 
 import numba
 from numba import config
-from numba.core import caching, serialize
+from numba.core import caching, errors, serialize
 
 from rnnlite.cache_folder import cache_folder
 from rnnlite.kernels import target
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
+CompileError = errors.NumbaError
 
 # fastmath=True would also promise LLVM that no NaN or infinity ever occurs
 # ("nnan", "ninf"); a diverging training run would then print garbage instead

@@ -21,7 +21,7 @@ class Bidirectional(Layer):
     merge : {"concat", "sum"}
         Outputs side by side, (..., 2*hidden), or added, (..., hidden).
     seed : int, optional
-        Of the backward layer's weights.
+        Of the backward layer's weights; if not given it follows from the layer's own.
 
     Attributes
     ----------
@@ -59,8 +59,10 @@ class Bidirectional(Layer):
         self.merge = checking.one_of("Bidirectional", "merge", merge, ("concat", "sum"))
         self.forward_layer, self.backward_layer = layer, layer.copy()
         self.backward_layer.go_backwards = True
-        rng = np.random.default_rng(checking.seed("Bidirectional", seed))
-        self.backward_layer.draw_weights(rng)
+        seed = checking.seed("Bidirectional", seed)
+        if seed is None:  # drawn from the copy, so that the layer's next mask stays what it was
+            seed = int(self.backward_layer._rng.integers(2**63))
+        self.backward_layer.draw_weights(np.random.default_rng(seed))
         self._own()
 
     def _own(self):

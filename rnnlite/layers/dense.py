@@ -76,7 +76,7 @@ class Dense(Layer):
 
     def _forget(self):
         super()._forget()
-        self._buffers = self._shape = None
+        self._buffers = self._shape = self._lengths = None
         self._outputs_are_reused = False
 
     def forward(self, x, lengths=None, training=False, keep=True):
@@ -86,8 +86,9 @@ class Dense(Layer):
         ----------
         x : array_like (B, in_features) or (B, T, in_features)
             Rows; converted to the layer's dtype.
-        lengths : ignored
-            Every step is computed by itself; a loss per step ignores padding.
+        lengths : array_like of int (B,), optional
+            For x (B, T, in_features): valid steps of each row, 1 to T.  Past them
+            outputs are zero, and the padding of x takes no part.
         training : bool
             True in a training loop: the returned array is then memory of the
             layer, written again by the next forward, and nothing is allocated.
@@ -109,6 +110,14 @@ class Dense(Layer):
             raise ValueError(
                 f"Dense.forward: x has shape {x.shape}; wanted (batch, {I}) or (batch, time, {I})"
             )
+        if lengths is not None:
+            if x.ndim < 3:
+                raise ValueError(
+                    f"Dense.forward: lengths were given, but x has shape {x.shape}; "
+                    f"wanted (batch, time, {I})"
+                )
+            lengths = checking.row_lengths("Dense.forward", lengths, *x.shape[:2])
+        self._lengths = lengths
         rows = x.size // I
         if self._buffers is None or self._buffers.rows != rows:
             self._buffers = _Buffers(rows, I, N, self.dtype)
@@ -121,6 +130,7 @@ class Dense(Layer):
             checking.contiguous(x, self.dtype).reshape(-1), buffers.x1, buffers.ld,
             buffers.packed, buffers.zeros, y.reshape(-1), I, N,
         )  # fmt: skip
+        self._clear_padding(buffers.x1, y)
         self._unused_forward = bool(keep)
         return y
 
@@ -130,7 +140,7 @@ class Dense(Layer):
         Parameters
         ----------
         dy : array_like, in the shape of forward's result
-            Gradient of the loss by the output.
+            Gradient of the loss by the output; ignored at padded steps.
         need_dx : bool
             False for a first layer: its input gradient is not computed.
 
@@ -161,6 +171,7 @@ class Dense(Layer):
             dy.reshape(-1), buffers.dy, buffers.dy_row, buffers.packed_transpose, buffers.zeros,
             buffers.zeros if dx is None else dx.reshape(-1), need_dx, I, N,
         )  # fmt: skip
+        self._clear_padding(buffers.dy, dx)
         threads.share(
             weight_gradients, I + 1, buffers.rows * I * N,
             buffers.zeros, buffers.x1, buffers.ld, buffers.dy, buffers.dy_row, buffers.rows,
@@ -168,3 +179,13 @@ class Dense(Layer):
             0, buffers.zeros, 0, buffers.no_columns, 0,
         )  # fmt: skip
         return dx
+
+    def _clear_padding(self, *arrays):
+        """Zero the padded steps of arrays with a row for each step: NaN times 0 is NaN."""
+        if self._lengths is None:
+            return
+        T = self._shape[1]
+        for array in arrays:
+            if array is not None:
+                row = array.size // self._buffers.rows
+                kernels.clear_padding(array.reshape(-1), self._lengths, T, row)

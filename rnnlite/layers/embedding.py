@@ -192,7 +192,7 @@ class Embedding(Layer):
         """The rows that the last backward gave a gradient, sorted, each once.
 
         (n,) int64; none before the first backward.  All other rows of
-        ``grads["W"]`` are zero, and an optimizer may pass them over.
+        ``grads["W"]`` are zero.
         """
         if self._touched is None:
             rows = np.unique(self._written)

@@ -100,11 +100,11 @@ def softmax_cross_entropy(
             f"{logits.shape} (one-hot) for logits of shape {logits.shape}"
         )
     arguments.check_apart(where, out, labels, "labels")
-    if label_smoothing == 0.0 and class_weights is None and counted is None:
+    smoothing = checking.real_number(where, "label_smoothing", label_smoothing, 0.0, 1.0)
+    if smoothing == 0.0 and class_weights is None and counted is None:
         total = plain(logits.ravel(), labels, out.ravel(), rows, C)
         return float(total) / rows, out
 
-    smoothing = checking.real_number(where, "label_smoothing", label_smoothing, 0.0, 1.0)
     weights = np.ones(C) if class_weights is None else _class_weights(where, class_weights, C)
     if counted is None:
         counted = np.ones(rows, np.bool_)

@@ -19,6 +19,9 @@ class Adam(Optimizer):
     before this, p = (1 - lr weight_decay) p.  With ``amsgrad`` (Reddi, Kale &
     Kumar 2018, algorithm 2) the largest v there has been stands in the root.
 
+    A gradient of 0 is a gradient: an ``Embedding``'s row that no index of the batch names
+    goes on by its m, which fades.
+
     Parameters
     ----------
     model : Layer, or any object with dicts ``params`` and ``grads`` of equal keys
@@ -34,7 +37,8 @@ class Adam(Optimizer):
     amsgrad : bool
         Never let a step size grow again.
     decay_bias : bool
-        Whether weight decay is for the biases, ``b`` and ``bh``, too.
+        Whether weight decay is for the biases, ``b`` and ``bh``, too, as in the
+        paper, in PyTorch and in ``SGD``.
 
     Attributes
     ----------
@@ -68,7 +72,7 @@ class Adam(Optimizer):
         *,
         weight_decay=0.0,
         amsgrad=False,
-        decay_bias=False,
+        decay_bias=True,
     ):
         self.amsgrad = setting("Adam", "amsgrad", amsgrad)
         super().__init__(

@@ -51,6 +51,21 @@ def previous_path(path):
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
+def real_path(path):
+    """The file itself where a name is a link to it: it is written through the link, which stays.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    path = Path(path)
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 def replace_file(path, content, keep_previous=False):
     """Write a file so that under its name there is all of it or what was there before.
 
@@ -80,7 +95,7 @@ def replace_file(path, content, keep_previous=False):
     ...     path.read_bytes(), previous_path(path).read_bytes()
     (b'second', b'first')
     """
-    path = Path(path)
+    path = real_path(path)
     content = (content,) if isinstance(content, (bytes, bytearray, memoryview)) else content
     for name in (path, previous_path(path)) if keep_previous else (path,):
         _check_place(name)
@@ -89,6 +104,8 @@ def replace_file(path, content, keep_previous=False):
     new, old = (path.with_name(f".rnnlite-{token}.{what}") for what in ("new", "old"))
     try:
         with new.open("xb") as file:
+            with contextlib.suppress(OSError):  # who may read it: as before
+                shutil.copymode(path, new)
             for piece in content:
                 file.write(piece)
             file.flush()

@@ -6,13 +6,18 @@ of a batch from (seed, epoch, batch).  A run that is resumed needs no more than
 two numbers to see the very batches that it would have seen.
 """
 
+import hashlib
+import sys
 import warnings
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnlite import checking
 from rnnlite.layers import Embedding, Sequential
+
+PACKAGE = str(Path(checking.__file__).parent)
 
 
 class DataWarning(UserWarning):
@@ -81,31 +86,49 @@ class Arrays:
         self.augment = augment
         self.batches = -(-self.rows // batch_size)
         self._memory = {}
-        self._warn(where, model)
+        self._model = model  # to warn by, once
+        if augment is None:
+            self._warn(self.x)
 
-    def _warn(self, where, model):
+    def fingerprint(self):
+        """A text by which other data are told from these, of some rows: all would take long.
+
+        Returns
+        -------
+        str
+        """
+        digest = hashlib.sha256()
+        rows = np.unique(np.linspace(0, self.rows - 1, 32).astype(np.int64))
+        for array in (self.x, self.y, self.lengths):
+            if array is not None:
+                digest.update(f"{array.dtype} {array.shape} ".encode())
+                digest.update(array[rows].tobytes())
+        return f"fingerprint {digest.hexdigest()[:12]}"
+
+    def _warn(self, x):
+        where, model, self._model = self._where, self._model, None
         layer = model
         while isinstance(layer, Sequential):
             layer = layer.layers[0]
-        kind = self.x.dtype
+        kind = x.dtype
         if isinstance(layer, Embedding):
             return
         if kind.kind in "iu":
-            first = self.x[: self.batch_size]
+            first = x[: self.batch_size]
             if np.abs(first.astype(np.float64)).max() > 1:
                 warnings.warn(
                     f"{where}: x holds {kind} from {first.min()} to {first.max()} and is not "
                     "scaled; networks learn best from numbers of about -1 to 1, as "
                     "x.astype('float32') / 255 makes of the pixels of an image",
                     DataWarning,
-                    stacklevel=5,
+                    stacklevel=_callers_level(),
                 )
         elif kind == np.float64 and model.dtype == np.float32:
             warnings.warn(
                 f"{where}: x is float64 and the model computes in float32, so each batch is "
                 "rounded to a copy; x = x.astype('float32') does it once, in half the memory",
                 DataWarning,
-                stacklevel=5,
+                stacklevel=_callers_level(),
             )
 
     def epoch(self, number, first=0):
@@ -133,6 +156,8 @@ class Arrays:
             if self.augment is not None:
                 x = self.augment(x, np.random.default_rng((self.seed, number, batch)))
                 x = checking.real_array(self._where, "what augment returned", x)
+                if self._model is not None and x.ndim:
+                    self._warn(x)
                 if len(np.atleast_1d(x)) != len(self.y[chosen]):
                     raise ValueError(
                         f"{self._where}: augment returned shape {x.shape}; wanted "
@@ -144,7 +169,10 @@ class Arrays:
     def _rows(self, name, array, chosen):
         """Rows of an array: a view, or memory that the next batch writes again."""
         if isinstance(chosen, slice):
-            return array[chosen]
+            # What augment writes into is not the data.
+            return array[chosen] if self.augment is None else array[chosen].copy()
+        if not (array.flags.c_contiguous and array.flags.aligned):
+            return array[chosen]  # np.take would first copy all of it
         memory = self._memory.get(name)
         if memory is None:
             memory = np.empty((min(self.batch_size, self.rows), *array.shape[1:]), array.dtype)
@@ -167,6 +195,15 @@ class Stream:
 
     rows = batches = None
 
+    def fingerprint(self):
+        """Nothing is known of batches before they are made.
+
+        Returns
+        -------
+        str
+        """
+        return "batches"
+
     def __init__(self, where, source):
         if not callable(source) and not hasattr(source, "__iter__"):
             raise TypeError(
@@ -174,7 +211,7 @@ class Stream:
                 f"of the epoch that returns one; got {source!r}"
             )
         self._where, self._source = where, source
-        self.can_start_anew = callable(source) or iter(source) is not source
+        self.can_start_anew = callable(source) or not hasattr(source, "__next__")
 
     def epoch(self, number, first=0):
         """The batches of an epoch, from batch ``first`` on; those before are passed over.
@@ -191,9 +228,13 @@ class Stream:
         Batch
         """
         made = self._source(number) if callable(self._source) else self._source
-        if not hasattr(made, "__iter__"):
-            raise TypeError(f"{self._where}: x({number}) returned {made!r}; wanted batches (x, y)")
-        for position, batch in enumerate(made):
+        try:
+            batches = iter(made)
+        except TypeError:  # an array without axes has __iter__, and is no iterable
+            came = f"x({number}) returned" if callable(self._source) else "x is"
+            message = f"{self._where}: {came} {made!r}; wanted batches (x, y)"
+            raise TypeError(message) from None
+        for position, batch in enumerate(batches):
             if position >= first:
                 yield self._checked(batch, position)
 
@@ -212,6 +253,14 @@ class Stream:
             )
         lengths = batch[2] if len(batch) == 3 else None
         return Batch(x, y, checking.row_lengths(self._where, lengths, len(x), x.shape[1]))
+
+
+def _callers_level():
+    """How far up the first caller is that is not of this package, as ``warnings`` counts."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def source_of(where, model, x, y, lengths, batch_size, **order):

@@ -1,5 +1,7 @@
 """Callbacks: what else should happen while a model is trained."""
 
+import math
+
 from rnnlite import checking
 
 
@@ -178,10 +180,10 @@ class EarlyStopping:
                 f"{', '.join(record)}{hint}"
             )
         value = record[self.monitor]
-        gain = None if self.best is None else self.best - value
-        if gain is not None and self.monitor.endswith("accuracy"):
+        gain = math.inf if self.best is None else self.best - value
+        if self.best is not None and self.monitor.endswith("accuracy"):
             gain = -gain
-        if gain is None or gain > self.min_delta:
+        if gain > self.min_delta and not math.isnan(value):
             self.best, self.waited = value, 0
             if self.restore_best:
                 self.best_params = params.copy()

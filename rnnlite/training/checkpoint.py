@@ -1,6 +1,7 @@
 """Checkpoints: all that the rest of a training run depends on, in one file."""
 
 import dataclasses
+import math
 import os
 import time
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from rnnlite.saving import CorruptFile, architecture, container, models, previous_path
+from rnnlite.saving.atomic import real_path
 from rnnlite.training.history import History
+from rnnlite.training.objective import name_of
 from rnnlite.training.position import Position, Sums
 
 SECONDS_BETWEEN = 30.0
@@ -33,8 +36,9 @@ class Checkpoint:
             raise TypeError(f"{where}: checkpoint is {path!r}; wanted the path of a file")
         if not Path(path).name or "\0" in str(path):
             raise ValueError(f"{where}: checkpoint is {str(path)!r}; wanted the path of a file")
-        self.where, self.path, self.every, self.resume = where, Path(path), every, resume
+        self.where, self.path, self.every, self.resume = where, real_path(path), every, resume
         self._saved_at = time.monotonic()
+        self._began_with = None  # settings of the optimizer, before anything changed them
 
     def start(self, run):
         """Load the run if it is to be resumed; never let a new one write over an old one.
@@ -43,27 +47,22 @@ class Checkpoint:
         ----------
         run : Run
 
-        Returns
-        -------
-        bool
-            Whether the run goes on from the file.
-
         Raises
         ------
         FileExistsError
             If there is a file, and the run is not to be resumed.
         """
+        self._began_with = _optimizer_settings(run.optimizer)
         found = next((p for p in (self.path, previous_path(self.path)) if p.exists()), None)
         if found is None:
-            return False
+            return
         if not self.resume and _has_steps(found):
             raise FileExistsError(
                 f"{self.where}: checkpoint {found} exists and would be lost; give resume=True to "
                 "go on from it, or another path"
             )
         if self.resume:
-            load(run, found, self.where)
-        return self.resume
+            self._began_with = load(run, found, self.where)
 
     def is_due(self, run):
         """Whether to save in the middle of an epoch.
@@ -88,6 +87,7 @@ class Checkpoint:
         run : Run
         """
         header, arrays = _state(run)
+        header["began_with"] = self._began_with
         container.write(self.path, "checkpoint", header, arrays, keep_previous=True)
         self._saved_at = time.monotonic()
 
@@ -106,11 +106,14 @@ def _state(run):
     header = {
         "model": models.model_header(run.model),
         "optimizer": settings,
-        "settings": run.settings(),
+        "settings": _settings(run),
         "position": dataclasses.asdict(run.position),
         "sums": dataclasses.asdict(run.sums),
         "history": dict(run.history),
         "stopped_by": run.history.stopped_by,
+        "finished": run.finished,
+        # Ctrl-C is for the process; any other reason must end the run after a crash, too.
+        "reason": None if run.finished or run.reason == "interrupt" else run.reason,
         "callbacks": [callback.state_dict() for callback in run.callbacks],
     }
     stopping = run.early_stopping
@@ -131,6 +134,11 @@ def load(run, path, where):
     where : str
         Function that a message names.
 
+    Returns
+    -------
+    dict
+        The settings with which the optimizer began.
+
     Raises
     ------
     CorruptFile, ValueError
@@ -139,22 +147,34 @@ def load(run, path, where):
     _, header, arrays = container.read(path, ("checkpoint",))
     try:
         _check_same_run(where, path, header, run)
-        position, sums = Position(**header["position"]), Sums(**header["sums"])
+        position, sums = _numbers(Position, header["position"]), _numbers(Sums, header["sums"])
         history = History(header["history"])
-        history.stopped_by = header["stopped_by"]
+        history.stopped_by, reason = header["stopped_by"], header["reason"]
+        finished, began_with = header["finished"], dict(header["began_with"])
+        if not isinstance(reason, str | None) or type(finished) is not bool:
+            raise TypeError(f"reason = {reason!r}, finished = {finished!r}")
+        if not all(map(list.__len__, history.values())) or len({*map(len, history.values())}) > 1:
+            raise TypeError("history")
         extra = {
             name: _weights(path, name, arrays, run.model) for name in ("live", "averaged", "best")
         }
+        if (extra["averaged"] is None) != (run.average is None):
+            raise KeyError("run/averaged")
         states, stopping = header["callbacks"], header.get("early_stopping")
+        if run.early_stopping is not None:
+            stopping = stopping["best"], stopping["waited"]
+            if not isinstance(stopping[0], float | int | None) or type(stopping[1]) is not int:
+                raise TypeError(f"early_stopping = {stopping!r}")
         moments = {
             name.removeprefix("optimizer/"): array
             for name, array in arrays.items()
             if name.startswith("optimizer/")
         }
         optimizer = header["optimizer"] | moments
+        different_callbacks = len(states) != len(run.callbacks)
     except (KeyError, TypeError, AttributeError) as error:
         raise CorruptFile(f"{path} is not a whole checkpoint: {error!r}") from error
-    if len(states) != len(run.callbacks):
+    if different_callbacks:
         raise ValueError(
             f"{where}: {path} is of a run with {len(states)} callbacks; this one has "
             f"{len(run.callbacks)}"
@@ -162,24 +182,69 @@ def load(run, path, where):
     before = run.optimizer.state_dict()
     run.optimizer.load_state_dict(optimizer)
     try:
+        for callback, state in zip(run.callbacks, states, strict=True):
+            callback.load_state_dict(state)
         models.load_model(header, arrays, into=run.model)
-    except ValueError:
+    except BaseException:  # a callback may raise anything
         run.optimizer.load_state_dict(before)
         raise
     run.position, run.sums, run.history = position, sums, history
     run.live, run.averaged = extra["live"], extra["averaged"]
+    run.finished, run.reason = finished, reason
     if run.early_stopping is not None:
-        run.early_stopping.best = stopping["best"]
-        run.early_stopping.waited = stopping["waited"]
+        run.early_stopping.best, run.early_stopping.waited = stopping
         run.early_stopping.best_params = extra["best"]
-    for callback, state in zip(run.callbacks, states, strict=True):
-        callback.load_state_dict(state)
+    return began_with
+
+
+def _numbers(kind, values):
+    """A Position or Sums of what a file says."""
+    result = kind(**values)
+    for field in dataclasses.fields(kind):
+        value = getattr(result, field.name)
+        if type(value) not in (int, field.type) or not 0 <= value < math.inf:
+            raise TypeError(f"{field.name} = {value!r}")
+    return result
 
 
 def _has_steps(path):
     """Whether there is something to lose: a run that failed at its first step left nothing."""
     _, header, _ = container.read(path, ("checkpoint",))
-    return header["position"]["step"] > 0
+    try:
+        return _numbers(Position, header["position"]).step > 0
+    except (KeyError, TypeError) as error:
+        raise CorruptFile(f"{path} is not a whole checkpoint: {error!r}") from error
+
+
+def _settings(run):
+    """What two runs must have in common for one to go on from the other's checkpoint."""
+    source, validation = run.source, run.validation
+    data = {"rows": source.rows}
+    if source.rows is not None:
+        data |= {
+            "batch_size": source.batch_size,
+            "shuffle": source.shuffle,
+            "seed": source.seed,
+            "augment": name_of(source.augment),
+        }
+    return data | {
+        "loss": run.loss_name,
+        "optimizer": type(run.optimizer).__name__,
+        "schedule": name_of(run.schedule),
+        "clip_norm": run.clip_norm,
+        "average": run.average,
+        "early_stopping": name_of(run.early_stopping),
+        "record_every": run.record_every,
+        # Last: where an option differs, too, that is what to say.
+        "data": source.fingerprint(),
+        "validation": None if validation is None else validation.fingerprint(),
+    }
+
+
+def _optimizer_settings(optimizer):
+    """What an optimizer was told, without what it has gathered."""
+    state = optimizer.state_dict().items()
+    return {k: v for k, v in state if k != "t" and not isinstance(v, np.ndarray)}
 
 
 def _check_same_run(where, path, header, run):
@@ -189,14 +254,22 @@ def _check_same_run(where, path, header, run):
     )
     if difference is not None:
         raise ValueError(f"{where}: checkpoint {path} is of another model: {difference}")
-    kept, now = header["settings"], run.settings()
-    for name in now | kept:
-        if kept.get(name) != now.get(name):
-            raise ValueError(
-                f"{where}: checkpoint {path} is of a run with {name} = {kept.get(name)}; this one "
-                f"has {now.get(name)}.  Only epochs and steps may differ; to train its weights in "
-                "another way, take them by rnnlite.load and begin a new run"
-            )
+    pairs = [(header["settings"], _settings(run))]
+    if pairs[0][0].get("optimizer") == pairs[0][1]["optimizer"]:
+        # An optimizer may begin as the run began, or go on from where it was.
+        began, later = header["began_with"], header["optimizer"]
+        now = _optimizer_settings(run.optimizer)
+        free = ("lr",) if run.schedule is not None else ()  # each step sets it
+        now = {name: value for name, value in now.items() if name not in free}
+        pairs.append(({k: v if later[k] == v else began[k] for k, v in now.items()}, now))
+    for kept, now in pairs:
+        for name in now | kept:
+            if kept.get(name) != now.get(name):
+                raise ValueError(
+                    f"{where}: checkpoint {path} is of a run with {name} = {kept.get(name)}; this "
+                    f"one has {now.get(name)}.  Only epochs and steps may differ; to train its "
+                    "weights in another way, take them by rnnlite.load and begin a new run"
+                )
 
 
 def _weights(path, name, arrays, model):

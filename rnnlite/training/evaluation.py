@@ -9,6 +9,7 @@ from rnnlite import checking
 from rnnlite.layers import Layer
 from rnnlite.training.batches import source_of
 from rnnlite.training.objective import check_labels, objective_for
+from rnnlite.training.trouble import bad_data
 
 
 class Metrics(NamedTuple):
@@ -58,7 +59,7 @@ def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
     Raises
     ------
     ValueError, TypeError
-        For data that do not fit the model or one another.
+        For data that do not fit the model or one another, or are not finite.
 
     Examples
     --------
@@ -99,6 +100,8 @@ def evaluate_source(where, model, source, loss):
             if source.rows is not None:
                 check_labels(where, objective, source.y, output.shape)
         batch_loss, _ = objective(output, batch.y, batch.lengths)
+        if not math.isfinite(batch_loss) and (blame := bad_data(where, batch)):
+            raise blame
         batch_right, weight = objective.count(output, batch.y, batch.lengths)
         total, right, counted = total + batch_loss * weight, right + batch_right, counted + weight
     if objective is None:
@@ -158,7 +161,7 @@ def predict(model, x, *, lengths=None, batch_size=256):
     Raises
     ------
     ValueError, TypeError
-        For data that do not fit the model.
+        For data that do not fit the model, or of which it makes NaN.
 
     Examples
     --------
@@ -170,9 +173,13 @@ def predict(model, x, *, lengths=None, batch_size=256):
     """
     scores = _outputs("predict", model, x, lengths, batch_size)
     classes = scores.argmax(axis=-1) if scores.shape[-1] > 1 else scores[..., 0] > 0
-    classes = classes.astype(np.int64)
+    classes, nothing = classes.astype(np.int64), np.isnan(scores).any(axis=-1)
     if lengths is not None and classes.ndim == 2:
-        classes[_padding(lengths, classes.shape[1])] = -1
+        padding = _padding(lengths, classes.shape[1])
+        classes[padding], nothing[padding] = -1, False
+    if nothing.any():
+        which = f"the scores of row {np.argwhere(nothing)[0, 0]} are nan, which is no class"
+        raise ValueError(f"predict: {which}; x or the model's weights are not finite")
     return classes
 
 
@@ -268,8 +275,7 @@ def check_model(where, model):
     """
     if not isinstance(model, Layer):
         raise TypeError(
-            f"{where}: model is of type {type(model).__name__}; wanted a layer, or a Sequential "
-            "of them"
+            f"{where}: model is of type {type(model).__name__}; wanted a layer or a Sequential"
         )
 
 

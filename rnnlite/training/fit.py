@@ -7,7 +7,8 @@ from rnnlite.optim import Adam, Optimizer
 from rnnlite.training.batches import source_of
 from rnnlite.training.callbacks import Call, Callback, EarlyStopping
 from rnnlite.training.checkpoint import Checkpoint
-from rnnlite.training.evaluation import check_model, evaluate_source
+from rnnlite.training.evaluation import check_model
+from rnnlite.training.history import COLUMNS
 from rnnlite.training.objective import check_labels, name_of, objective_for
 from rnnlite.training.run import Run
 
@@ -96,6 +97,8 @@ def fit(
     resume : bool
         Go on from ``checkpoint``, if it is there.  The run ends with the
         weights, bit for bit, with which it would have ended without the break.
+        All but ``epochs`` and ``steps`` must be as it was; an iterable that can
+        run only once must begin at its beginning again.
 
     Returns
     -------
@@ -155,18 +158,13 @@ def fit(
         where, model, x, y, lengths, batch_size, shuffle=shuffle, seed=seed, augment=augment
     )
     epochs, steps = _how_long(where, source, epochs, steps)
-    early_stopping = _early_stopping(where, early_stopping, validation)
     checked_validation = _validation(where, model, validation, batch_size)
     objective = None
     if source.rows is not None:
-        # One row forward: what does not fit is found now, not after an hour.
-        few = None if source.lengths is None else source.lengths[:1]
-        output = model.forward(source.x[:1], lengths=few, keep=False)
-        shape = (source.rows, *output.shape[1:])
-        objective = objective_for(where, loss, shape, source.y)
-        check_labels(where, objective, source.y, shape)
-        if checked_validation is not None and checked_validation.rows is not None:
-            check_labels(f"{where}: validation", objective, checked_validation.y, shape)
+        objective, _ = _tried(where, model, loss, source)
+    if checked_validation is not None and checked_validation.rows is not None:
+        known = loss if objective is None else objective.function
+        _check_validation(f"{where}: validation", model, known, checked_validation)
 
     run = Run(
         model, optimizer, source,
@@ -178,12 +176,10 @@ def fit(
         schedule=schedule,
         clip_norm=clip_norm,
         average=average,
-        early_stopping=early_stopping,
+        early_stopping=_early_stopping(where, early_stopping, validation),
         callbacks=_callbacks(where, callbacks),
         record_every=_optional_count(where, "record_every", record_every),
-        validate=None if checked_validation is None else functools.partial(
-            evaluate_source, f"{where}: validation", model, checked_validation
-        ),
+        validation=checked_validation,
     )  # fmt: skip
     keeper = None
     if checkpoint is not None:
@@ -224,11 +220,43 @@ def _validation(where, model, validation, batch_size):
     return source_of(name, model, x, y, lengths[0] if lengths else None, max(batch_size, 256))
 
 
+def _tried(where, model, loss, source):
+    """Objective, and what the model says to one row: what does not fit is found before training."""
+    few = None if source.lengths is None else source.lengths[:1]
+    output = model.forward(source.x[:1], lengths=few, keep=False)
+    shape = (source.rows, *output.shape[1:])
+    objective = objective_for(where, loss, shape, source.y)
+    check_labels(where, objective, source.y, shape)
+    return objective, output
+
+
+def _check_validation(where, model, loss, source):
+    """Find now, not after an epoch, that validation data do not fit."""
+    try:
+        objective, output = _tried(where, model, loss, source)
+        few = None if source.lengths is None else source.lengths[:1]
+        objective(output, source.y[:1], few)
+    except (TypeError, ValueError) as error:
+        if str(error).startswith(where):
+            raise
+        raise ValueError(f"{where}: {error}") from None
+
+
 def _early_stopping(where, value, validation):
-    if value is not None and not isinstance(value, EarlyStopping):
+    if value is None:
+        return None
+    if not isinstance(value, EarlyStopping):
         value = EarlyStopping(checking.whole_number(where, "early_stopping", value))
-    if value is not None and validation is None and value.monitor.startswith("val_"):
-        raise ValueError(f"{where}: early_stopping watches {value.monitor}; give validation=(x, y)")
+    if validation is None and value.monitor.startswith("val_"):
+        raise ValueError(
+            f"{where}: early_stopping watches {value.monitor!r}; give validation=(x, y), or "
+            "EarlyStopping(..., monitor='loss')"
+        )
+    if value.monitor not in COLUMNS:
+        raise ValueError(
+            f"{where}: early_stopping watches {value.monitor!r}; the history has "
+            f"{', '.join(COLUMNS)}"
+        )
     return value
 
 

@@ -6,6 +6,11 @@ import json
 
 from rnnlite.saving.atomic import replace_file
 
+# What a run may record; accuracy only for answers that are right or wrong.
+COLUMNS = (
+    "epoch", "step", "loss", "accuracy", "grad_norm", "lr", "val_loss", "val_accuracy", "seconds"
+)  # fmt: skip
+
 
 class History(dict):
     """What was measured during training: a dict of lists, one entry a record.

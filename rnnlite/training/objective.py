@@ -120,7 +120,12 @@ def objective_for(where, loss, output_shape, y):
     if y.shape == output_shape[:-1] and y.dtype.kind in "iu":
         return Objective(where, "softmax_cross_entropy")
     if y.shape == output_shape:
-        one_hot = C > 1 and np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=-1) == 1)
+        # Some rows at a time, for y may be larger than memory; values differ in the first.
+        pieces = (y[start : start + 1024] for start in range(0, len(y), 1024))
+        one_hot = C > 1 and all(
+            np.all((piece == 0) | (piece == 1)) and np.all(piece.sum(axis=-1) == 1)
+            for piece in pieces
+        )
         return Objective(where, "softmax_cross_entropy" if one_hot else "mean_squared_error")
     raise ValueError(
         f"{where}: y holds {y.dtype} of shape {y.shape} where the model computes {output_shape}; "
@@ -144,9 +149,10 @@ def check_labels(where, objective, y, output_shape):
     if objective.in_classes and y.dtype.kind in "iu" and y.ndim < len(output_shape):
         low, high = int(y.min()), int(y.max())
         if low < 0 or high >= classes:
+            hint = "" if classes > 1 else "; for yes and no have 2 outputs"
             raise ValueError(
                 f"{where}: y has labels from {low} to {high}; the model has {classes} outputs, "
-                f"so each must lie in 0..{classes - 1}"
+                f"so each must lie in 0..{classes - 1}{hint}"
             )
 
 

@@ -20,10 +20,14 @@ class Progress:
     done : int
         How many of them an earlier part of the run has seen.
     epochs : int or None
+    steps_left : int or None
+        From which the total is guessed, if it is not known, by the size of the first batch.
     """
 
-    def __init__(self, show, total, done, epochs):
-        self._bar, self._shown_at = None, 0.0
+    def __init__(self, show, total, done, epochs, steps_left=None):
+        self._bar, self._shown_at, self._steps_left = None, 0.0, steps_left
+        if sys.stderr is None:  # a program without a window
+            show = False
         self.on = sys.stderr.isatty() if show is None else show
         self._epochs = epochs
         if not self.on:
@@ -52,6 +56,8 @@ class Progress:
         """
         if self._bar is None:
             return
+        if self._bar.total is None and self._steps_left is not None:
+            self._bar.total = self._bar.n + self._steps_left * sequences
         now = time.monotonic()
         if now - self._shown_at > REFRESH:
             self._shown_at = now
@@ -96,6 +102,6 @@ class Progress:
     def _print(self, text):
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
-        else:
+        elif sys.stderr is not None:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()

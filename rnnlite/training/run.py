@@ -9,9 +9,10 @@ import math
 import time
 
 from rnnlite.clipping import clip_gradients, gradient_norm
+from rnnlite.training.evaluation import evaluate_source
 from rnnlite.training.history import History
 from rnnlite.training.interrupt import waiting_for_ctrl_c
-from rnnlite.training.objective import check_labels, name_of
+from rnnlite.training.objective import check_labels
 from rnnlite.training.position import Position, Sums
 from rnnlite.training.progress import Progress
 from rnnlite.training.trouble import TrainingDiverged, explain
@@ -32,8 +33,8 @@ class Run:
         By which two runs are compared.
     epochs, steps, schedule, clip_norm, average, early_stopping, callbacks, record_every
         As for ``fit``, checked.
-    validate : callable or None
-        From the loss function to Metrics.
+    validation : Arrays, Stream or None
+        Data to evaluate at each record.
 
     Attributes
     ----------
@@ -45,21 +46,22 @@ class Run:
 
     def __init__(
         self, model, optimizer, source, *, objective, choose_objective, loss_name, epochs, steps,
-        schedule, clip_norm, average, early_stopping, callbacks, record_every, validate,
+        schedule, clip_norm, average, early_stopping, callbacks, record_every, validation,
     ):  # fmt: skip
         self.model, self.optimizer, self.source = model, optimizer, source
         self.objective, self._choose_objective = objective, choose_objective
-        self._loss_name = loss_name
+        self.loss_name = loss_name
         self.epochs, self.steps, self.schedule = epochs, steps, schedule
         self.clip_norm, self.average = clip_norm, average
         self.early_stopping, self.callbacks = early_stopping, callbacks
-        self.record_every, self._validate = record_every, validate
+        self.record_every, self.validation = record_every, validation
         self.history, self.position, self.sums = History(), Position(), Sums()
         self.loss = math.nan
         self.averaged = None if average is None else model.flat_params.copy()
         # At the end of a run the model may have other weights than the last step left.
         self.live = None
-        self._reason = None
+        self.reason = None  # why to end, once that is decided
+        self.finished = False
         if early_stopping is not None:
             early_stopping.reset()
 
@@ -81,7 +83,7 @@ class Run:
         reason : str
             What ``history.stopped_by`` will say.
         """
-        self._reason = str(reason)
+        self.reason = str(reason)
 
     def train(self, keeper, show_progress):
         """Train to the end.
@@ -96,10 +98,12 @@ class Run:
         History
         """
         if keeper is not None:
-            resumed = keeper.start(self)
-            if resumed and (self._is_over() or self.history.stopped_by == "early stopping"):
+            keeper.start(self)
+        if self.finished:
+            if self._is_over() or self.history.stopped_by == "early stopping":
                 return self.history
-        if self.live is not None:  # a finished run goes on for longer
+            self.finished = False  # it goes on for longer
+        if self.live is not None:
             self.model.flat_params[...] = self.live
             self.live = None
         if keeper is not None:
@@ -121,28 +125,30 @@ class Run:
         return self.history
 
     def _progress(self, show):
-        source, total = self.source, None
+        source, total, left = self.source, None, None
         if source.rows is not None:
             full, rest = self.epochs, 0
             if self.steps is not None:
                 full, rest = divmod(self.steps, source.batches)
             total = full * source.rows + rest * source.batch_size
-        return Progress(show, total, self.position.sequences, self.epochs)
+        elif self.steps is not None:
+            left = self.steps - self.position.step
+        return Progress(show, total, self.position.sequences, self.epochs, left)
 
     def _is_over(self):
         at = self.position
         return at.epoch >= self.epochs if self.steps is None else at.step >= self.steps
 
     def _all_epochs(self, keeper, progress, interrupt):
-        while not self._is_over() and self._reason is None:
+        while not self._is_over() and self.reason is None:
             empty = True
             for batch in self.source.epoch(self.position.epoch, self.position.batch):
                 empty = False
                 self._train_on(batch)
                 self._after_step(len(batch.x), keeper, progress)
-                if interrupt.pressed:
+                if interrupt.pressed and self.reason is None:
                     self.stop("interrupt")
-                if self._reason is not None or (self.steps is not None and self._is_over()):
+                if self.reason is not None or (self.steps is not None and self._is_over()):
                     return
             if empty and self.position.batch == 0:
                 raise ValueError(
@@ -215,8 +221,10 @@ class Run:
         if self.averaged is not None:
             live = self.model.flat_params.copy()
             self.model.flat_params[...] = self.averaged
-        if self._validate is not None:
-            validation = self._validate(self.objective.function)
+        if self.validation is not None:
+            validation = evaluate_source(
+                "fit: validation", self.model, self.validation, self.objective.function
+            )
             record["val_loss"] = validation.loss
             if validation.accuracy is not None:
                 record["val_accuracy"] = validation.accuracy
@@ -249,19 +257,20 @@ class Run:
 
     def _finish(self, keeper, progress):
         """The last record, the weights to keep, the last checkpoint."""
-        interrupted = self._reason == "interrupt"
-        if interrupted and keeper is not None:
+        reason = self.reason
+        if reason == "interrupt" and keeper is not None:
             keeper.save(self)  # as if it went on
         if self.sums.steps:
             self._record(None, progress)
-        self.history.stopped_by = self._reason or "end"
-        if interrupted:
+        self.history.stopped_by = reason or self.reason or "end"
+        if reason == "interrupt":
             kept = f"; {keeper.path} is saved, resume=True goes on" if keeper is not None else ""
             progress.say(f"training stopped by Ctrl-C after step {self.position.step}{kept}")
         self._take_best_weights()
         for callback in self.callbacks:
             callback.end(self)
-        if keeper is not None and not interrupted:
+        self.finished = True
+        if keeper is not None and reason != "interrupt":
             keeper.save(self)
 
     def _take_best_weights(self):
@@ -271,29 +280,3 @@ class Run:
         if best is not None:
             self.live = self.model.flat_params.copy()
             self.model.flat_params[...] = best
-
-    def settings(self):
-        """What two runs must have in common for one to go on from the other's checkpoint.
-
-        Returns
-        -------
-        dict
-        """
-        source = self.source
-        data = {"rows": source.rows}
-        if source.rows is not None:
-            data |= {
-                "batch_size": source.batch_size,
-                "shuffle": source.shuffle,
-                "seed": source.seed,
-                "augment": name_of(source.augment),
-            }
-        return data | {
-            "loss": self._loss_name,
-            "optimizer": type(self.optimizer).__name__,
-            "schedule": name_of(self.schedule),
-            "clip_norm": self.clip_norm,
-            "average": self.average,
-            "early_stopping": name_of(self.early_stopping),
-            "record_every": self.record_every,
-        }

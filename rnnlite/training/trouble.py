@@ -52,10 +52,9 @@ def explain(model, batch, step, epoch, loss, lr):
         ValueError if the data are to blame, else TrainingDiverged.
     """
     at = f"fit: step {step} (epoch {epoch})"
-    for name in ("x", "y"):
-        bad = _first_bad(getattr(batch, name), batch.lengths)
-        if bad is not None:
-            return ValueError(f"{at}: {name} holds {_place(batch, *bad)}; data must be finite")
+    blame = bad_data(at, batch)
+    if blame is not None:
+        return blame
     advice = ADVICE.format(lr=lr)
     what = f"the loss is {loss}" if not np.isfinite(loss) else "a gradient is not finite"
     params = [name for name, p in model.params.items() if not np.isfinite(p).all()]
@@ -66,6 +65,26 @@ def explain(model, batch, step, epoch, loss, lr):
     else:
         cause = _first_bad_layer(model, batch)
     return TrainingDiverged(f"{at}: {what}; {cause}; {advice}")
+
+
+def bad_data(where, batch):
+    """The error for data that are not finite.
+
+    Parameters
+    ----------
+    where : str
+        How the message opens.
+    batch : Batch
+
+    Returns
+    -------
+    ValueError or None
+    """
+    for name in ("x", "y"):
+        bad = _first_bad(getattr(batch, name), batch.lengths)
+        if bad is not None:
+            return ValueError(f"{where}: {name} holds {_place(batch, *bad)}; data must be finite")
+    return None
 
 
 def _first_bad(array, lengths):

@@ -1,0 +1,133 @@
+"""What a cell's equations return: as many values as were promised, of the right shape.
+
+Neither engine looks: a kernel stores a row as long as it comes, past the end of
+its memory too, and to NumPy an array (B, H) is as good as B values.
+"""
+
+import numpy as np
+
+from rnnlite import checking
+
+
+def checked(cell, function, result, shape):
+    """The result of an equation, with its lists as tuples.
+
+    Parameters
+    ----------
+    cell : Cell
+    function : {"step", "step_backward", "reset", "reset_backward"}
+    result : object
+        What the function returned.
+    shape : tuple of int
+        What each of its values must fit.
+
+    Returns
+    -------
+    tuple of tuples of numpy.ndarray, or one numpy.ndarray for "reset"
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else; the message names the value and how it came.
+    """
+    where = f"{cell.name.rpartition('-')[0] or cell.name}: {function}"
+    kinds = tuple if cell.compiled else (tuple, list)
+    if function == "reset":
+        return _value(where, "a", result, shape)
+    if function == "step":
+        parts = {"new_state": cell.states, "kept": cell.kept}
+    else:
+        parts = {"dz": projections(cell), "dbefore": cell.states}
+    if function == "step_backward" and cell.unit_params:
+        parts["dp"] = cell.unit_params
+    result = _tuple(where, "the result", result, parts, kinds)
+    return tuple(
+        tuple(
+            _value(where, f"{part}[{n}] ({name})", value, shape)
+            for n, (name, value) in enumerate(
+                zip(names, _tuple(where, part, values, names, kinds), strict=True)
+            )
+        )
+        for (part, names), values in zip(parts.items(), result, strict=True)
+    )
+
+
+def try_out(cell):
+    """Call the equations of a cell once, with a few numbers, and check what they return.
+
+    Where an equation raises, nothing is said: so does its first run, and what
+    is meant for Numba alone need not run here.
+
+    Parameters
+    ----------
+    cell : Cell
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``checked``.
+    """
+    shape = (3,) if cell.whole_rows else (2, 3)
+
+    def numbers(names):
+        return tuple(np.full(shape, 0.5) for _ in names)
+
+    state, z, kept = numbers(cell.states), numbers(cell.blocks), numbers(cell.kept)
+    p = (numbers(cell.unit_params),) if cell.unit_params else ()
+    arguments = {
+        "step": (z, state),
+        "step_backward": (state, kept, state, state),
+        "reset": (z, state),
+        "reset_backward": (z[0], z, state, kept, state),
+    }
+    for name, values in arguments.items():
+        function = getattr(cell, name)
+        if function is None:
+            continue
+        try:
+            with np.errstate(all="ignore"):
+                result = function(*values, *p)
+        except Exception:
+            continue
+        checked(cell, name, result, shape)
+
+
+def projections(cell):
+    """Names of the values of ``z``: their gates'.
+
+    Parameters
+    ----------
+    cell : Cell
+
+    Returns
+    -------
+    tuple of str
+    """
+    return tuple(
+        cell.gates[block.x_gate if block.x_gate is not None else block.h_gate]
+        for block in cell.blocks
+    )
+
+
+def _tuple(where, name, value, names, kinds):
+    if not isinstance(value, kinds) or len(value) != len(names):
+        wanted = f"a tuple of {len(names)}: {', '.join(names)}"
+        raise TypeError(f"{where}: {name} is {_described(value)}; wanted {wanted}")
+    return value
+
+
+def _value(where, name, value, shape):
+    if not isinstance(value, np.ndarray):
+        hint = " (zero_like makes one of zeros)" if np.isscalar(value) else ""
+        raise TypeError(f"{where}: {name} is {_described(value)}; wanted an array{hint}")
+    if value.shape != shape:  # (hidden,) would fit every row
+        raise ValueError(f"{where}: {name} has shape {value.shape}; wanted {shape}")
+    return checking.real_array(where, name, value)
+
+
+def _described(value):
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return repr(value)
