@@ -85,9 +85,7 @@ def main():
         augment=functools.partial(datasets.random_affine, **CHANGES),
         schedule=schedules.one_cycle(HIGHEST_LR, steps=steps),
         clip_norm=1.0,
-        # The average begins at the initial weights: after the 416 steps that the bundled images
-        # take, 0.999**416, two thirds of it, would still be those.
-        average=0.98 if args.bundled else 0.999,
+        average=0.999,
         checkpoint=args.checkpoint,
         resume=args.checkpoint is not None,
     )  # fmt: skip

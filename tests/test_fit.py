@@ -302,20 +302,21 @@ def test_gradients_are_clipped_and_their_norm_is_recorded():
     assert moved == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_the_average_is_what_validation_sees_and_what_remains():
+@pytest.mark.parametrize("average", [0.5, 0.999])
+def test_the_average_is_what_validation_sees_and_what_remains(average):
     x, y = data()
     validation = data(30, seed=2)
     model, twin = network(), network()
     mean = twin.flat_params.copy()
     history = fit(
-        model, x, y, epochs=3, batch_size=B, shuffle=False, average=0.9, validation=validation
+        model, x, y, epochs=5, batch_size=B, shuffle=False, average=average, validation=validation
     )
     optimizer = Adam(twin)
-    for i in [*range(0, 47, B)] * 3:
+    for n, i in enumerate([*range(0, 47, B)] * 5, start=1):
         _, d = rnnlite.softmax_cross_entropy(twin.forward(x[i : i + B]), y[i : i + B])
         twin.backward(d)
         optimizer.step()
-        mean += (1 - 0.9) * (twin.flat_params - mean)
+        mean += (1 - min(average, n / (n + 9))) * (twin.flat_params - mean)
     assert np.array_equal(model.flat_params, mean)
     assert history["val_loss"][-1] == rnnlite.evaluate(model, *validation).loss
 

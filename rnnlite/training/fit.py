@@ -78,9 +78,9 @@ def fit(
         Largest common norm of the gradients; see ``clip_gradients``.
     average : float, optional
         Memory of a moving average of the weights (Polyak & Juditsky 1992), as
-        0.999, which is what validation sees and what the model has in the end.  It
-        begins at the initial weights, which have the share average^n of it after n
-        steps: give it several times 1/(1 - average) steps.
+        0.999, which is what validation sees and what the model has in the end.
+        Step n keeps the share min(average, n / (n + 9)) of it, so that the initial
+        weights are soon forgotten however short the run is.
     early_stopping : int or EarlyStopping, optional
         Stop after so many records without a lower validation loss, and restore
         the weights of the best.

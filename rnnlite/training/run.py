@@ -182,7 +182,9 @@ class Run:
             raise explain(model, batch, at.step + 1, at.epoch + 1, loss, optimizer.lr)
         optimizer.step()
         if self.averaged is not None:
-            self.averaged += (1.0 - self.average) * (model.flat_params - self.averaged)
+            n = self.position.step + 1
+            kept = min(self.average, n / (n + 9))
+            self.averaged += (1.0 - kept) * (model.flat_params - self.averaged)
         self.loss = loss
         sums.steps += 1
         sums.loss += loss * counted
