@@ -2,6 +2,7 @@
 
     python benchmarks/train_step.py                    every workload, training and inference
     python benchmarks/train_step.py --only 0           the reference workload alone
+    python benchmarks/train_step.py --odd              sizes that fit no tile
     python benchmarks/train_step.py --peers torch,keras,jax --json results.json
 
 Each library runs in a process of its own, so that no library's waiting
@@ -21,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 
-from workloads import WORKLOADS, Workload
+from workloads import ODD, WORKLOADS, Workload
 
 MODULES = {"torch": "torch", "keras": "tensorflow", "jax": "jax"}
 
@@ -92,6 +93,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers", default="torch", help="comma-separated: torch, keras, jax")
     parser.add_argument("--only", type=int, nargs="*", help="numbers of workloads")
+    parser.add_argument("--odd", action="store_true", help="sizes that fit no tile instead")
     parser.add_argument("--what", choices=["train", "infer", "both"], default="both")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5, help="turns of each library")
@@ -129,7 +131,7 @@ def main():
         )
         product = {name: 1.0 for name in names[1:]}
         count = 0
-        for number, workload in enumerate(WORKLOADS):
+        for number, workload in enumerate(ODD if args.odd else WORKLOADS):
             if args.only is not None and number not in args.only:
                 continue
             median = side_by_side(workers, workload, what, args.rounds, args.seconds)

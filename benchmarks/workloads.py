@@ -43,3 +43,18 @@ WORKLOADS = [
     Workload("lstm", 128, 784, 1, 128),
     Workload("gru", 128, 28, 28, 128),
 ]
+
+# Sizes that fit no tile, each beside its next neighbour that does.
+ODD = [
+    Workload("lstm", 128, 28, 28, 128),
+    Workload("lstm", 127, 28, 28, 128),
+    Workload("lstm", 128, 28, 28, 131),
+    Workload("lstm", 128, 28, 28, 144),
+    Workload("lstm", 128, 28, 28, 150),
+    Workload("lstm", 128, 28, 28, 160),
+    Workload("lstm", 3, 28, 28, 128),
+    Workload("lstm", 4, 28, 28, 128),
+    Workload("lstm", 128, 28, 28, 7),
+    Workload("lstm", 128, 28, 28, 16),
+    Workload("lstm", 128, 28, 28, 1),
+]
