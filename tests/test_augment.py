@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import rnnlite
 from rnnlite.datasets import random_affine
 
 
@@ -66,10 +67,40 @@ def test_every_pixel_comes_from_where_the_equation_says(seed, limits):
     assert np.mean(moved != wanted) < 0.01, "but for a pixel half way between two"
 
 
+@pytest.mark.parametrize("dtype", ["float16", ">f4", "float64", "bool", "uint8", "int16"])
+def test_pixels_of_every_kind_are_moved_as_they_are(dtype):
+    x = (images(seed=2) * 200).astype(dtype)
+    x.flags.writeable = False
+    moved = random_affine(x, rng(), 1.5, 20, 0.3, 0.4)
+    assert moved.dtype == x.dtype
+    as_floats = random_affine(x.astype(np.float32), rng(), 1.5, 20, 0.3, 0.4)
+    assert np.array_equal(moved.astype(np.float32), as_floats)
+
+
+def test_the_same_images_at_any_number_of_threads():
+    x, before = images(500, 28, 28), rnnlite.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 3):
+            rnnlite.set_num_threads(count)
+            results.append(random_affine(x, rng(), 2, 12, 0.1, 0.1))
+    finally:
+        rnnlite.set_num_threads(before)
+    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[2])
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ({"images": images()[0]}, "wanted 3 axes"),
+        pytest.param(
+            {"images": images().astype(np.longdouble)},
+            "images holds .*; wanted pixels of 8 bytes",
+            marks=pytest.mark.skipif(
+                np.dtype(np.longdouble).itemsize == 8, reason="no extended precision here"
+            ),
+        ),
         ({"shift": -1}, "shift is -1"),
         ({"rotate": 181}, "rotate is 181"),
         ({"scale": 1.0}, "scale is 1.0"),

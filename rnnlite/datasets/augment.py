@@ -4,7 +4,11 @@ import math
 
 import numpy as np
 
-from rnnlite import checking
+from rnnlite import checking, threads
+from rnnlite.kernels.affine import fetch_pixels
+
+# A pixel takes as long as so many multiplications.
+WORK = 60
 
 
 def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0):
@@ -50,6 +54,8 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0):
     """
     where = "random_affine"
     images = checking.dimensions(where, "images", images, 3, "(images, rows, columns)")
+    if images.dtype.itemsize > 8:
+        raise TypeError(f"{where}: images holds {images.dtype}; wanted pixels of 8 bytes at most")
     checking.generator(where, rng)
     limits = {"shift": 1e3, "rotate": 180.0, "scale": 0.99, "shear": 10.0}
     largest = {"shift": shift, "rotate": rotate, "scale": scale, "shear": shear}
@@ -59,36 +65,31 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0):
     angle, high, wide, slant, down, right = rng.uniform(-1, 1, (6, n)) * np.reshape(
         [math.radians(rotate), scale, scale, shear, shift, shift], (6, 1)
     )
-    # Wide enough for the corners under every map, so that no pixel needs a check.
+    # Wide enough for the corners under every map: no place is negative, and int() cuts down.
     turn = math.sin(min(math.radians(rotate), math.pi / 2))
     a, b = rows / 2 + shear * columns / 2, columns / 2
     margin = 2 + math.ceil(
         max((1 + scale) * (a + turn * b) - rows / 2, (1 + scale) * (turn * a + b) - b) + shift
     )
-    high_room, wide_room = rows + 2 * margin, columns + 2 * margin
-    room = np.zeros((n, high_room, wide_room), images.dtype)
-    room[:, margin:-margin, margin:-margin] = images
 
     cos, sin = np.cos(angle), np.sin(angle)
     u = np.arange(rows) - (rows - 1) / 2
     v = np.arange(columns) - (columns - 1) / 2
-    # (1 + high) (cos (u + slant v) - sin v), and so on; 0.5 turns truncation into rounding.
-    from_u = ((1 + high) * cos)[:, None] * u
-    from_v = ((1 + high) * (cos * slant - sin))[:, None] * v
-    to_u = _nearest(from_u, from_v, down + margin + (rows - 1) / 2 + 0.5)
-    from_u = ((1 + wide) * sin)[:, None] * u
-    from_v = ((1 + wide) * (sin * slant + cos))[:, None] * v
-    to_v = _nearest(from_u, from_v, right + margin + (columns - 1) / 2 + 0.5)
-    to_u *= wide_room
-    to_u += to_v
-    to_u += (np.arange(n, dtype=np.int32) * (high_room * wide_room))[:, None, None]
-    return np.take(room, to_u, mode="clip")
-
-
-def _nearest(from_rows, from_columns, offset):
-    """Whole numbers nearest to row part + column part + offset, all of them positive."""
-    total = (
-        from_rows.astype(np.float32)[:, :, None]
-        + (from_columns + offset[:, None]).astype(np.float32)[:, None, :]
+    # (1 + high) (cos (u + slant v) - sin v), and so on; 0.5 turns cutting into rounding.
+    row_from_i = ((1 + high) * cos)[:, None] * u
+    row_from_j = ((1 + high) * (cos * slant - sin))[:, None] * v
+    row_from_j += (down + margin + (rows - 1) / 2 + 0.5)[:, None]
+    column_from_i = ((1 + wide) * sin)[:, None] * u
+    column_from_j = ((1 + wide) * (sin * slant + cos))[:, None] * v
+    column_from_j += (right + margin + (columns - 1) / 2 + 0.5)[:, None]
+    maps = (
+        part.astype(np.float32) for part in (row_from_i, row_from_j, column_from_i, column_from_j)
     )
-    return total.astype(np.int32)
+    pixels = checking.contiguous(images, images.dtype)
+    bits = np.dtype(f"i{images.dtype.itemsize}")
+    moved = np.empty_like(pixels)
+    threads.share(
+        fetch_pixels, n, WORK * images.size, pixels.view(bits).reshape(-1), *maps, margin,
+        moved.view(bits).reshape(-1), rows, columns,
+    )  # fmt: skip
+    return moved
