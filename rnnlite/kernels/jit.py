@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numba
 from numba import config
-from numba.core import caching, errors, serialize
+from numba.core import caching, codegen, compiler, errors, serialize
 
 from rnnlite.cache_folder import cache_folder
 from rnnlite.kernels import target
@@ -51,15 +51,40 @@ OPTIONS = {
     "boundscheck": False,
 }
 
-inner = numba.njit(**OPTIONS)
+
+class _Part(codegen.JITCodeLibrary):
+    """Code of a function that only kernels call.
+
+    Numba optimises every function by itself, then again within each function
+    that calls it, four levels deep here.  All but the last time is in vain,
+    as everything is drawn into the kernel: without it the first training step
+    is compiled in two thirds of the time, into the same code.
+    """
+
+    def _optimize_final_module(self):
+        pass
+
+
+class _PartCompiler(compiler.Compiler):
+    """Numba's compiler, with a ``_Part`` as the place where the code goes."""
+
+    def __init__(self, typingctx, targetctx, library, *rest):
+        if library is None:
+            library = _Part(targetctx.codegen(), "part of a kernel")
+        super().__init__(typingctx, targetctx, library, *rest)
+
+
+inner = numba.njit(**OPTIONS, pipeline_class=_PartCompiler)
 # Into the one place that calls it.  A function that stays apart is optimised twice, by itself
 # and again in the kernel.  The process that compiles runs the first version, those that find
 # the kernel on disk the second, and of Adam's v the last bit differed.
-body = numba.njit(**OPTIONS, forceinline=True)
+body = numba.njit(**OPTIONS, forceinline=True, pipeline_class=_PartCompiler)
 # Every operation rounded by itself.  LLVM turns a loop over numbers into one over registers and
 # one over those that are left, and may fuse multiply-adds in the one and not in the other: the
 # same number would then depend on where the threads' shares begin and end.
-exact_body = numba.njit(**OPTIONS | {"fastmath": False}, forceinline=True)
+exact_body = numba.njit(
+    **OPTIONS | {"fastmath": False}, forceinline=True, pipeline_class=_PartCompiler
+)
 
 log = logging.getLogger("rnnlite")
 
@@ -115,7 +140,7 @@ def kernel(function=None, *, identity=""):
     """
     if function is None:
         return functools.partial(kernel, identity=identity)
-    compiled = inner(function)
+    compiled = numba.njit(**OPTIONS)(function)
     if not JIT_DISABLED and kernel_folder() is not None:
         # Private to Numba, hence only here: without it, kernels still work
         # and are compiled anew in every process.
