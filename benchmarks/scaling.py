@@ -57,7 +57,7 @@ def plot(path, measured):
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, panels = pyplot.subplots(1, len(measured), figsize=(4 * len(measured), 3.6))
     for panel, (axis, (values, times)) in zip(panels, measured.items(), strict=True):
@@ -65,10 +65,18 @@ def plot(path, measured):
         panel.loglog(values, milliseconds, "o-", label="measured")
         power = {"hidden": 2, "threads": -1}.get(axis, 1)
         guide = [milliseconds[-1] * (value / values[-1]) ** power for value in values]
-        panel.loglog(values, guide, ":", color="grey", label=f"proportional to {axis}^{power}")
+        raised = {1: "", 2: "\N{SUPERSCRIPT TWO}", -1: "\N{SUPERSCRIPT MINUS}\N{SUPERSCRIPT ONE}"}
+        label = f"proportional to {axis}{raised[power]}"
+        panel.loglog(values, guide, ":", color="grey", label=label)
+        ticks = [v for v in values if len(values) < 9 or v & (v - 1) == 0]  # powers of two
+        panel.set_xticks(ticks, [str(v) for v in ticks], fontsize=8)
+        panel.set_xticks([], minor=True)
+        plain = ticker.FuncFormatter(lambda value, _: f"{value:g}")
+        panel.yaxis.set_major_formatter(plain)
+        panel.yaxis.set_minor_formatter(plain if len(values) < 3 else ticker.NullFormatter())
         panel.set_xlabel(axis)
         panel.set_ylabel("ms a training step")
-        panel.grid(True, which="both", alpha=0.2)
+        panel.grid(alpha=0.2)
         panel.legend(frameon=False, fontsize=8)
     figure.suptitle(f"Training step of {REFERENCE}, one size changed at a time")
     figure.tight_layout()
