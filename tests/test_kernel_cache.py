@@ -273,7 +273,7 @@ def test_all_that_an_equation_of_ones_own_reaches_is_part_of_its_identity(text):
 # ---- an unchanged second process compiles nothing ----------------------------------------------
 
 TRAIN = """
-import json, sys
+import json, re, sys
 from numba.core import event
 recorder = event.RecordingListener()
 event.register("numba:compile", recorder)
@@ -301,9 +301,16 @@ for step, x in enumerate(inputs):
     model.backward(dlogits, need_dx=step != 2)
     optimizer.step()
 names = sorted({found.data["dispatcher"].__name__ for _, found in recorder.buffer})
+apart = []  # what a kernel calls beside what its own wrappers call: itself
+for kernel in {found.data["dispatcher"] for _, found in recorder.buffer}:
+    if type(kernel._cache).__name__ == "_KernelCache":
+        for code in kernel.inspect_llvm().values():
+            called = set(re.findall(r'call [^@\\n]*@"?(_ZN[^"(]*)', code))
+            apart += [name for name in called if kernel.__name__ not in name]
 state = optimizer.state_dict()  # its moments show a last bit that the weights round away
 numbers = [model.flat_params, *(state[key].ravel() for key in state if key[:2] in ("m.", "v."))]
-print(json.dumps({"compiled": names, "numbers": np.concatenate(numbers).tolist()}))
+numbers = np.concatenate(numbers).tolist()
+print(json.dumps({"compiled": names, "numbers": numbers, "apart": apart}))
 """
 
 
@@ -319,6 +326,11 @@ def test_the_first_process_compiles_and_says_so_in_one_line(trained):
     assert {"forward", "backward", "weight_gradients", "adam"} <= set(result["compiled"])
     assert len(lines) == 1 and is_about_compiling(lines[0])
     assert str(cache) in lines[0]
+
+
+def test_nothing_that_a_kernel_calls_stays_apart(trained):
+    _, result, _ = trained
+    assert result["apart"] == [], "the process that compiles would run it unoptimised"
 
 
 @pytest.mark.parametrize("how", ["same", "large", "strange"])

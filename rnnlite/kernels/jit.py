@@ -56,9 +56,8 @@ class _Part(codegen.JITCodeLibrary):
     """Code of a function that only kernels call.
 
     Numba optimises every function by itself, then again within each function
-    that calls it, four levels deep here.  All but the last time is in vain,
-    as everything is drawn into the kernel: without it the first training step
-    is compiled in two thirds of the time, into the same code.
+    that calls it, four levels deep here.  All but the last time is in vain:
+    without it the first training step is compiled in two thirds of the time.
     """
 
     def _optimize_final_module(self):
@@ -74,17 +73,15 @@ class _PartCompiler(compiler.Compiler):
         super().__init__(typingctx, targetctx, library, *rest)
 
 
-inner = numba.njit(**OPTIONS, pipeline_class=_PartCompiler)
-# Into the one place that calls it.  A function that stays apart is optimised twice, by itself
-# and again in the kernel.  The process that compiles runs the first version, those that find
-# the kernel on disk the second, and of Adam's v the last bit differed.
-body = numba.njit(**OPTIONS, forceinline=True, pipeline_class=_PartCompiler)
+# All is drawn into the kernel.  Of a function that stayed apart, the process that compiles would
+# run the version above, not optimised, and those that find the kernel on disk the kernel's own:
+# slower, and of Adam's v the last bit differed.
+PART = {"forceinline": True, "pipeline_class": _PartCompiler}
+inner = numba.njit(**OPTIONS, **PART)
 # Every operation rounded by itself.  LLVM turns a loop over numbers into one over registers and
 # one over those that are left, and may fuse multiply-adds in the one and not in the other: the
 # same number would then depend on where the threads' shares begin and end.
-exact_body = numba.njit(
-    **OPTIONS | {"fastmath": False}, forceinline=True, pipeline_class=_PartCompiler
-)
+exact_inner = numba.njit(**OPTIONS | {"fastmath": False}, **PART)
 
 log = logging.getLogger("rnnlite")
 

@@ -31,7 +31,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from rnnlite.kernels.jit import JIT_DISABLED, body, exact_body, inner, kernel
+from rnnlite.kernels.jit import JIT_DISABLED, exact_inner, inner, kernel
 from rnnlite.kernels.simd.memory import element_pointer
 
 # Each signal has a cache line to itself: 8 numbers.  The second of them says how often its
@@ -135,7 +135,7 @@ class SharedKernel:
 
     def __init__(self, function, identity, exact):
         functools.update_wrapper(self, function)
-        compute = exact_body(function) if exact else body(function)
+        compute = exact_inner(function) if exact else inner(function)
         self.run = kernel(_with_signals(function, compute), identity=identity)
 
     def __call__(self, first, last, *arguments):
