@@ -301,6 +301,11 @@ for step, x in enumerate(inputs):
     model.backward(dlogits, need_dx=step != 2)
     optimizer.step()
 names = sorted({found.data["dispatcher"].__name__ for _, found in recorder.buffer})
+for_a_number = [
+    found.data["dispatcher"].__name__
+    for _, found in recorder.buffer
+    if "Literal" in str(found.data["args"])
+]
 apart = []  # what a kernel calls beside what its own wrappers call: itself
 for kernel in {found.data["dispatcher"] for _, found in recorder.buffer}:
     if type(kernel._cache).__name__ == "_KernelCache":
@@ -310,7 +315,7 @@ for kernel in {found.data["dispatcher"] for _, found in recorder.buffer}:
 state = optimizer.state_dict()  # its moments show a last bit that the weights round away
 numbers = [model.flat_params, *(state[key].ravel() for key in state if key[:2] in ("m.", "v."))]
 numbers = np.concatenate(numbers).tolist()
-print(json.dumps({"compiled": names, "numbers": numbers, "apart": apart}))
+print(json.dumps(dict(compiled=names, numbers=numbers, apart=apart, for_a_number=for_a_number)))
 """
 
 
@@ -331,6 +336,12 @@ def test_the_first_process_compiles_and_says_so_in_one_line(trained):
 def test_nothing_that_a_kernel_calls_stays_apart(trained):
     _, result, _ = trained
     assert result["apart"] == [], "the process that compiles would run it unoptimised"
+
+
+def test_no_part_is_compiled_for_one_number_alone(trained):
+    """As f(0), f(1) and f(n) once were: three versions of one product."""
+    _, result, _ = trained
+    assert result["for_a_number"] == []
 
 
 @pytest.mark.parametrize("how", ["same", "large", "strange"])

@@ -73,15 +73,28 @@ class _PartCompiler(compiler.Compiler):
         super().__init__(typingctx, targetctx, library, *rest)
 
 
-# All is drawn into the kernel.  Of a function that stayed apart, the process that compiles would
-# run the version above, not optimised, and those that find the kernel on disk the kernel's own:
-# slower, and of Adam's v the last bit differed.
-PART = {"forceinline": True, "pipeline_class": _PartCompiler}
-inner = numba.njit(**OPTIONS, **PART)
+def inner(function, **options):
+    """Compile a function into the kernels that call it; ``options`` go before ``OPTIONS``."""
+    # All is drawn into the kernel.  Of a function that stayed apart, the process that compiles
+    # would run the version above, not optimised, and those that find the kernel on disk the
+    # kernel's own: slower, and of Adam's v the last bit differed.
+    options = OPTIONS | {"forceinline": True, "pipeline_class": _PartCompiler} | options
+    part = numba.njit(**options)(function)
+    if not JIT_DISABLED:
+        chosen = part.get_call_template
+
+        # To Numba f(0) and f(n) are calls with different types; one version serves both.
+        def for_any_number(arguments, keywords):
+            return chosen([numba.types.unliteral(kind) for kind in arguments], keywords)
+
+        part.get_call_template = for_any_number
+    return part
+
+
 # Every operation rounded by itself.  LLVM turns a loop over numbers into one over registers and
 # one over those that are left, and may fuse multiply-adds in the one and not in the other: the
 # same number would then depend on where the threads' shares begin and end.
-exact_inner = numba.njit(**OPTIONS | {"fastmath": False}, **PART)
+exact_inner = functools.partial(inner, fastmath=False)
 
 log = logging.getLogger("rnnlite")
 
