@@ -82,12 +82,12 @@ class Engine:
         if not direct:
             packing.pack_forward(
                 weights.x, columns, weights.h, columns, bias_rows,
-                tape.packed, tape.segments, tape.block_gates, I, H, Hp,
+                tape.packed, tape.segments, tape.block_gates, I, H,
             )  # fmt: skip
         if tape.reset_gates.size:
             packing.pack_gates(
                 weights.h, bias_rows * columns, columns, tape.reset_gates,
-                tape.packed_reset, H, H, Hp,
+                tape.packed_reset, H, H,
             )  # fmt: skip
         if cell.unit_params:
             tape.p[:, :H] = weights.p.reshape(-1, H)
@@ -98,7 +98,7 @@ class Engine:
             tape.h_mask.reshape(-1), tape.p.reshape(-1), tape.keep, tape.from_zero,
             tape.packed, tape.segments, tape.packed_reset,
             direct, weights.x, weights.h, columns, bias_rows, tape.block_gates,
-            tape.zeros, tape.lengths, reverse, y, y_every_step, T, B, I, H, Hp,
+            tape.gate_row, tape.zeros, tape.lengths, reverse, y, y_every_step, T, B, I, H, Hp,
         )  # fmt: skip
 
     def backward(self, tape, dgates, dy, dy_every_step, weights, grads, dx, reverse=False):
@@ -107,7 +107,7 @@ class Engine:
         Parameters
         ----------
         tape : Tape
-        dgates : (T, B, width, Hp) array, written
+        dgates : (T, B, gate_row) array, written
             ``tape.gates`` itself, unless the cell has a reset or the gates are
             still wanted.
         dy : flat array
@@ -127,9 +127,9 @@ class Engine:
         flat_dgates = dgates.reshape(-1)
         self._share(
             self._backward, B, B * T * (H + I * want_dx) * columns,
-            dy, dy_every_step, tape.gates.reshape(-1), flat_dgates, tape.states.reshape(-1),
-            tape.dstate.reshape(-1), tape.da.reshape(-1), tape.h_mask.reshape(-1),
-            tape.p.reshape(-1), tape.dp.reshape(-1),
+            dy, dy_every_step, tape.gates.reshape(-1), flat_dgates, tape.gate_row,
+            tape.states.reshape(-1), tape.dstate.reshape(-1), tape.da.reshape(-1),
+            tape.h_mask.reshape(-1), tape.p.reshape(-1), tape.dp.reshape(-1),
             wh, wx, w_reset, tape.zeros, tape.lengths, reverse,
             dx if want_dx else tape.zeros, dx_rows, want_dx, T, B, I, H, Hp,
         )  # fmt: skip
@@ -169,23 +169,23 @@ class Engine:
 
     def _transposes(self, tape, weights, want_dx):
         """Packed Wh^T, Wx^T (if wanted) and the part of Wh^T after the reset."""
-        cell, (B, _, I, H), Hp, dtype = self.cell, tape.shape, tape.Hp, tape.dtype
+        cell, (B, _, I, H), dtype = self.cell, tape.shape, tape.dtype
         columns, bias_rows = len(cell.gates) * H, int(cell.recurrent_bias)
         if tape.transposes is None or want_dx > (tape.transposes[1].size > 0):
             tape.transposes = (
-                aligned_zeros(packed_size(tape.h_gates.size * Hp, H, dtype), dtype),
-                aligned_zeros(want_dx * packed_size(tape.x_gates.size * Hp, I, dtype), dtype),
-                aligned_zeros(packed_size(tape.reset_gates.size * Hp, H, dtype), dtype),
+                aligned_zeros(packed_size(tape.h_gates.size * H, H, dtype), dtype),
+                aligned_zeros(want_dx * packed_size(tape.x_gates.size * H, I, dtype), dtype),
+                aligned_zeros(packed_size(tape.reset_gates.size * H, H, dtype), dtype),
                 aligned_zeros(want_dx * B * I, dtype),
             )
         wh, wx, w_reset, dx_rows = tape.transposes
         h_start = bias_rows * columns
-        packing.pack_gates_transposed(weights.h, h_start, columns, tape.h_gates, wh, H, H, Hp)
+        packing.pack_gates_transposed(weights.h, h_start, columns, tape.h_gates, wh, H, H)
         if want_dx:
-            packing.pack_gates_transposed(weights.x, 0, columns, tape.x_gates, wx, I, H, Hp)
+            packing.pack_gates_transposed(weights.x, 0, columns, tape.x_gates, wx, I, H)
         if tape.reset_gates.size:
             packing.pack_gates_transposed(
-                weights.h, h_start, columns, tape.reset_gates, w_reset, H, H, Hp
+                weights.h, h_start, columns, tape.reset_gates, w_reset, H, H
             )
         return wh, wx, w_reset, dx_rows
 

@@ -53,7 +53,7 @@ class PlainEngine:
                         z[n] += Wh[: cell.recurrent_bias, block.h_gate].sum(axis=0)
             new_state, kept = self._call("step", tuple(z), state, *p)
             for n, value in enumerate(kept):
-                tape.gates[kept_at, :, n, :H] = value
+                tape.gates[kept_at, :, tape.block(n)] = value
             for s, value in enumerate(new_state):  # padding carries the state on
                 states[new, s] = np.where(valid[:, None], value, states[now, s])
             if y_every_step:
@@ -76,7 +76,7 @@ class PlainEngine:
             valid, time = self._times(tape, t, reverse)
             if dy is not None:
                 dstate[0] += np.where(valid[:, None], dy[rows, time], 0.0)
-            kept = tuple(tape.gates[t, :, n, :H].copy() for n in range(len(cell.kept)))
+            kept = tuple(tape.gates[t, :, tape.block(n)].copy() for n in range(len(cell.kept)))
             state, new_state = tuple(tape.states[t, :, :, :H]), tuple(tape.states[t + 1, :, :, :H])
             dnew = tuple(value.copy() for value in dstate)  # a result may be one of these
             results = self._call("step_backward", dnew, kept, state, new_state, *p)

@@ -33,10 +33,10 @@ class Tape:
         self.Hp = Hp = padded(H, self.dtype)
         self.hx = padded(I + 1 + cell.recurrent_bias, self.dtype)
         self.ld = self.hx + Hp
-        self.gate_row = cell.width * Hp
+        self.gate_row = padded((cell.width - 1) * H + Hp, self.dtype)
 
         self.xh = aligned_zeros((slots, B, self.ld), dtype)
-        self.gates = aligned_zeros((slots, B, cell.width, Hp), dtype)
+        self.gates = aligned_zeros((slots, B, self.gate_row), dtype)
         self.states = aligned_zeros((slots + 1, len(cell.states), B, Hp), dtype)
         self.resets = aligned_zeros((slots * (cell.reset is not None), B, Hp), dtype)
         self.dstate = aligned_zeros((len(cell.states), B, Hp), dtype)
@@ -50,17 +50,17 @@ class Tape:
         self.has_lengths = False
         self.from_zero = False  # whether all initial h are zero
 
-        self.segments, size = _segments(cell, I, H, self.hx, Hp, dtype)
+        self.segments, size = _segments(cell, I, H, self.hx, dtype)
         self.packed = aligned_zeros(size, dtype)
         self.block_gates = np.array([_gates_of(cell, block) for block in cell.blocks], np.int64)
         (x0, x1), (h0, h1), (r0, r1) = cell.x_blocks, cell.h_blocks, cell.reset_blocks
         self.x_gates = _gate_list(cell.blocks[x0:x1], "x_gate")
         self.h_gates = _gate_list(cell.blocks[h0:h1], "h_gate")
         self.reset_gates = _gate_list(cell.blocks[r0:r1], "h_gate")
-        self.x_columns = _columns(self.x_gates, x0, H, Hp)
-        self.h_columns = _columns(self.h_gates, h0, H, Hp)
-        self.reset_columns = _columns(self.reset_gates, r0, H, Hp)
-        self.packed_reset = aligned_zeros(packed_size(H, self.reset_gates.size * Hp, dtype), dtype)
+        self.x_columns = _columns(self.x_gates, x0, H)
+        self.h_columns = _columns(self.h_gates, h0, H)
+        self.reset_columns = _columns(self.reset_gates, r0, H)
+        self.packed_reset = aligned_zeros(packed_size(H, self.reset_gates.size * H, dtype), dtype)
         # The transposes, which backward alone needs, are allocated by it.
         self.transposes = None
         self._dgates = None
@@ -98,6 +98,11 @@ class Tape:
             self.h_mask = aligned_zeros((B, self.Hp), self.dtype)
         self.h_mask[:, :H] = (rng.random((B, H)) >= rate) / (1.0 - rate)
 
+    def block(self, n):
+        """Where a row of the gates holds block number ``n``, as a slice."""
+        H = self.shape[3]
+        return slice(n * H, (n + 1) * H)
+
     def final(self, s):
         """View (B, H) of final state number ``s``."""
         last = self.shape[1] if self.keep else self.shape[1] % 2
@@ -109,8 +114,7 @@ class Tape:
 
     def kept(self, name):
         """Copy (B, T, H) of what the cell kept at every step; zero at padded steps."""
-        index = self.cell.kept.index(name)
-        return self._batch_first(self.gates[:, :, index, : self.shape[3]])
+        return self._batch_first(self.gates[:, :, self.block(self.cell.kept.index(name))])
 
     def _batch_first(self, view):
         result = np.ascontiguousarray(view.transpose(1, 0, 2))
@@ -131,7 +135,7 @@ def _gate_list(blocks, source):
     return np.array([getattr(block, source) for block in blocks], np.int64)
 
 
-def _segments(cell, I, H, hx, Hp, dtype):
+def _segments(cell, I, H, hx, dtype):
     """Neighbouring blocks that use the same columns of xh are one product.
 
     Returns
@@ -155,15 +159,15 @@ def _segments(cell, I, H, hx, Hp, dtype):
         K = (I + 1) * uses_x + uses_bias + H * uses_h
         column = hx - cell.recurrent_bias - (I + 1) * uses_x
         rows.append((column, K, start, first, count, H * uses_h))
-        start += packed_size(K, count * Hp, dtype)
+        start += packed_size(K, count * H, dtype)
     return np.array(rows, np.int64), start
 
 
-def _columns(gates, first_block, H, Hp):
+def _columns(gates, first_block, H):
     """Runs of columns of dgates that lie side by side in a weight gradient as well."""
     runs = []
     for i, gate in enumerate(gates):
-        source, target = (first_block + i) * Hp, int(gate) * H
+        source, target = (first_block + i) * H, int(gate) * H
         if runs and (source, target) == (runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]):
             runs[-1][2] += H
         else:

@@ -359,24 +359,27 @@ def test_pack_puts_every_element_into_its_panel(K, N, transposed, dtype):
     source = np.ascontiguousarray(matrix.T if transposed else matrix)
     source = np.pad(source, [(0, 0), (0, 3)], constant_values=np.nan)  # longer rows
     target = aligned_zeros(product.packed_size(K, N, dtype), dtype)
-    pack = product.pack_transposed if transposed else product.pack
-    pack(source.ravel(), 0, source.shape[1], K, N, target, 0, 0, 0, K)
+    if transposed:
+        product.pack_transposed(source.ravel(), 0, source.shape[1], K, N, target, 0, 0, K)
+    else:
+        product.pack(source.ravel(), 0, source.shape[1], K, N, target, 0, 0, 0, K)
     assert_same_bits("packed W", target, packed(matrix))
 
 
 @every_dtype
-def test_pack_writes_a_block_of_a_larger_matrix_and_nothing_else(dtype):
-    """A matrix of 9 rows; rows 3 to 7, columns from the second register on, are packed."""
+@pytest.mark.parametrize("where", ["at a register", "within one"])
+def test_pack_writes_a_block_of_a_larger_matrix_and_nothing_else(where, dtype):
+    """A matrix of 9 rows; rows 3 to 7, from some column on, are packed."""
     rng = np.random.default_rng(1)
     lanes, width = lanes_of(np.dtype(dtype)), product.panel_width(dtype)
-    rows, K, k0, n0, p0 = 9, 4, 3, lanes, 5
-    for N in (1, lanes - 1, lanes, lanes + 1, 2 * width - lanes):
+    rows, K, k0, p0 = 9, 4, 3, 5
+    n0 = lanes if where == "at a register" else lanes + 1
+    for N in (1, lanes - 1, lanes, lanes + 1, 2 * width - n0):
         matrix = whole_numbers(rng, (K, N), dtype)
         whole = np.full((rows, 2 * width), GUARD, dtype)
         target = np.full(p0 + whole.size, GUARD, dtype)
         product.pack(np.append(matrix.ravel(), np.full(3, np.nan)).astype(dtype),
                      0, N, K, N, target, p0, n0, k0, rows)  # fmt: skip
-        whole[k0 : k0 + K, n0 : n0 + padded(N, np.dtype(dtype))] = 0  # up to a whole register
         whole[k0 : k0 + K, n0 : n0 + N] = matrix
         assert_same_bits(f"panels for N={N}", target[p0:], packed(whole))
         np.testing.assert_array_equal(target[:p0], GUARD)

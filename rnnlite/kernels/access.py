@@ -25,8 +25,9 @@ class Access(NamedTuple):
     add_group : ``n -> (array, at, stride, values)``
         The same for n values that lie ``stride`` numbers apart.
     group : ``n -> load, store``
-        ``load(array, at, stride, count) -> tuple`` and ``store(array, at, stride, values)``
-        of n values that lie ``stride`` numbers apart.
+        ``load(array, at, stride, count) -> tuple`` and
+        ``store(array, at, stride, values, count)`` of n values that lie ``stride``
+        numbers apart, ``count`` units of each.
     """
 
     chunk: object
@@ -65,7 +66,7 @@ def _nothing():
         return ()
 
     @inner
-    def store_values(array, at, stride, values):
+    def store_values(array, at, stride, values, count):
         pass
 
     return load_values, store_values
@@ -107,9 +108,9 @@ def _row_group(n):
         return (first,) + load_others(array, at + stride, stride, count)  # noqa: RUF005
 
     @inner
-    def store_values(array, at, stride, values):
-        _store_row(array, at, values[0], values[0].size)
-        store_others(array, at + stride, stride, values[1:])
+    def store_values(array, at, stride, values, count):
+        _store_row(array, at, values[0], count)
+        store_others(array, at + stride, stride, values[1:], count)
 
     return load_values, store_values
 

@@ -46,7 +46,7 @@ def pack_matrix(w, rows, columns, packed):
 @kernel
 def pack_transpose(w, rows, columns, packed):
     """Pack the transpose of an ordinary (rows, columns) matrix."""
-    pack_transposed(w, 0, columns, columns, rows, packed, 0, 0, 0, columns)
+    pack_transposed(w, 0, columns, columns, rows, packed, 0, 0, columns)
 
 
 @kernel

@@ -19,14 +19,10 @@ def _add_rows(zeros, a, a_row, start, dgates, gate_row, k, K, fresh, columns,
     for c in range(columns.shape[0]):
         from_column, to_column, N = columns[c]
         to = first * dw_row + to_column
-        if fresh:
-            product(zeros, 0, 0, a, k * a_row + start + first, 1, a_row,
-                    dgates, k * gate_row + from_column, gate_row, panel,
-                    dw, to, dw_row, last - first, K, N)  # fmt: skip
-        else:
-            product(dw, to, dw_row, a, k * a_row + start + first, 1, a_row,
-                    dgates, k * gate_row + from_column, gate_row, panel,
-                    dw, to, dw_row, last - first, K, N)  # fmt: skip
+        so_far, at, row = (zeros, 0, 0) if fresh else (dw, to, dw_row)
+        product(so_far, at, row, a, k * a_row + start + first, 1, a_row,
+                dgates, k * gate_row + from_column, gate_row, panel,
+                dw, to, dw_row, last - first, K, N)  # fmt: skip
 
 
 @shared

@@ -13,8 +13,10 @@ to whole vector registers, and the lanes in between carry nothing that counts):
                                 h begins where a vector register begins
     states  (T+1, S, B, Hp)     h, and what else the cell carries (an LSTM's c);
                                 slot 0 holds the initial states
-    gates   (T, B, width*Hp)    z while projecting, then what the cell kept
-    dgates  (T, B, width*Hp)    dL/dz; may be ``gates`` itself
+    gates   (T, B, gate_row)    z while projecting, then what the cell kept: ``width`` blocks
+                                of H numbers, none between them for a product to waste its
+                                time on, and room for a register that begins in the last
+    dgates  (T, B, gate_row)    dL/dz; may be ``gates`` itself
     resets  (T, B, Hp)          what a reset gate makes of h (a GRU's r h), if the cell has one
     dstate  (S, B, Hp)          dL/d(state), walking backward
     p       (n, Hp)             parameters with one number a unit, and dp (B, n, Hp)
@@ -71,12 +73,12 @@ def make_forward(cell):
     load_p, _ = access.group(len(cell.unit_params))
     step, _, reset, _ = equations(cell)
     reset_first, reset_last = cell.reset_blocks
-    n_states, n_blocks, width = len(cell.states), len(cell.blocks), cell.width
+    n_states, n_blocks = len(cell.states), len(cell.blocks)
 
     @shared(identity=identity(cell))
     def forward(first, last, x, xh, ld, hx, gates, states, resets, h_mask, p, keep, from_zero,
                 w, segments, w_reset, direct, wx, wh, columns, bias_rows, block_gates,
-                zeros, lengths, reverse, y, y_every_step, T, B, I, H, Hp):  # fmt: skip
+                gate_row, zeros, lengths, reverse, y, y_every_step, T, B, I, H, Hp):  # fmt: skip
         """Run rows ``first`` to ``last`` through all T steps.
 
         Reads x (B, T, I), the packed weights (see ``packing.py``), slot 0 of states.
@@ -88,7 +90,6 @@ def make_forward(cell):
         into the products.  With ``direct`` the weights are read where they lie, not
         packed: for a few rows and steps packing would take longer than the product.
         """
-        gate_row = width * Hp
         panel = TILE_VECTORS * lanes(w)
         for t in range(T):
             slot, next_slot, gate_slot = t, t + 1, t
@@ -117,15 +118,15 @@ def make_forward(cell):
                 for n in range(n_blocks * direct):
                     unpacked_product(zeros, xh, (gate_slot * B + block) * ld + hx, ld, I,
                                      wx, wh, columns, bias_rows, block_gates[n],
-                                     gates, (gate_slot * B + block) * gate_row + n * Hp, gate_row,
+                                     gates, (gate_slot * B + block) * gate_row + n * H, gate_row,
                                      end - block, H)  # fmt: skip
                 for s in range(segments.shape[0] * (not direct)):
                     column, K, start, z_block, blocks, h_rows = segments[s]
                     used = K - h_rows * (from_zero and t == 0)
-                    at_z = (gate_slot * B + block) * gate_row + z_block * Hp
+                    at_z = (gate_slot * B + block) * gate_row + z_block * H
                     product(zeros, 0, 0, xh, (gate_slot * B + block) * ld + column, ld, 1,
                             w, start, panel, K * panel,
-                            gates, at_z, gate_row, end - block, used, blocks * Hp)  # fmt: skip
+                            gates, at_z, gate_row, end - block, used, blocks * H)  # fmt: skip
 
                 if reset_first < reset_last:
                     for row in range(block, end):
@@ -133,17 +134,17 @@ def make_forward(cell):
                         at_s = (slot * n_states * B + row) * Hp
                         to = (gate_slot * B + row) * Hp
                         for j in range(0, H, chunk(xh, H)):
-                            z = load_z(gates, at_z + j, Hp, H)
+                            z = load_z(gates, at_z + j, H, H)
                             state = load_state(states, at_s + j, B * Hp, H)
                             a = reset(z, state, load_p(p, j, Hp, H))
                             if h_mask.size > 0:
                                 a = a * load_output(h_mask, row * Hp + j, H - j)
                             store_output(resets, to + j, a, H - j)
                     at_a = (gate_slot * B + block) * Hp
-                    at_z = (gate_slot * B + block) * gate_row + reset_first * Hp
+                    at_z = (gate_slot * B + block) * gate_row + reset_first * H
                     product(gates, at_z, gate_row, resets, at_a, Hp, 1,
                             w_reset, 0, panel, H * panel, gates, at_z, gate_row,
-                            end - block, H, (reset_last - reset_first) * Hp)  # fmt: skip
+                            end - block, H, (reset_last - reset_first) * H)  # fmt: skip
 
                 for row in range(block, end):
                     at_z = (gate_slot * B + row) * gate_row
@@ -153,16 +154,16 @@ def make_forward(cell):
                     for j in range(0, H, chunk(xh, H)):
                         state = load_state(states, at_s + j, B * Hp, H)
                         if t < lengths[row]:
-                            z = load_z(gates, at_z + j, Hp, H)
+                            z = load_z(gates, at_z + j, H, H)
                             new_state, kept = step(z, state, load_p(p, j, Hp, H))
-                            store_kept(gates, at_z + j, Hp, kept)
-                            store_state(states, to_s + j, B * Hp, new_state)
+                            store_kept(gates, at_z + j, H, kept, H - j)
+                            store_state(states, to_s + j, B * Hp, new_state, H - j)
                             if y_every_step:
                                 store_output(y, at_y + j, new_state[0], H - j)
                             elif t == T - 1:
                                 store_output(y, row * H + j, new_state[0], H - j)
                         else:
-                            store_state(states, to_s + j, B * Hp, state)
+                            store_state(states, to_s + j, B * Hp, state, H - j)
                             if not y_every_step and t == T - 1:
                                 store_output(y, row * H + j, state[0], H - j)
                     if y_every_step and t >= lengths[row]:
@@ -186,12 +187,12 @@ def make_backward(cell):
     x_first, x_last = cell.x_blocks
     h_first, h_last = cell.h_blocks
     reset_first, reset_last = cell.reset_blocks
-    n_states, n_blocks, width = len(cell.states), len(cell.blocks), cell.width
+    n_states, n_blocks = len(cell.states), len(cell.blocks)
     n_params = len(cell.unit_params)
 
     @shared(identity=identity(cell))
-    def backward(first, last, dy, dy_every_step, gates, dgates, states, dstate, da, h_mask, p, dp,
-                 wh, wx, w_reset, zeros, lengths, reverse, dx, dx_rows, want_dx,
+    def backward(first, last, dy, dy_every_step, gates, dgates, gate_row, states, dstate, da,
+                 h_mask, p, dp, wh, wx, w_reset, zeros, lengths, reverse, dx, dx_rows, want_dx,
                  T, B, I, H, Hp):  # fmt: skip
         """Run rows ``first`` to ``last`` back through all T steps.
 
@@ -200,11 +201,10 @@ def make_backward(cell):
         holds dL/d(final state) before and dL/d(initial state) afterwards;
         ``da`` (B, Hp) and ``dx_rows`` (B, I) are scratch.
         """
-        gate_row = width * Hp
         panel = TILE_VECTORS * lanes(wh)
-        Kh = (h_last - h_first) * Hp
-        Kx = (x_last - x_first) * Hp
-        Kr = (reset_last - reset_first) * Hp
+        Kh = (h_last - h_first) * H
+        Kx = (x_last - x_first) * H
+        Kr = (reset_last - reset_first) * H
         for t in range(T - 1, -1, -1):
             for block in range(first, last, ROWS_AT_ONCE):
                 end = min(block + ROWS_AT_ONCE, last)
@@ -218,26 +218,21 @@ def make_backward(cell):
                             if dy_every_step:
                                 add(dstate, row * Hp + j, load_output(dy, at_dy + j, H - j))
                             dnew = load_state(dstate, row * Hp + j, B * Hp, H)
-                            kept = load_kept(gates, at_z + j, Hp, H)
+                            kept = load_kept(gates, at_z + j, H, H)
                             state = load_state(states, at_s + j, B * Hp, H)
                             new = load_state(states, new_s + j, B * Hp, H)
                             values = load_p(p, j, Hp, H)
                             dz, dbefore, dvalues = step_backward(dnew, kept, state, new, values)
                             add_dp(dp, row * n_params * Hp + j, Hp, dvalues)
-                            store_z(dgates, at_z + j, Hp, dz)
-                            store_state(dstate, row * Hp + j, B * Hp, dbefore)
-                        # Beyond H an equation may have divided by zero; the products
-                        # below read these lanes, times zero weights.
-                        for n in range(n_blocks * (Hp > H)):
-                            for j in range(at_z + n * Hp + H, at_z + (n + 1) * Hp):
-                                dgates[j] = 0.0
+                            store_z(dgates, at_z + j, H, dz, H - j)
+                            store_state(dstate, row * Hp + j, B * Hp, dbefore, H - j)
                     else:  # the state was carried through: so is its gradient
-                        for j in range(0, n_blocks * Hp, lanes(states)):
+                        for j in range(0, n_blocks * H, lanes(states)):
                             store(dgates, at_z + j, load(zeros, j))
 
                 at_z = (t * B + block) * gate_row
                 if has_reset:
-                    product(zeros, 0, 0, dgates, at_z + reset_first * Hp, gate_row, 1,
+                    product(zeros, 0, 0, dgates, at_z + reset_first * H, gate_row, 1,
                             w_reset, 0, panel, Kr * panel, da, block * Hp, Hp,
                             end - block, Kr, H)  # fmt: skip
                     for row in range(block, end):
@@ -250,27 +245,25 @@ def make_backward(cell):
                                     back = back * load_output(h_mask, row * Hp + j, H - j)
                                 dz, dbefore = reset_backward(
                                     back,
-                                    load_z(dgates, at_row + j, Hp, H),
+                                    load_z(dgates, at_row + j, H, H),
                                     load_state(dstate, row * Hp + j, B * Hp, H),
-                                    load_kept(gates, at_row + j, Hp, H),
+                                    load_kept(gates, at_row + j, H, H),
                                     load_state(states, at_s + j, B * Hp, H),
                                     load_p(p, j, Hp, H),
                                 )
-                                store_z(dgates, at_row + j, Hp, dz)
-                                store_state(dstate, row * Hp + j, B * Hp, dbefore)
+                                store_z(dgates, at_row + j, H, dz, H - j)
+                                store_state(dstate, row * Hp + j, B * Hp, dbefore, H - j)
 
-                if h_mask.size > 0:
-                    product(zeros, 0, 0, dgates, at_z + h_first * Hp, gate_row, 1,
-                            wh, 0, panel, Kh * panel, da, block * Hp, Hp,
-                            end - block, Kh, H)  # fmt: skip
+                masked = h_mask.size > 0
+                before, at, stride = (zeros, 0, 0) if masked else (dstate, block * Hp, Hp)
+                product(before, at, stride, dgates, at_z + h_first * H, gate_row, 1,
+                        wh, 0, panel, Kh * panel, da if masked else dstate, block * Hp, Hp,
+                        end - block, Kh, H)  # fmt: skip
+                if masked:
                     for j in range(block * Hp, end * Hp, lanes(da)):
                         store(dstate, j, load(dstate, j) + load(da, j) * load(h_mask, j))
-                else:
-                    product(dstate, block * Hp, Hp, dgates, at_z + h_first * Hp, gate_row, 1,
-                            wh, 0, panel, Kh * panel, dstate, block * Hp, Hp,
-                            end - block, Kh, H)  # fmt: skip
                 if want_dx:
-                    product(zeros, 0, 0, dgates, at_z + x_first * Hp, gate_row, 1,
+                    product(zeros, 0, 0, dgates, at_z + x_first * H, gate_row, 1,
                             wx, 0, panel, Kx * panel, dx_rows, block * I, I,
                             end - block, Kx, I)  # fmt: skip
                     for row in range(block, end):

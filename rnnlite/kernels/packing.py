@@ -5,7 +5,7 @@ from rnnlite.kernels.product import pack, pack_transposed
 
 
 @kernel
-def pack_forward(wx, wx_row, wh, wh_row, bias_rows, packed, segments, gates, I, H, Hp):
+def pack_forward(wx, wx_row, wh, wh_row, bias_rows, packed, segments, gates, I, H):
     """Pack [Wx; b; Wh], or what a segment uses of it, for z = [x 1 h] W.
 
     ``wx`` is [Wx; b], ``wh`` is [Wh], or [bh; Wh] with ``bias_rows`` = 1.  ``gates`` (blocks, 3)
@@ -15,7 +15,7 @@ def pack_forward(wx, wx_row, wh, wh_row, bias_rows, packed, segments, gates, I, 
     for s in range(segments.shape[0]):
         _, K, start, first, blocks, _ = segments[s]
         for block in range(first, first + blocks):
-            n = (block - first) * Hp
+            n = (block - first) * H
             x_gate, h_gate, bias_gate = gates[block]
             x_rows = I + 1 if x_gate >= 0 else 0
             if x_gate >= 0:
@@ -27,15 +27,15 @@ def pack_forward(wx, wx_row, wh, wh_row, bias_rows, packed, segments, gates, I, 
 
 
 @kernel
-def pack_gates(w, w0, w_row, gates, packed, K, H, Hp):
+def pack_gates(w, w0, w_row, gates, packed, K, H):
     """Pack the columns of some gates of a matrix with K rows side by side."""
     for block in range(gates.size):
-        pack(w, w0 + gates[block] * H, w_row, K, H, packed, 0, block * Hp, 0, K)
+        pack(w, w0 + gates[block] * H, w_row, K, H, packed, 0, block * H, 0, K)
 
 
 @kernel
-def pack_gates_transposed(w, w0, w_row, gates, packed, N, H, Hp):
+def pack_gates_transposed(w, w0, w_row, gates, packed, N, H):
     """Pack the transpose of the columns of some gates of a matrix with N rows, for dz W^T."""
-    K = gates.size * Hp
+    K = gates.size * H
     for block in range(gates.size):
-        pack_transposed(w, w0 + gates[block] * H, w_row, H, N, packed, 0, 0, block * Hp, K)
+        pack_transposed(w, w0 + gates[block] * H, w_row, H, N, packed, 0, block * H, K)

@@ -13,13 +13,13 @@ while the rows of A stream past it.
      +--------+--------+---        +--------+
 
 Rows left over after the full tiles go through shorter tiles (4, 2, 1 rows);
-columns left over are masked when they are written.
+columns left over through a tile one register wide if they fit, masked when they are written.
 """
 
 import numpy as np
 
 from rnnlite.kernels.jit import JIT_DISABLED, inner
-from rnnlite.kernels.simd import lanes, load_some, store
+from rnnlite.kernels.simd import lanes, load_some, store, store_some
 from rnnlite.kernels.target import CHOSEN
 from rnnlite.kernels.tile import make_tile
 from rnnlite.kernels.transpose import transpose
@@ -30,6 +30,7 @@ tile_full = make_tile(TILE_ROWS, TILE_VECTORS)
 tile_four = make_tile(4, TILE_VECTORS)
 tile_two = make_tile(2, TILE_VECTORS)
 tile_one = make_tile(1, TILE_VECTORS)
+tile_narrow = make_tile(TILE_ROWS, 1)
 
 
 @inner
@@ -46,6 +47,10 @@ def _product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row,
         wn = w0 + (n // width) * w_panel
         left = N - n
         m = 0
+        while m + TILE_ROWS <= M and left <= lanes(c):
+            tile_narrow(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                        w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+            m += TILE_ROWS
         while m + TILE_ROWS <= M:
             tile_full(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
                       w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
@@ -97,27 +102,32 @@ def packed_size(rows, columns, dtype):
 def pack(w, w0, w_row, K, N, packed, p0, n0, k0, rows):
     """Write a (K, N) matrix into a packed one, from its column ``n0`` and row ``k0`` on.
 
-    ``packed[p0:]`` holds a packed matrix of ``rows`` rows; ``n0`` is a multiple
-    of the register's lanes.  Up to the next whole register, columns beyond N
-    become zero.  Element (k, n) is read from ``w[w0 + k w_row + n]``.
+    ``packed[p0:]`` holds a packed matrix of ``rows`` rows, zero beyond its columns.
+    Element (k, n) is read from ``w[w0 + k w_row + n]``.
     """
     L = lanes(packed)
     width = TILE_VECTORS * L
-    for j in range(0, N, L):
+    j = 0
+    while j < N:
         panel, inside = (n0 + j) // width, (n0 + j) % width
+        count = min(N - j, L - inside % L)  # up to the next whole register
         place = p0 + (panel * rows + k0) * width + inside
         for k in range(K):
-            store(packed, place + k * width, load_some(w, w0 + k * w_row + j, N - j))
+            part = load_some(w, w0 + k * w_row + j, count)
+            if count == L:
+                store(packed, place + k * width, part)
+            else:
+                store_some(packed, place + k * width, part, count)
+        j += count
 
 
 @inner
-def pack_transposed(w, w0, w_row, K, N, packed, p0, n0, k0, rows):
+def pack_transposed(w, w0, w_row, K, N, packed, p0, k0, rows):
     """``pack`` for the transpose of a matrix (N, K): element (k, n) is ``w[w0 + n w_row + k]``."""
     L = lanes(packed)
     width = TILE_VECTORS * L
     for j in range(0, N, L):
-        panel, inside = (n0 + j) // width, (n0 + j) % width
-        place = p0 + (panel * rows + k0) * width + inside
+        place = p0 + (j // width * rows + k0) * width + j % width
         for k in range(0, K, L):
             transpose(w, w0 + j * w_row + k, w_row, N - j, K - k,
                       packed, place + k * width, width)  # fmt: skip

@@ -121,7 +121,8 @@ def groups(count):
     Returns
     -------
     load_group : function ``(array, position, stride) -> tuple``
-    store_group : function ``(array, position, stride, tuple)``
+    store_group : function ``(array, position, stride, tuple, units)``
+        Of each vector no more than ``units`` lanes are written.
     """
 
     @intrinsic
@@ -144,18 +145,27 @@ def groups(count):
         return types.UniTuple(vector, count)(array, types.intp, types.intp), codegen
 
     @intrinsic
-    def store_group(typingctx, array, position, stride, values):
+    def store_group(typingctx, array, position, stride, values, units):
         if not isinstance(values, types.UniTuple) or len(values) != count:
             raise TypeError(f"expected a tuple of {count} vectors, got {values}")
 
         def codegen(context, builder, signature, arguments):
-            array, position, stride, values = arguments
+            array, position, stride, values, units = arguments
             pointer = element_pointer(context, builder, signature.args[0], array, position)
-            for block, value in enumerate(cgutils.unpack_tuple(builder, values, count)):
-                place = builder.gep(pointer, [builder.mul(stride, INT64(block))])
-                store_vector(builder, value, place)
+            places = [builder.gep(pointer, [builder.mul(stride, INT64(n))]) for n in range(count)]
+            values = cgutils.unpack_tuple(builder, values, count)
+            lanes = values[0].type.count
+            whole = builder.icmp_signed(">=", units, INT64(lanes))
+            with builder.if_else(whole, likely=True) as (is_whole, is_edge):
+                with is_whole:
+                    for value, place in zip(values, places, strict=True):
+                        store_vector(builder, value, place)
+                with is_edge:
+                    mask = first_lanes(builder, units, lanes)
+                    for value, place in zip(values, places, strict=True):
+                        store_masked(builder, value, place, mask)
             return context.get_dummy_value()
 
-        return types.none(array, types.intp, types.intp, values), codegen
+        return types.none(array, types.intp, types.intp, values, types.intp), codegen
 
     return load_group, store_group

@@ -42,9 +42,9 @@ def groups(count):
     def load_group(array, position, stride):
         return tuple(load(array, position + block * stride) for block in range(count))
 
-    def store_group(array, position, stride, values):
+    def store_group(array, position, stride, values, units):
         for block in range(count):
-            store(array, position + block * stride, values[block])
+            store_some(array, position + block * stride, values[block], units)
 
     return load_group, store_group
 
