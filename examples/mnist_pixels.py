@@ -48,7 +48,7 @@ def options():
 def network(seed):
     """The model, begun so that it sees single pixels and remembers a few rows of them."""
     # Glorot's limits share one input among 512 outputs: +-0.1, and a pixel would hardly move a
-    # gate.  He's count inputs alone.  Of all choices here, this one matters most.
+    # gate.  He's count inputs alone.
     lstm = rnnlite.LSTM(1, HIDDEN, seed=seed, wx_init="he_normal")
     # A unit whose forget gate is at f forgets within 1/(1-f) steps.  Forget biases log(u), u
     # uniform from 1, and input biases -log(u) spread these spans (Tallec & Ollivier 2018,
