@@ -19,6 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from small_mnist import SMALL, mnist_module
 
 import rnnlite
 from rnnlite.kernels.jit import JIT_DISABLED
@@ -32,6 +33,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 settings.load_profile("rnnlite")
+
+pytest.register_assert_rewrite("saved_models")  # its asserts are told as those of a test file
 
 needs_jit = pytest.mark.skipif(
     JIT_DISABLED, reason="promised by the compiled kernels only; NUMBA_DISABLE_JIT is set"
@@ -64,6 +67,24 @@ def peak_memory():
     tracemalloc.start()
     yield lambda: tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+
+
+@pytest.fixture(scope="module")
+def no_waiting_for_the_disk():
+    """Whether files survive a crash is asked in test_saving_atomic.py; elsewhere it costs time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """`datasets.mnist` made to expect the small files, and to know no real place."""
+    monkeypatch.setattr(mnist_module, "FILES", tuple(file for _, file in SMALL.values()))
+    monkeypatch.setattr(mnist_module, "MIRRORS", ())
+    monkeypatch.setenv("RNNLITE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("RNNLITE_DATA", raising=False)
+    return tmp_path
 
 
 # --- the cells ------------------------------------------------------------------------------

@@ -28,13 +28,7 @@ HEADER = {
 ARRAYS = {"b": np.arange(6.0).reshape(2, 3), "a/x": np.array([1, 2], np.int64)}
 KINDS = ("model",)
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_waiting_for_the_disk():
-    """Whether files survive a crash is asked in test_saving_atomic.py; here it takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda descriptor: None)
-        yield
+pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""What optimizers refuse: wrong settings, unusable models, wrong steps."""
+
+import math
+
+import numpy as np
+import pytest
+from conftest import assert_refused
+from optimizer_cases import plain_model
+
+from rnnlite.layers import Dense
+from rnnlite.optim import SGD, Adam
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "error", "fragments"),
+    [
+        (Adam, {"weight_decay": -0.1}, ValueError, ["Adam: weight_decay is -0.1", "[0.0,"]),
+        (Adam, {"weight_decay": "1"}, TypeError, ["Adam: weight_decay is '1'", "a number"]),
+        (Adam, {"amsgrad": 1}, TypeError, ["Adam: amsgrad is 1", "True or False"]),
+        (Adam, {"decay_bias": None}, TypeError, ["Adam: decay_bias is None", "True or False"]),
+        (Adam, {"beta1": 1.0}, ValueError, ["Adam: beta1 is 1.0", "[0.0, 1.0)"]),
+        (Adam, {"lr": math.nan}, ValueError, ["Adam: lr is nan"]),
+        (SGD, {"lr": -1}, ValueError, ["SGD: lr is -1", "[0.0, 1000000.0]"]),
+        (SGD, {"lr": 1, "momentum": 1.0}, ValueError, ["SGD: momentum is 1.0", "[0.0, 1.0)"]),
+        (SGD, {"lr": 1, "nesterov": True}, ValueError, ["SGD: nesterov is True", "momentum is 0"]),
+        (SGD, {"lr": 1, "nesterov": 1, "momentum": 0.9}, TypeError, ["SGD: nesterov is 1"]),
+        (SGD, {"lr": 1, "weight_decay": math.inf}, ValueError, ["SGD: weight_decay is inf"]),
+    ],
+)
+def test_wrong_settings_are_explained(kind, arguments, error, fragments):
+    assert_refused(error, fragments, kind, plain_model(), **arguments)
+
+
+@pytest.mark.parametrize("kind", [Adam, SGD])
+def test_an_unusable_model_is_explained(kind):
+    name, lr = kind.__name__, 0.1
+    assert_refused(TypeError, [f"{name}: model is of type int", "params and grads"], kind, 3, lr)
+    model = plain_model()
+    del model.grads["b"]
+    assert_refused(ValueError, [f"{name}: params has", "equal keys"], kind, model, lr)
+    model.grads["b"] = np.zeros(5)
+    assert_refused(
+        ValueError, [f"{name}: grads['b'] has shape (5,)", "wanted (4,)"], kind, model, lr
+    )
+    model.grads["b"] = np.zeros(4, complex)
+    assert_refused(TypeError, [f"{name}: grads['b'] holds complex128"], kind, model, lr)
+    model.grads["b"] = np.zeros(4)
+    model.params["b"] = np.zeros(4, int)
+    assert_refused(TypeError, [f"{name}: params['b'] must be a float32"], kind, model, lr)
+    model.params["b"] = np.zeros(8)[::2]
+    assert_refused(ValueError, [f"{name}: params['b'] must be C-contiguous"], kind, model, lr)
+    layer = Dense(2, 3)
+    layer.params["W"] = np.zeros((2, 3), np.float32)
+    assert_refused(ValueError, [f"{name}: params['W'] is no longer part"], kind, layer, lr)
+
+
+@pytest.mark.parametrize("kind", [Adam, SGD])
+def test_a_wrong_step_is_explained(kind):
+    model = plain_model()
+    optimizer = kind(model, 0.1)
+    optimizer.lr = -1.0
+    assert_refused(ValueError, [f"{kind.__name__}.step: lr is -1.0"], optimizer.step)
+    optimizer.lr = 0.1
+    model.params["b"], model.grads["b"] = np.zeros(9), np.zeros(9)
+    fragments = [f"{kind.__name__}.step: params['b'] was (4,)", "is (9,) now", "a new optimizer"]
+    assert_refused(ValueError, fragments, optimizer.step)
+    del model.params["b"], model.grads["b"]
+    fragments = [f"{kind.__name__}.step: params['b'] was (4,)", "is no array now"]
+    assert_refused(ValueError, fragments, optimizer.step)
+    assert optimizer.t == 0

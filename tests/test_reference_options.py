@@ -1,0 +1,106 @@
+"""Peepholes, clip and the GRU of 2014: the reference's, and that ``functional`` agrees."""
+
+import numpy as np
+import pytest
+from conftest import assert_all_close, every_dtype
+from reference_cells import (
+    CELLS,
+    CLIP,
+    KEYWORD_CELLS,
+    distance_from_clip,
+    every_clipped_cell,
+    for_each,
+    problem,
+    run,
+    upstream,
+)
+
+from rnnlite import functional, reference
+
+# --- peepholes and clip ----------------------------------------------------------------------
+
+
+def all_results(cell, arguments, module=reference):
+    """Everything that forward and backward give, by name."""
+    forward, backward = (
+        getattr(module, f"{cell.name}_{direction}") for direction in ("forward", "backward")
+    )
+    h, states, cache = run(forward, arguments)
+    dh, dfinal = upstream(h, states)
+    results = {"h": h} | {f"{s} final": a for s, a in zip(cell.states, states, strict=True)}
+    results |= {f"cache.{name}": getattr(cache, name) for name in cell.shown}
+    return results | backward(dh, cache, *dfinal)._asdict()
+
+
+def test_peepholes_of_zero_and_a_wide_clip_change_nothing():
+    cell = CELLS["lstm"]
+    arguments = problem(cell, lengths=[2, 4, 1])
+    plain = all_results(cell, arguments)
+    for keywords in ({"peephole": np.zeros(9)}, {"clip": 50}, {"peephole": [0] * 9, "clip": 1e6}):
+        others = all_results(cell, arguments | keywords)
+        assert ("dpeephole" in others) == ("peephole" in keywords)
+        for name, array in plain.items():
+            np.testing.assert_array_equal(others[name], array, err_msg=name)
+
+
+@every_clipped_cell
+@pytest.mark.parametrize("module", [reference, functional], ids=["reference", "functional"])
+def test_far_beyond_the_clip_gates_are_constant_and_without_gradient(cell, module):
+    arguments = problem(cell)
+    arguments["b"] = 100 * np.sign(arguments["b"])
+    results = all_results(cell, arguments, module)
+    bounds = {
+        "i": reference.sigmoid(CLIP * np.sign(arguments["b"][:3])),
+        "f": reference.sigmoid(CLIP * np.sign(arguments["b"][3:6])),
+        "g": np.tanh(CLIP * np.sign(arguments["b"][6:9])),
+        "o": reference.sigmoid(CLIP * np.sign(arguments["b"][9:])),
+    }
+    for name, bound in bounds.items():
+        expected = np.broadcast_to(bound, (3, 4, 3))
+        np.testing.assert_allclose(results[f"cache.{name}"], expected, rtol=1e-13, err_msg=name)
+    for name in {"dx", "dWx", "dWh", "db", "dh0", "dpeephole"} & set(results):
+        assert not results[name].any(), name
+    # What is left flows through the cell state: dc0 = f^4 dcT, and less or more through tanh[c].
+    assert results["dc0"].all()
+
+
+@pytest.mark.parametrize("module", [reference, functional], ids=["reference", "functional"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_at_the_very_bound_there_is_no_slope(module, sign):
+    b = np.array([sign * CLIP] * 4)
+    x, zero = np.ones((1, 1, 1)), np.zeros((1, 4))
+    _, _, cache = module.lstm_forward(x, zero, zero, b, c0=[[0.1]], clip=CLIP)
+    assert not module.lstm_backward([[[1.0]]], cache).db.any()
+    _, _, cache = module.lstm_forward(x, zero, zero, b * 0.999, c0=[[0.1]], clip=CLIP)
+    assert module.lstm_backward([[[1.0]]], cache).db.all()
+
+
+# --- the compiled functions ------------------------------------------------------------------
+
+
+@for_each(KEYWORD_CELLS)
+@every_dtype
+@pytest.mark.parametrize("lengths", [None, (4, 1, 2, 3, 1)], ids=["full", "ragged"])
+@pytest.mark.parametrize("H", [1, 3, 5, 16, 33])
+@pytest.mark.parametrize("initial", [True, False], ids=["h0 given", "h0 zero"])
+def test_functional_gives_the_same_numbers(cell, dtype, lengths, H, initial):
+    arguments = problem(cell, B=5, I=3, H=H, lengths=lengths, initial=initial, dtype=dtype, seed=4)
+    wide = {  # the truth is computed from exactly the numbers that were given
+        name: value.astype(np.float64) if isinstance(value, np.ndarray) else value
+        for name, value in arguments.items()
+    }
+    if "clip" in arguments:  # rounding moves no number across the kink
+        assert np.abs(distance_from_clip(run(cell.forward, wide)[2])).min() > 1e-5
+    tolerance = 1e-12 if dtype == np.float64 else 1e-5
+    truth = all_results(cell, wide)
+    assert_all_close(all_results(cell, arguments, functional), truth, tolerance, dtype)
+
+
+@for_each(KEYWORD_CELLS)
+def test_results_have_the_types_of_functional(cell):
+    arguments = problem(cell)
+    gradients = cell.backward(None, cell.forward(**arguments)[2])
+    fast = getattr(functional, f"{cell.name}_forward")(**arguments)[2]
+    expected = getattr(functional, f"{cell.name}_backward")(None, fast)
+    assert type(gradients).__name__ == type(expected).__name__
+    assert gradients._fields == expected._fields
