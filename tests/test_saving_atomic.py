@@ -343,7 +343,9 @@ saved(path, 0, 20_000)
 begun = time.monotonic()
 saved(path, 1, 20_000, keep_previous=True)
 longest = 4 * (time.monotonic() - begun)
-for round in range(24):
+round = 0
+while round < 24 or interrupted < 5:  # until some of them were killed while they wrote
+    round += 1
     child = os.fork()
     if child == 0:
         try:
@@ -412,7 +414,7 @@ def run(script, path):
 @unix_only
 def test_a_process_that_is_killed_at_any_moment_leaves_whole_files(tmp_path):
     last, interrupted = run(KILLED, tmp_path / "run.npz")
-    assert last > 1 and interrupted > 4, "it was killed while it wrote"
+    assert last > 1 and interrupted > 4
 
 
 @unix_only
