@@ -39,9 +39,10 @@ def test_a_shift_moves_whole_images_and_zeros_come_in():
     assert len(found) == 25, "every move occurs"
 
 
-def slow(image, angle, high, wide, slant, down, right):
+def slow(image, angle, high, wide, slant, down, right, waves):
     """The equation of the docstring, a pixel at a time."""
     rows, columns = image.shape
+    p = np.arange(len(waves[0]))
     result = np.zeros_like(image)
     for i in range(rows):
         for j in range(columns):
@@ -49,6 +50,8 @@ def slow(image, angle, high, wide, slant, down, right):
             a, b = u + slant * v, v
             a, b = np.cos(angle) * a - np.sin(angle) * b, np.sin(angle) * a + np.cos(angle) * b
             a, b = (1 + high) * a + down, (1 + wide) * b + right
+            c = np.cos(p * np.pi * (i + 0.5) / rows), np.cos(p * np.pi * (j + 0.5) / columns)
+            a, b = a + c[0] @ waves[0] @ c[1], b + c[0] @ waves[1] @ c[1]
             k, m = round(a + (rows - 1) / 2), round(b + (columns - 1) / 2)
             if 0 <= k < rows and 0 <= m < columns:
                 result[i, j] = image[k, m]
@@ -56,24 +59,42 @@ def slow(image, angle, high, wide, slant, down, right):
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("limits", [(1.5, 20, 0.3, 0.4), (0, 180, 0, 0), (5, 90, 0.9, 2)])
+@pytest.mark.parametrize(
+    "limits", [(1.5, 20, 0.3, 0.4, 0), (0, 180, 0, 0, 0), (5, 90, 0.9, 2, 1), (0, 0, 0, 0, 3)]
+)
 def test_every_pixel_comes_from_where_the_equation_says(seed, limits):
     x = images(seed=seed)
-    shift, rotate, scale, shear = limits
-    moved = random_affine(x, rng(seed), shift, rotate, scale, shear)
-    draws = rng(seed).uniform(-1, 1, (6, len(x)))
+    shift, rotate, scale, shear, bend = limits
+    moved = random_affine(x, rng(seed), shift, rotate, scale, shear, bend)
+    random = rng(seed)
+    draws = random.uniform(-1, 1, (6, len(x)))
     draws *= np.reshape([np.radians(rotate), scale, scale, shear, shift, shift], (6, 1))
-    wanted = np.stack([slow(image, *draw) for image, draw in zip(x, draws.T, strict=True)])
+    height = np.array([[1 / (4 + p * p + q * q) for q in range(6)] for p in range(6)])
+    share = np.array([[(0.5 if p else 1) * (0.5 if q else 1) for q in range(6)] for p in range(6)])
+    height *= bend / np.sqrt(np.sum(height**2 * share))
+    waves = height * random.uniform(-(3**0.5), 3**0.5, (len(x), 2, 6, 6))
+    wanted = np.stack([slow(*each) for each in zip(x, *draws, waves, strict=True)])
     assert np.mean(moved != wanted) < 0.01, "but for a pixel half way between two"
+
+
+def test_a_bend_moves_pixels_as_far_as_it_says():
+    """Pixels that know where they are, far from the edge, over images that are bent."""
+    rows, columns = np.mgrid[:64, :64].astype(np.float64)
+    for place in (rows, columns):
+        bent = random_affine(np.repeat(place[None], 500, 0), rng(), shift=0, bend=1.5)
+        moves = (bent - place)[:, 16:-16, 16:-16]
+        assert abs(moves.mean()) < 0.1
+        assert 1.2 < moves.std() < 1.8
+        assert np.abs(np.diff(moves, axis=1)).max() <= 2, "neighbours stay neighbours"
 
 
 @pytest.mark.parametrize("dtype", ["float16", ">f4", "float64", "bool", "uint8", "int16"])
 def test_pixels_of_every_kind_are_moved_as_they_are(dtype):
     x = (images(seed=2) * 200).astype(dtype)
     x.flags.writeable = False
-    moved = random_affine(x, rng(), 1.5, 20, 0.3, 0.4)
+    moved = random_affine(x, rng(), 1.5, 20, 0.3, 0.4, 0.5)
     assert moved.dtype == x.dtype
-    as_floats = random_affine(x.astype(np.float32), rng(), 1.5, 20, 0.3, 0.4)
+    as_floats = random_affine(x.astype(np.float32), rng(), 1.5, 20, 0.3, 0.4, 0.5)
     assert np.array_equal(moved.astype(np.float32), as_floats)
 
 
@@ -83,7 +104,7 @@ def test_the_same_images_at_any_number_of_threads():
         results = []
         for count in (1, 2, 3):
             rnnlite.set_num_threads(count)
-            results.append(random_affine(x, rng(), 2, 12, 0.1, 0.1))
+            results.append(random_affine(x, rng(), 2, 12, 0.1, 0.1, 0.5))
     finally:
         rnnlite.set_num_threads(before)
     assert np.array_equal(results[0], results[1])
@@ -105,6 +126,7 @@ def test_the_same_images_at_any_number_of_threads():
         ({"rotate": 181}, "rotate is 181"),
         ({"scale": 1.0}, "scale is 1.0"),
         ({"shear": "much"}, "shear is 'much'"),
+        ({"bend": np.nan}, "bend is nan"),
     ],
 )
 def test_bad_arguments_are_named(arguments, says):

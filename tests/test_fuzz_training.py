@@ -241,7 +241,8 @@ def test_a_gradient_check_refuses_or_reports(data):
 def test_data_sets_refuse_or_answer(data):
     images = array_like(data.draw(choices), (2, 5, 4))
     rng = data.draw(mostly(st.just(np.random.default_rng(0))))
-    options = {name: mostly(st.floats(0, 2)) for name in ("shift", "rotate", "scale", "shear")}
+    names = ("shift", "rotate", "scale", "shear", "bend")
+    options = {name: mostly(st.floats(0, 2)) for name in names}
     chosen = data.draw(st.sets(st.sampled_from(sorted(options)), max_size=2))
     moved = tried(
         datasets.random_affine, images, rng, **{name: data.draw(options[name]) for name in chosen}

@@ -12,7 +12,7 @@
     text           the characters of any UTF-8 file; sample_text, bundled, if none is named
     time_series    a CSV file or an array, windowed for forecasting
 
-    random_affine    images moved, turned and stretched at random
+    random_affine    images moved, turned, stretched and bent at random
 
 Each says where it is from, what is hard about it, what a guess without memory
 scores, and what counts as solved.  Tasks are named tuples ``x, y`` or ``x, y, lengths``

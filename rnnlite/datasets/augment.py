@@ -1,4 +1,4 @@
-"""Images that are moved, turned and stretched a little: more to learn from than there is."""
+"""Images that are moved, turned and bent a little: more to learn from than there is."""
 
 import math
 
@@ -11,14 +11,24 @@ from rnnlite.kernels.affine import fetch_pixels
 WORK = 60
 
 
-def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0):
-    """Each image under an affine map of its own, drawn at random; what comes in is 0.
+# Waves of a bend: up to 5 half ones across the image, slow ones the larger.
+WAVES = 6
+
+
+def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend=0.0):
+    """Each image under an affine map of its own, and bent if asked for; what comes in is 0.
 
     Pixel (u, v) of the result, counted from the middle, is the input's pixel nearest to
 
-        (u', v') = S R (u + s v, v) + t,
+        (u', v') = S R (u + s v, v) + t + e(u, v),
 
-    with R a rotation, S a stretching of both axes, s a shear and t a shift.
+    with R a rotation, S a stretching of both axes, s a shear, t a shift, and e
+    a smooth field of displacements, as if the paper were rubber (after Simard,
+    Steinkraus & Platt 2003, section 2, who smooth a random field instead of
+    adding waves up): with c_p(x) a cosine of p half waves across the image,
+
+        e(u, v) = sum_pq w_pq c_p(u) c_q(v),   p, q = 0, ..., 5,   w_pq ~ 1 / (4 + p^2 + q^2).
+
     The nearest pixel, not a mean of four: as good to learn from, and cheaper.
 
     Parameters
@@ -33,6 +43,8 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0):
         Largest relative change of height and width, below 1.
     shear : float
         Largest slant: columns per row.
+    bend : float
+        How far e moves a pixel along each axis: the standard deviation, in pixels.
 
     Returns
     -------
@@ -57,19 +69,22 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0):
     if images.dtype.itemsize > 8:
         raise TypeError(f"{where}: images holds {images.dtype}; wanted pixels of 8 bytes at most")
     checking.generator(where, rng)
-    limits = {"shift": 1e3, "rotate": 180.0, "scale": 0.99, "shear": 10.0}
-    largest = {"shift": shift, "rotate": rotate, "scale": scale, "shear": shear}
+    limits = {"shift": 1e3, "rotate": 180.0, "scale": 0.99, "shear": 10.0, "bend": 1e3}
+    largest = {"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "bend": bend}
     for name, value in largest.items():
         checking.real_number(where, name, value, 0.0, limits[name])
     n, rows, columns = images.shape
     angle, high, wide, slant, down, right = rng.uniform(-1, 1, (6, n)) * np.reshape(
         [math.radians(rotate), scale, scale, shear, shift, shift], (6, 1)
     )
+    waves, farthest = _waves(rng, n, bend)
     # Wide enough for the corners under every map: no place is negative, and int() cuts down.
     turn = math.sin(min(math.radians(rotate), math.pi / 2))
     a, b = rows / 2 + shear * columns / 2, columns / 2
     margin = 2 + math.ceil(
-        max((1 + scale) * (a + turn * b) - rows / 2, (1 + scale) * (turn * a + b) - b) + shift
+        max((1 + scale) * (a + turn * b) - rows / 2, (1 + scale) * (turn * a + b) - b)
+        + shift
+        + farthest
     )
 
     cos, sin = np.cos(angle), np.sin(angle)
@@ -89,7 +104,27 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0):
     bits = np.dtype(f"i{images.dtype.itemsize}")
     moved = np.empty_like(pixels)
     threads.share(
-        fetch_pixels, n, WORK * images.size, pixels.view(bits).reshape(-1), *maps, margin,
+        fetch_pixels, n, WORK * images.size, pixels.view(bits).reshape(-1), *maps,
+        waves, _cosines(rows, waves), np.ascontiguousarray(_cosines(columns, waves).T), margin,
         moved.view(bits).reshape(-1), rows, columns,
     )  # fmt: skip
     return moved
+
+
+def _waves(rng, n, bend):
+    """Heights w (n, 2, WAVES, WAVES) of waves, and how far they move a pixel at most."""
+    if bend == 0:
+        return np.zeros((n, 2, 0, 0), np.float32), 0.0
+    p = np.arange(WAVES)
+    height = 1 / (4 + np.add.outer(p * p, p * p))
+    # Over the image the mean square of a cosine is 1/2, of the constant 1.
+    mean_square = np.multiply.outer(*2 * [np.where(p > 0, 0.5, 1.0)])
+    height *= bend / math.sqrt(np.sum(height**2 * mean_square))
+    draws = rng.uniform(-math.sqrt(3), math.sqrt(3), (n, 2, WAVES, WAVES))  # of variance 1
+    return (draws * height).astype(np.float32), math.sqrt(3) * height.sum()
+
+
+def _cosines(size, waves):
+    """c_p(x) in the middle of each pixel, (size, number of waves)."""
+    x = (np.arange(size) + 0.5) / size
+    return np.cos(np.pi * np.multiply.outer(x, np.arange(waves.shape[-1]))).astype(np.float32)
