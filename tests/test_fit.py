@@ -262,6 +262,17 @@ def test_the_loss_can_be_named_or_brought_along():
     assert "accuracy" not in fit(network(outputs=1), x, y, loss=own, batch_size=B)
 
 
+def test_right_answers_are_counted_whatever_the_loss():
+    def own(output, y):
+        return rnnlite.softmax_cross_entropy(output, y)
+
+    x, y = data()
+    named, brought = (fit(network(), x, y, loss=loss, batch_size=B) for loss in (None, own))
+    assert brought["accuracy"] == named["accuracy"]
+    model = network()
+    assert rnnlite.evaluate(model, x, y, loss=own) == rnnlite.evaluate(model, x, y)
+
+
 def test_it_learns():
     x, y = data(400)
     model = Sequential([LSTM(F, 16, seed=0), Dense(16, 2, seed=1)])

@@ -73,7 +73,7 @@ class Objective:
         Returns
         -------
         right : float
-            0 for a loss that knows no right answer.
+            0 where there is no right answer.
         counted : int
         """
         answers = output.shape[:2] if output.ndim == 3 else output.shape[:1]
@@ -114,10 +114,14 @@ def objective_for(where, loss, output_shape, y):
     ValueError, TypeError
         If the loss is unknown, or labels and output do not go together.
     """
-    if loss is not None:
-        return Objective(where, loss)
     C = output_shape[-1]
-    if y.shape == output_shape[:-1] and y.dtype.kind in "iu":
+    are_classes = y.shape == output_shape[:-1] and y.dtype.kind in "iu"
+    if loss is not None:
+        objective = Objective(where, loss)
+        # Whatever the loss is, a class has been found if its output is the largest.
+        objective.counts_right_answers |= are_classes and C > 1
+        return objective
+    if are_classes:
         return Objective(where, "softmax_cross_entropy")
     if y.shape == output_shape:
         # Some rows at a time, for y may be larger than memory; values differ in the first.
