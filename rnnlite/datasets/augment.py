@@ -27,9 +27,10 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend
     Steinkraus & Platt 2003, section 2, who smooth a random field instead of
     adding waves up): with c_p(x) a cosine of p half waves across the image,
 
-        e(u, v) = sum_pq w_pq c_p(u) c_q(v),   p, q = 0, ..., 5,   w_pq ~ 1 / (4 + p^2 + q^2).
+        e(u, v) = sum_pq w_pq c_p(u) c_q(v),   p, q = 0, ..., 5,   w_pq ~ 1 / (4 + p^2 + q^2),
 
-    The nearest pixel, not a mean of four: as good to learn from, and cheaper.
+    but w_00 = 0: that would be a shift.  The nearest pixel is taken, not a mean of
+    four: as good to learn from, and cheaper.
 
     Parameters
     ----------
@@ -117,6 +118,7 @@ def _waves(rng, n, bend):
         return np.zeros((n, 2, 0, 0), np.float32), 0.0
     p = np.arange(WAVES)
     height = 1 / (4 + np.add.outer(p * p, p * p))
+    height[0, 0] = 0
     # Over the image the mean square of a cosine is 1/2, of the constant 1.
     mean_square = np.multiply.outer(*2 * [np.where(p > 0, 0.5, 1.0)])
     height *= bend / math.sqrt(np.sum(height**2 * mean_square))
