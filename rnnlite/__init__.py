@@ -22,6 +22,7 @@ from rnnlite.layers import (
     Dense,
     Dropout,
     Embedding,
+    Flatten,
     Recurrent,
     Sequential,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "Dropout",
     "EarlyStopping",
     "Embedding",
+    "Flatten",
     "History",
     "Metrics",
     "Recurrent",

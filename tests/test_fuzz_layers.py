@@ -38,6 +38,7 @@ from rnnlite import (
     Dense,
     Dropout,
     Embedding,
+    Flatten,
     Recurrent,
     Sequential,
     functional,
@@ -79,6 +80,7 @@ CONSTRUCTORS = {
     Recurrent: ((mostly(st.just(library.GRU)), sizes, sizes), recurrent),
     Dense: ((sizes, sizes), {"seed": seeds, "dtype": dtypes, "w_init": initials}),
     Embedding: ((sizes, sizes), {"seed": seeds, "dtype": dtypes, "w_init": initials}),
+    Flatten: ((), {"dtype": dtypes}),
     Dropout: ((mostly(st.floats(0, 0.9)),),
               {"seed": seeds, "per_sequence": flags, "dtype": dtypes}),
     Bidirectional: ((mostly(small),),
@@ -187,6 +189,7 @@ POINTWISE = {
                   lambda layer, x: layer.params["W"][x]),
     "dropout": (lambda dtype: Dropout(0.5, seed=0, dtype=dtype), (B, T), None,
                 lambda layer, x: x),
+    "flatten": (lambda dtype: Flatten(dtype), (B, T, I), None, lambda layer, x: x),
 }  # fmt: skip
 
 
@@ -206,6 +209,9 @@ def test_other_layers_refuse_or_are_right(name, dtype, a, b, c, flat, training):
     clean = np.asarray(x) if below else plain(x, dtype)
     with np.errstate(all="ignore"):
         wanted = twin(layer, clean)
+    if name == "flatten":
+        assert y.shape == (len(wanted), wanted[0].size)
+        y = y.reshape(wanted.shape)
     assert y.shape == wanted.shape and y.dtype == dtype
     past = np.zeros(wanted.shape[:-1], bool)
     if lengths is not None and name != "dropout":
@@ -213,7 +219,7 @@ def test_other_layers_refuse_or_are_right(name, dtype, a, b, c, flat, training):
         wanted[past] = 0
     if finite(clean) and not (name == "dropout" and training):
         assert_close("y", y, wanted, TOLERANCE[dtype])
-    dy = array_like(b, y.shape)
+    dy = array_like(b, (len(y), y[0].size) if name == "flatten" else y.shape)
     dx = tried(layer.backward, dy)
     if refused(dx):
         return

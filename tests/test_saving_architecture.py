@@ -7,7 +7,18 @@ import pytest
 from conftest import assert_refused
 
 import rnnlite
-from rnnlite import GRU, LSTM, RNN, Bidirectional, Dense, Dropout, Embedding, Recurrent, Sequential
+from rnnlite import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Recurrent,
+    Sequential,
+)
 from rnnlite import cells as library
 from rnnlite.saving.architecture import CLASSES, build, describe, difference
 
@@ -42,6 +53,7 @@ SMALL = {
     "Dense": Dense(3, 4),
     "Embedding": Embedding(3, 4),
     "Dropout": Dropout(0.25),
+    "Flatten": Flatten(),
     "Bidirectional": Bidirectional(GRU(3, 4)),
     "Sequential": Sequential([GRU(3, 4)]),
 }

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from saved_models import LEAKY, assert_same_model, assert_same_outputs, round_trip, stirred
 
 import rnnlite
-from rnnlite import GRU, LSTM, RNN, Bidirectional, Dense, Dropout, Embedding, Recurrent, Sequential
+from rnnlite import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Recurrent,
+    Sequential,
+)
 from rnnlite import cells as library
 from rnnlite.saving import CorruptFile, container, models
 from rnnlite.saving.architecture import describe, difference
@@ -72,7 +83,13 @@ def test_a_model_comes_back_with_the_same_outputs(tmp_path, dtype, merge):
 
 @pytest.mark.parametrize(
     "model",
-    [Dense(3, 2), Embedding(4, 3), Dropout(0.25), Sequential([Dropout(0.5), Dropout(0.1)])],
+    [
+        Dense(3, 2),
+        Embedding(4, 3),
+        Dropout(0.25),
+        Flatten(),
+        Sequential([Dropout(0.5), Dropout(0.1)]),
+    ],
     ids=repr,
 )
 def test_any_layer_can_be_saved_alone(tmp_path, model):

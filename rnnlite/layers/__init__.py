@@ -4,6 +4,7 @@ from rnnlite.layers.bidirectional import Bidirectional
 from rnnlite.layers.dense import Dense
 from rnnlite.layers.dropout import Dropout
 from rnnlite.layers.embedding import Embedding
+from rnnlite.layers.flatten import Flatten
 from rnnlite.layers.gru import GRU
 from rnnlite.layers.layer import Layer
 from rnnlite.layers.lstm import LSTM
@@ -19,6 +20,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Embedding",
+    "Flatten",
     "Layer",
     "Recurrent",
     "Sequential",
