@@ -1,10 +1,9 @@
 """One LSTM layer of 128 units, row by row, as good as a minute of training makes it.
 
-The recipe, chosen on validation images and never on the test images: the hidden
-states of all rows are read, not the last alone; images are moved, turned,
-stretched and bent at random; those that the network reads well already come
-less often; the step size goes up and down once, gradients are clipped, and what
-is tried in the end is a moving average of the weights.
+The recipe, chosen on validation images and never on the test images: images are
+moved, turned, stretched and bent at random; those that the network reads well
+already come less often; the step size goes up and down once, gradients are
+clipped, and what is tried in the end is a moving average of the weights.
 
     python examples/mnist_record.py
     python examples/mnist_record.py --validate      hold 10,000 training images out and try on them
@@ -114,11 +113,7 @@ def main():
     judge, name = (data.validation, "validation") if args.validate else (data.test, "test")
 
     model = rnnlite.Sequential(
-        [
-            rnnlite.LSTM(28, HIDDEN, return_sequences=True, seed=args.seed),
-            rnnlite.Flatten(),
-            rnnlite.Dense(28 * HIDDEN, 10, seed=args.seed + 1),
-        ]
+        [rnnlite.LSTM(28, HIDDEN, seed=args.seed), rnnlite.Dense(HIDDEN, 10, seed=args.seed + 1)]
     )
     steps = args.epochs * (len(x) // BATCH)
     batches = HardImages(x, y, steps, args.seed)
