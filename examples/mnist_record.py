@@ -24,8 +24,8 @@ from rnnlite import datasets, schedules
 HIDDEN, BATCH = 128, 128
 HIGHEST_LR = 8e-3
 CHANGES = {"shift": 2.0, "rotate": 8.0, "scale": 0.12, "shear": 0.05, "bend": 0.9}
-SKIPPED = 0.7  # of the images that are easy
-ALL_AGAIN = 0.88  # of the steps, from where on no image is skipped
+SKIPPED = 0.7  # share of the easy images
+ALL_AGAIN = 0.88  # share of the steps after which no image is skipped
 
 
 class HardImages:
@@ -33,10 +33,10 @@ class HardImages:
 
     An image is easy if its loss was below the mean when it came last.  After
     the first epoch most are, and seven of ten, drawn anew each time, are left
-    out of an epoch: the steps of 11 epochs serve for some 30.  Without the easy
-    ones the network takes what is rare for common; the last epochs have all of
-    them.  (Katharopoulos & Fleuret 2018 draw by importance and weigh the
-    gradients; Jiang et al. 2019 do not weigh them, and neither is done here.)
+    out of an epoch: the steps of 11 epochs serve for 27.  Without the easy ones
+    the network takes what is rare for common, so the last steps have all.
+    (Katharopoulos & Fleuret 2018 draw by importance and weigh the gradients;
+    Jiang et al. 2019 do not weigh them, and nor does this.)
     """
 
     def __init__(self, images, labels, steps, seed):
