@@ -9,6 +9,7 @@ promises (the same bits for any cut of the rows, threads, no allocation).
 
 import gc
 import os
+import sys
 import tracemalloc
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from programs import load_example
 from small_mnist import SMALL, mnist_module
 
 import rnnlite
@@ -85,6 +87,18 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setenv("RNNLITE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("RNNLITE_DATA", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def run_example(monkeypatch, capsys):
+    """Run a program of examples/ in this process, where kernels are compiled; what it printed."""
+
+    def call(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        load_example(name).main()
+        return capsys.readouterr().out
+
+    return call
 
 
 # --- the cells ------------------------------------------------------------------------------

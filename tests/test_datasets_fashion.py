@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import importlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import load
 
 from rnnlite import datasets
 from rnnlite.cache_folder import cache_folder
@@ -210,15 +210,8 @@ def test_ten_classes_have_names():
 # ---- the script that derived the sums ----------------------------------------------------------
 
 
-def load_script():
-    spec = importlib.util.spec_from_file_location("check_fashion_mnist", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
-
-
 def test_script_puts_the_authors_header_back(tmp_path):
-    script, path = load_script(), tmp_path / "some-name"
+    script, path = load(SCRIPT), tmp_path / "some-name"
     with gzip.GzipFile(path, "wb", mtime=1504176606, compresslevel=6) as file:
         file.write(b"content")
     published = path.read_bytes()  # with a name and a time
@@ -231,7 +224,7 @@ def test_script_puts_the_authors_header_back(tmp_path):
 
 
 def test_script_knows_the_published_sums():
-    published = {name: md5 for name, (md5, _) in load_script().PUBLISHED.items()}
+    published = {name: md5 for name, (md5, _) in load(SCRIPT).PUBLISHED.items()}
     assert list(published) == [file.name for file in known_files.CLOTHES]
     for name, md5 in published.items():  # as the table of the module cites them
         assert f"{md5}  {name}.gz" in known_files.__doc__

@@ -1,12 +1,12 @@
 """The bundled 5,000 digits, and the script that made them."""
 
 import gzip
-import importlib.util
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import load
 from small_mnist import mnist_module
 
 from rnnlite import datasets
@@ -87,22 +87,15 @@ def test_damaged_bundled_file_is_refused(monkeypatch):
         datasets.mnist_5k()
 
 
-def load_script():
-    spec = importlib.util.spec_from_file_location("make_mnist_5k", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
-
-
 def test_script_takes_the_last_hundred_of_each_digit_for_test():
-    order = load_script().order()
+    order = load(SCRIPT).order()
     assert sorted(order) == list(range(5000))
     place = order % 500  # within its digit
     assert set(place[:4000]) == set(range(400)) and set(place[4000:]) == set(range(400, 500))
 
 
 def test_script_makes_the_bundled_files_again(monkeypatch, tmp_path, capsys):
-    script, data = load_script(), datasets.mnist_5k()
+    script, data = load(SCRIPT), datasets.mnist_5k()
     table = np.empty((5000, 785), np.uint8)  # the source, put together again from its result
     images = np.concatenate([data.train.images, data.test.images]).reshape(5000, 784)
     table[script.order(), :784] = np.rint(images * 255)
@@ -124,10 +117,10 @@ def test_script_refuses_another_table(tmp_path):
     table = np.zeros((5000, 785), np.uint8)
     np.savetxt(tmp_path / "table.csv.gz", table, "%d", delimiter=",")
     with pytest.raises(SystemExit, match="not 500 of each digit"):
-        load_script().read_table(tmp_path / "table.csv.gz")
+        load(SCRIPT).read_table(tmp_path / "table.csv.gz")
     np.savetxt(tmp_path / "table.csv.gz", table[:10], "%d", delimiter=",")
     with pytest.raises(SystemExit, match=r"shape \(10, 785\); expected \(5000, 785\)"):
-        load_script().read_table(tmp_path / "table.csv.gz")
+        load(SCRIPT).read_table(tmp_path / "table.csv.gz")
 
 
 def test_licence_and_source_stand_beside_the_data():

@@ -2,14 +2,13 @@
 
 import gzip
 import hashlib
-import importlib
-import importlib.util
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import assert_refused
+from programs import load
 
 import rnnlite
 from rnnlite import datasets
@@ -335,24 +334,17 @@ def test_a_damaged_sample_is_refused(monkeypatch, content, words):
         datasets.sample_text()
 
 
-def load_script():
-    spec = importlib.util.spec_from_file_location("make_alice", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
-
-
 def source():
     """The source file, put together again from its result."""
     lines = datasets.sample_text().removesuffix("\n").split("\n")
-    edition = "               " + load_script().EDITION
+    edition = "               " + load(SCRIPT).EDITION
     lines[4:4] = [edition, ""]
     return "\r\n".join(["", "", "", "", *lines, ""]).encode() + b"\x1a"
 
 
 def test_script_makes_the_sample_again(monkeypatch, tmp_path, capsys):
     content = source()
-    script = load_script()
+    script = load(SCRIPT)
     assert hashlib.md5(content).hexdigest() == script.SOURCE_MD5
     path = written(tmp_path, content, "alice29.txt")
     arguments = [str(SCRIPT), str(path), "--folder", str(tmp_path / "made")]
@@ -367,7 +359,7 @@ def test_script_refuses_another_source(monkeypatch, tmp_path):
     path = written(tmp_path, b"Once upon a time")
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(path), "--folder", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"MD5 [0-9a-f]{32}; expected 74c3b556"):
-        load_script().main()
+        load(SCRIPT).main()
 
 
 def test_source_and_licence_stand_beside_the_sample():

@@ -1,45 +1,23 @@
 """The long recipes on MNIST: each runs on the bundled images, and does what it says."""
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import needs_jit
+from programs import load_example
 
 import rnnlite
 from rnnlite import datasets
-
-FOLDER = Path(__file__).parents[1] / "examples"
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run an example in this process; what it printed."""
-
-    def call(name, *arguments):
-        monkeypatch.setattr(sys, "argv", [f"{name}.py", "--bundled", *map(str, arguments)])
-        load(name).main()
-        return capsys.readouterr().out
-
-    return call
-
 
 # ---- mnist_record --------------------------------------------------------------------------
 
 
 @needs_jit
-def test_the_record_recipe_learns_and_keeps_its_model(run, tmp_path):
-    printed = run("mnist_record", "--epochs", 4, "--save", tmp_path / "model.npz")
+def test_the_record_recipe_learns_and_keeps_its_model(run_example, tmp_path):
+    printed = run_example(
+        "mnist_record", "--bundled", "--epochs", 4, "--save", tmp_path / "model.npz"
+    )
     (accuracy,) = re.findall(r"accuracy on all 1,000 test images: ([\d.]+) ", printed)
     assert float(accuracy) > 0.8
     model = rnnlite.load(tmp_path / "model.npz")
@@ -50,7 +28,7 @@ def test_the_record_recipe_learns_and_keeps_its_model(run, tmp_path):
 def hard_images():
     """1,000 images, to be told by their labels, for 250 steps."""
     images = np.zeros((1000, 28, 28), np.float32)
-    return load("mnist_record").HardImages(images, np.arange(1000), steps=250, seed=0)
+    return load_example("mnist_record").HardImages(images, np.arange(1000), steps=250, seed=0)
 
 
 def rows_of(batches, epoch):
@@ -100,9 +78,9 @@ def test_the_loss_of_each_image_is_remembered(hard_images):
 
 
 @needs_jit
-def test_pixel_by_pixel_goes_on_from_its_checkpoint(run, tmp_path):
-    few = ("--images", 128, "--checkpoint")
-    at_once = run("mnist_pixels", *few, tmp_path / "a.npz", "--epochs", 2)
-    again = run("mnist_pixels", *few, tmp_path / "a.npz", "--epochs", 2)
+def test_pixel_by_pixel_goes_on_from_its_checkpoint(run_example, tmp_path):
+    few = ("--bundled", "--images", 128, "--checkpoint")
+    at_once = run_example("mnist_pixels", *few, tmp_path / "a.npz", "--epochs", 2)
+    again = run_example("mnist_pixels", *few, tmp_path / "a.npz", "--epochs", 2)
     accuracy = r"accuracy on all .*"
     assert re.findall(accuracy, again) == re.findall(accuracy, at_once) != []

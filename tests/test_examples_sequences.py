@@ -1,38 +1,16 @@
 """The examples of sequences: each runs, prints what it promises, and what it claims is so."""
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import needs_jit
+from programs import EXAMPLES, load_example
 
 import rnnlite
 from rnnlite import datasets
 
-FOLDER = Path(__file__).parents[1] / "examples"
-EXAMPLES = ("adding_problem", "char_lstm", "forecast", "one_to_sequence")
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run an example in this process, where kernels are compiled already; what it printed."""
-
-    def call(name, *arguments):
-        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
-        load(name).main()
-        return capsys.readouterr().out
-
-    return call
+NAMES = ("adding_problem", "char_lstm", "forecast", "one_to_sequence")
 
 
 def number(pattern, text):
@@ -44,21 +22,21 @@ def number(pattern, text):
 # ---- all of them -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_help_explains_every_option(run, capsys, name):
+@pytest.mark.parametrize("name", NAMES)
+def test_help_explains_every_option(run_example, capsys, name):
     with pytest.raises(SystemExit) as stopped:
-        run(name, "--help")
+        run_example(name, "--help")
     assert stopped.value.code == 0
-    text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
     options = re.findall(r'\badd\(\s*"(--[\w-]+)"', text)
     shown = capsys.readouterr().out
     assert "--steps" in options and "--seed" in options
     assert all(f"  {option} " in shown for option in options)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_docstring_shows_how_to_run_it(name):
-    text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
     assert f"python examples/{name}.py\n" in text and f"python examples/{name}.py --help" in text
 
 
@@ -70,10 +48,10 @@ QUICK = {
 }
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_the_same_seed_prints_the_same_and_another_one_not(run, name):
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_prints_the_same_and_another_one_not(run_example, name):
     first, again, other = (
-        re.sub(r"\d+\.\d s", "", run(name, "--steps", 3, "--seed", seed, *QUICK[name]))
+        re.sub(r"\d+\.\d s", "", run_example(name, "--steps", 3, "--seed", seed, *QUICK[name]))
         for seed in (0, 0, 1)
     )
     assert first == again != other
@@ -83,15 +61,17 @@ def test_the_same_seed_prints_the_same_and_another_one_not(run, name):
 
 
 @needs_jit
-def test_the_lstm_adds_numbers_and_says_so(run):
-    out = run("adding_problem", "--cell", "lstm", "--length", 10, "--steps", 500, "--hidden", 16)
+def test_the_lstm_adds_numbers_and_says_so(run_example):
+    out = run_example(
+        "adding_problem", "--cell", "lstm", "--length", 10, "--steps", 500, "--hidden", 16
+    )
     assert out.startswith("LSTM of 16 units, sequences of 10 steps\n")
     assert out.rstrip().endswith("0.1667 by a guess: solved")
     assert number(r"new sequences mean squared error ([\d.]+)", out) < 0.01
 
 
-def test_untrained_networks_have_not_solved_it(run):
-    out = run("adding_problem", "--length", 20, "--steps", 2, "--hidden", 4)
+def test_untrained_networks_have_not_solved_it(run_example):
+    out = run_example("adding_problem", "--length", 20, "--steps", 2, "--hidden", 4)
     assert out.count("not solved") == 2 and "LSTM of 4" in out and "RNN of 4" in out
 
 
@@ -99,8 +79,8 @@ def test_untrained_networks_have_not_solved_it(run):
 
 
 @needs_jit
-def test_the_writer_learns_more_than_how_often_characters_occur(run):
-    out = run("char_lstm", "--steps", 200, "--hidden", 24, "--lr", 0.02, "--length", 40)
+def test_the_writer_learns_more_than_how_often_characters_occur(run_example):
+    out = run_example("char_lstm", "--steps", 200, "--hidden", 24, "--lr", 0.02, "--length", 40)
     line = r"on the last tenth of the text: ([\d.]+) nats a character, [\d.]+ by frequency alone"
     guess = number(r"([\d.]+) by frequency alone", out)
     assert number(line, out) < guess - 0.5 and guess == 3.162
@@ -109,19 +89,19 @@ def test_the_writer_learns_more_than_how_often_characters_occur(run):
     assert set(written) <= set(datasets.sample_text())
 
 
-def test_any_text_will_do_and_the_prompt_is_its_beginning(run, tmp_path):
+def test_any_text_will_do_and_the_prompt_is_its_beginning(run_example, tmp_path):
     path = tmp_path / "text.txt"
     path.write_text(
         "съешь ещё этих мягких французских булок, да выпей чаю\n" * 60, encoding="utf-8"
     )
-    out = run("char_lstm", "--text", path, "--steps", 3, "--hidden", 4, "--length", 10)
+    out = run_example("char_lstm", "--text", path, "--steps", 3, "--hidden", 4, "--length", 10)
     assert "\nсъешь ещё этих мягки" in out
-    out = run("char_lstm", "--text", path, "--steps", 3, "--prompt", "чай", "--length", 0)
+    out = run_example("char_lstm", "--text", path, "--steps", 3, "--prompt", "чай", "--length", 0)
     assert out.endswith("\nчай\n")
 
 
 def test_temperature_zero_is_the_likeliest_character_always():
-    example = load("char_lstm")
+    example = load_example("char_lstm")
     data = datasets.text()
     writer = example.Writer(70, 4, seed=0)
     texts = [
@@ -136,7 +116,7 @@ def test_temperature_zero_is_the_likeliest_character_always():
 
 
 def test_high_temperature_draws_from_the_softmax():
-    example = load("char_lstm")
+    example = load_example("char_lstm")
     words = datasets.Vocabulary("abc")
     writer = example.Writer(3, 2, seed=0)
     writer.model.flat_params[...] = 0.0
@@ -147,7 +127,7 @@ def test_high_temperature_draws_from_the_softmax():
 
 
 def test_single_steps_are_the_same_as_reading_at_once():
-    example = load("char_lstm")
+    example = load_example("char_lstm")
     writer = example.Writer(9, 5, seed=0)
     text = np.random.default_rng(0).integers(0, 9, (2, 6))
     at_once, _ = writer.forward(text, None)
@@ -164,9 +144,9 @@ def test_single_steps_are_the_same_as_reading_at_once():
         (("--prompt", "日"), "'日' (U+65E5)"),
     ],
 )
-def test_the_writer_refuses_in_one_line(run, arguments, words):
+def test_the_writer_refuses_in_one_line(run_example, arguments, words):
     with pytest.raises(SystemExit) as stopped:
-        run("char_lstm", *arguments)
+        run_example("char_lstm", *arguments)
     assert stopped.value.code.startswith("char_lstm.py: ") and words in stopped.value.code
     assert "\n" not in stopped.value.code
 
@@ -180,15 +160,15 @@ def forecast_errors(out):
 
 
 @needs_jit
-def test_the_lstm_forecasts_better_than_both_free_forecasts(run):
-    out = run("forecast", "--steps", 500, "--hidden", 32)
+def test_the_lstm_forecasts_better_than_both_free_forecasts(run_example):
+    out = run_example("forecast", "--steps", 500, "--hidden", 32)
     errors = forecast_errors(out)
     assert list(errors) == ["LSTM", "last value again", "24 rows before"]
     assert errors["LSTM"] < 0.8 * min(errors["last value again"], errors["24 rows before"])
 
 
 def test_free_forecasts_are_what_their_names_say():
-    example = load("forecast")
+    example = load_example("forecast")
     series = np.random.default_rng(0).normal(size=(200, 2))
     data = datasets.time_series(series, window=9, horizon=5, target=0)
     errors = example.errors(data, data.test.y, season=3)
@@ -202,19 +182,19 @@ def test_free_forecasts_are_what_their_names_say():
 
 
 def test_a_level_never_seen_is_no_news_to_the_forecast():
-    example = load("forecast")
+    example = load_example("forecast")
     model = rnnlite.Sequential([rnnlite.LSTM(1, 4, seed=0), rnnlite.Dense(4, 2, seed=0)])
     x = np.random.default_rng(0).normal(size=(3, 6, 1)).astype(np.float32)
     low, high = (example.forecast(model, x + level, 0) for level in (0, 50))
     np.testing.assert_allclose(high, low + 50, rtol=1e-4)
 
 
-def test_a_csv_file_is_forecast(run, tmp_path):
+def test_a_csv_file_is_forecast(run_example, tmp_path):
     path = tmp_path / "tide.csv"
     t = np.arange(300)
     lines = [f"day {k},{np.sin(k / 2):.4f},{np.cos(k / 5):.4f}" for k in t]
     path.write_text("day,level,wind\n" + "\n".join(lines) + "\n")
-    out = run(
+    out = run_example(
         "forecast", "--csv", path, "--target", "level", "--window", 15, "--season", 13,
         "--horizon", 4, "--steps", 5, "--hidden", 4,
     )  # fmt: skip
@@ -229,9 +209,9 @@ def test_a_csv_file_is_forecast(run, tmp_path):
         (("--window", 5), "--season is 24; wanted 1 to 5, the --window"),
     ],
 )
-def test_the_forecast_refuses_in_one_line(run, arguments, words):
+def test_the_forecast_refuses_in_one_line(run_example, arguments, words):
     with pytest.raises(SystemExit) as stopped:
-        run("forecast", *arguments)
+        run_example("forecast", *arguments)
     assert stopped.value.code.startswith("forecast.py: ") and words in stopped.value.code
     assert "\n" not in stopped.value.code
 
@@ -240,15 +220,15 @@ def test_the_forecast_refuses_in_one_line(run, arguments, words):
 
 
 @needs_jit
-def test_the_drawings_are_better_than_the_mean_image(run):
-    out = run("one_to_sequence", "--steps", 600, "--hidden", 48, "--lr", 0.015)
+def test_the_drawings_are_better_than_the_mean_image(run_example):
+    out = run_example("one_to_sequence", "--steps", 600, "--hidden", 48, "--lr", 0.015)
     line = r"on 1,000 test images: ([\d.]+) nats a pixel, [\d.]+ by the mean image"
     guess = number(r"([\d.]+) by the mean image", out)
     assert number(line, out) < guess and guess == 0.2258
 
 
 def test_lean_width_and_ink_are_measured():
-    example = load("one_to_sequence")
+    example = load_example("one_to_sequence")
     upright = np.zeros((28, 28), np.float32)
     upright[4:24, 13:15] = 1.0
     # Right at the top: half a pixel for each row.
@@ -261,7 +241,7 @@ def test_lean_width_and_ink_are_measured():
 
 
 def test_every_step_sees_the_same_vector():
-    x = load("one_to_sequence").vectors(np.array([3, 0]), np.ones((2, 3), np.float32))
+    x = load_example("one_to_sequence").vectors(np.array([3, 0]), np.ones((2, 3), np.float32))
     assert x.shape == (2, 28, 13) and x.dtype == np.float32
     assert (x == x[:, :1]).all() and x[0, 0].tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1]
 
@@ -270,8 +250,8 @@ def test_every_step_sees_the_same_vector():
 
 
 @pytest.mark.parametrize("name", ["forecast", "one_to_sequence"])
-def test_a_picture_is_drawn(run, tmp_path, name):
+def test_a_picture_is_drawn(run_example, tmp_path, name):
     pytest.importorskip("matplotlib", reason="pictures need matplotlib")
     path = tmp_path / "picture.png"
-    run(name, "--steps", 1, "--plot", path, *QUICK[name])
+    run_example(name, "--steps", 1, "--plot", path, *QUICK[name])
     assert path.read_bytes()[:4] == b"\x89PNG" and path.stat().st_size > 5000

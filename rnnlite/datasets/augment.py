@@ -10,7 +10,6 @@ from rnnlite.kernels.affine import fetch_pixels
 # A pixel takes as long as so many multiplications.
 WORK = 60
 
-
 # Waves of a bend: up to 5 half ones across the image, slow ones the larger.
 WAVES = 6
 
@@ -79,6 +78,7 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend
         [math.radians(rotate), scale, scale, shear, shift, shift], (6, 1)
     )
     waves, farthest = _waves(rng, n, bend)
+    K = waves.shape[-1]
     # Wide enough for the corners under every map: no place is negative, and int() cuts down.
     turn = math.sin(min(math.radians(rotate), math.pi / 2))
     a, b = rows / 2 + shear * columns / 2, columns / 2
@@ -106,7 +106,7 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend
     moved = np.empty_like(pixels)
     threads.share(
         fetch_pixels, n, WORK * images.size, pixels.view(bits).reshape(-1), *maps,
-        waves, _cosines(rows, waves), np.ascontiguousarray(_cosines(columns, waves).T), margin,
+        waves, _cosines(rows, K), np.ascontiguousarray(_cosines(columns, K).T), margin,
         moved.view(bits).reshape(-1), rows, columns,
     )  # fmt: skip
     return moved
@@ -120,13 +120,13 @@ def _waves(rng, n, bend):
     height = 1 / (4 + np.add.outer(p * p, p * p))
     height[0, 0] = 0
     # Over the image the mean square of a cosine is 1/2, of the constant 1.
-    mean_square = np.multiply.outer(*2 * [np.where(p > 0, 0.5, 1.0)])
-    height *= bend / math.sqrt(np.sum(height**2 * mean_square))
+    mean_square = np.where(p > 0, 0.5, 1.0)
+    height *= bend / math.sqrt(np.sum(height**2 * np.multiply.outer(mean_square, mean_square)))
     draws = rng.uniform(-math.sqrt(3), math.sqrt(3), (n, 2, WAVES, WAVES))  # of variance 1
     return (draws * height).astype(np.float32), math.sqrt(3) * height.sum()
 
 
-def _cosines(size, waves):
-    """c_p(x) in the middle of each pixel, (size, number of waves)."""
+def _cosines(size, K):
+    """c_p(x) in the middle of each pixel, (size, K)."""
     x = (np.arange(size) + 0.5) / size
-    return np.cos(np.pi * np.multiply.outer(x, np.arange(waves.shape[-1]))).astype(np.float32)
+    return np.cos(np.pi * np.multiply.outer(x, np.arange(K))).astype(np.float32)

@@ -64,6 +64,7 @@ def fit(
         A callable takes (output, y), returns (loss, gradient by the output), and
         may be a ``functools.partial`` of the library's.  By default the
         cross-entropy for class numbers and one-hot rows, else the squared error.
+        With class numbers the accuracy is recorded whatever the loss is.
     validation : tuple (x, y) or (x, y, lengths), optional
         Data to evaluate at each record, never trained on.
     shuffle : bool

@@ -108,6 +108,7 @@ def objective_for(where, loss, output_shape, y):
     Returns
     -------
     Objective
+        It counts right answers where y holds classes, whatever the loss is.
 
     Raises
     ------
