@@ -1,9 +1,9 @@
 """One LSTM layer of 128 units, row by row, as good as a minute of training makes it.
 
-The recipe, chosen on validation images and never on the test images: images are
-moved, turned, stretched and bent at random; those that the network reads well
-already come less often; the step size goes up and down once, gradients are
-clipped, and what is tried in the end is a moving average of the weights.
+The recipe, chosen on validation images: digits are moved, turned, stretched and
+bent at random; those that the network reads well already come less often; the
+step size goes up and down once, gradients are clipped, and what is tried in the
+end is a moving average of the weights.
 
     python examples/mnist_record.py
     python examples/mnist_record.py --validate      hold 10,000 training images out and try on them
