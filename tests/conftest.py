@@ -9,6 +9,7 @@ promises (the same bits for any cut of the rows, threads, no allocation).
 
 import gc
 import os
+import signal
 import sys
 import tracemalloc
 from typing import NamedTuple
@@ -87,6 +88,14 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setenv("RNNLITE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("RNNLITE_DATA", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def listening_to_ctrl_c():
+    """Python's own answer to Ctrl-C: a shell has what runs in its background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

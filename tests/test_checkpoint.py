@@ -214,6 +214,7 @@ def test_the_model_can_be_taken_out_of_a_checkpoint(tmp_path):
     assert np.array_equal(loaded.flat_params, model.flat_params)
 
 
+@pytest.mark.usefixtures("listening_to_ctrl_c")
 def test_ctrl_c_saves_and_returns_what_there_is(tmp_path):
     x, y = data()
 

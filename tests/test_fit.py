@@ -384,6 +384,7 @@ def test_a_callback_can_stop_the_run():
 @pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="only it gets signals"
 )
+@pytest.mark.usefixtures("listening_to_ctrl_c")
 def test_ctrl_c_ends_the_run_after_the_step():
     x, y = data()
 
