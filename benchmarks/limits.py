@@ -16,18 +16,18 @@ import numba
 import numpy as np
 
 import rnnlite
-from rnnlite import threads as pool
+from rnnlite.engine import threads as pool
+from rnnlite.engine.memory import aligned_zeros
 from rnnlite.kernels import activations, simd
 from rnnlite.kernels.jit import kernel
+from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import packed_size, panel_width, product
-from rnnlite.kernels.shared import shared
-from rnnlite.memory import aligned_zeros
 
 M, K, N = 64, 156, 512  # one thread's share of a step of the reference LSTM
 REPEATS = 20
 
 
-@shared
+@parallel
 def repeat_product(first, last, a, w, c, zeros, panel):
     """Multiply the (M, K) block of each thread by w, a few times over."""
     for block in range(first, last):
@@ -89,7 +89,7 @@ def best_product(threads):
     return max(tile_rate(threads), numpy_rate())
 
 
-@shared
+@parallel
 def nothing(first, last):
     """Do nothing, to time how long it takes to have it done."""
 
@@ -98,9 +98,9 @@ def dispatch_seconds(threads):
     """Time to hand an empty kernel to all threads and wait: awake, asleep, and numba's prange."""
     rnnlite.set_num_threads(threads)
     awake = median_seconds(lambda: pool.share(nothing, threads, 1e12), 3000)
-    looks, pool._Patience.looks = pool._Patience.looks, lambda patience: 0
+    spins, pool._Spin.spins = pool._Spin.spins, lambda spin: 0
     asleep = median_seconds(lambda: pool.share(nothing, threads, 1e12), 3000)
-    pool._Patience.looks = looks
+    pool._Spin.spins = spins
 
     @numba.njit(parallel=True)
     def parallel_nothing(a):

@@ -101,9 +101,9 @@ class Keras:
 
         @tf.function
         def train():
-            with tf.GradientTape() as tape:
+            with tf.GradientTape() as workspace:
                 loss = loss_of(y, model(x, training=True))
-            gradients = tape.gradient(loss, model.trainable_variables)
+            gradients = workspace.gradient(loss, model.trainable_variables)
             optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
             return loss
 

@@ -11,9 +11,9 @@
 ``python examples/mnist_lstm.py`` in the repository shows all of it at work.
 """
 
-from rnnlite import datasets, functional, gradcheck, initializers, reference, saving, schedules
-from rnnlite.clipping import clip_gradients, gradient_norm
+from rnnlite import datasets, functional, gradcheck, initializers, reference, saving
 from rnnlite.custom import custom_cell
+from rnnlite.engine.threads import get_num_threads, set_num_threads
 from rnnlite.layers import (
     GRU,
     LSTM,
@@ -27,9 +27,8 @@ from rnnlite.layers import (
     Sequential,
 )
 from rnnlite.losses import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
-from rnnlite.optim import SGD, Adam
+from rnnlite.optim import SGD, Adam, clip_gradients, gradient_norm, schedules
 from rnnlite.saving import load, save
-from rnnlite.threads import get_num_threads, set_num_threads
 from rnnlite.training import (
     Callback,
     ConfusionMatrix,

@@ -4,7 +4,7 @@ import types
 
 from rnnlite import checking
 from rnnlite.cells.cell import Block, Cell
-from rnnlite.equation_results import try_out
+from rnnlite.engine.equation_results import try_out
 from rnnlite.kernels.fingerprint import fingerprint
 
 
@@ -14,13 +14,13 @@ def custom_cell(
     step_backward,
     *,
     gates,
-    kept,
+    saved,
     states=("h",),
     blocks=None,
     unit_params=None,
     recurrent_bias=False,
-    reset=None,
-    reset_backward=None,
+    intermediate=None,
+    intermediate_backward=None,
     whole_rows=False,
     compiled=True,
 ):
@@ -34,31 +34,31 @@ def custom_cell(
     ----------
     name : str
         For messages.
-    step : function ``(z, state) -> (new_state, kept)``
+    step : function ``(z, state) -> (new_state, saved)``
         z has one projection x Wx + b + h Wh for each gate; state and new_state
-        one value for each of ``states``; kept one for each of ``kept``.  All
+        one value for each of ``states``; saved one for each of ``saved``.  All
         are tuples.
-    step_backward : function ``(dstate, kept, state, new_state) -> (dz, dbefore)``
+    step_backward : function ``(dstate, saved, state, new_state) -> (dz, dbefore)``
         From dL/d(new_state) to dL/dz and dL/d(state).  Leave out of dbefore's
         dh what flows back through z: the engine adds dz Wh^T.
     gates : sequence of str
         Names of the column blocks of Wx and Wh.
-    kept : sequence of str
+    saved : sequence of str
         Names of what ``step`` keeps; the cache of a forward pass shows them.
     states : sequence of str
         The first must be "h", the output.
-    blocks : sequence of tuples (x_gate, h_gate) or (x_gate, h_gate, "reset"), optional
+    blocks : sequence of tuples (x_gate, h_gate) or (x_gate, h_gate, "intermediate"), optional
         The projections in ``z``, if they are not simply the gates: names of
-        gates, or None to leave out that half.  ``"reset"``: Wh multiplies what
-        ``reset`` returns.  Those come last; users of x, and of h, are neighbours.
+        gates, or None to leave out that half.  ``"intermediate"``: Wh multiplies what
+        ``intermediate`` returns.  Those come last; users of x, and of h, are neighbours.
     unit_params : dict of str to float, optional
         Further parameters with one number a unit (peepholes, gains) and what
         they are at first.  All functions then take a last argument p, the
         tuple of their values, and step_backward returns a third result dp.
     recurrent_bias : bool
         Whether h gets a bias bh of its own.
-    reset : function ``(z, state) -> a``, optional
-    reset_backward : function ``(da, dz, dbefore, kept, state) -> (dz, dbefore)``, optional
+    intermediate : function ``(z, state) -> a``, optional
+    intermediate_backward : function ``(da, dz, dbefore, saved, state) -> (dz, dbefore)``, optional
         A gate that acts on h before the product, as in the GRU of 2014.
     whole_rows : bool
         False: the functions see each unit by itself and use ``+ - * /`` and the
@@ -89,10 +89,10 @@ def custom_cell(
     >>> def step(z, state):
     ...     h = 0.9 * state[0] + 0.1 * tanh(z[0])
     ...     return (h,), (h,)
-    >>> def step_backward(dstate, kept, state, new_state):
+    >>> def step_backward(dstate, saved, state, new_state):
     ...     g = (new_state[0] - 0.9 * state[0]) * 10.0
     ...     return (dstate[0] * 0.1 * (1.0 - g * g),), (dstate[0] * 0.9,)
-    >>> leaky = custom_cell("leaky", step, step_backward, gates=["h"], kept=["h"], compiled=False)
+    >>> leaky = custom_cell("leaky", step, step_backward, gates=["h"], saved=["h"], compiled=False)
     >>> x = np.random.default_rng(0).normal(size=(2, 5, 3))
     >>> gradcheck.check(Recurrent(leaky, 3, 4, seed=0), x).passed
     True
@@ -101,20 +101,22 @@ def custom_cell(
     functions = {
         "step": step,
         "step_backward": step_backward,
-        "reset": reset,
-        "reset_backward": reset_backward,
+        "intermediate": intermediate,
+        "intermediate_backward": intermediate_backward,
     }
     for argument, function in functions.items():
-        optional = argument.startswith("reset")
+        optional = argument.startswith("intermediate")
         if not (isinstance(function, types.FunctionType) or (optional and function is None)):
             raise TypeError(f"{where}: {argument} is {function!r}; wanted a Python function")
-    if (reset is None) != (reset_backward is None):
-        raise ValueError(f"{where}: reset and reset_backward belong together; one is missing")
+    if (intermediate is None) != (intermediate_backward is None):
+        raise ValueError(
+            f"{where}: intermediate and intermediate_backward belong together; one is missing"
+        )
     if not isinstance(name, str) or not name:
         raise TypeError(f"{where}: name is {name!r}; wanted a str")
-    gates, kept, states = (
+    gates, saved, states = (
         _names(where, argument, value)
-        for argument, value in (("gates", gates), ("kept", kept), ("states", states))
+        for argument, value in (("gates", gates), ("saved", saved), ("states", states))
     )
     if states[0] != "h":
         raise ValueError(f"{where}: states is {states}; the first must be 'h', the output")
@@ -130,20 +132,20 @@ def custom_cell(
     cell = Cell(
         name=f"{name}-{fingerprint(where, functions.values())}",
         gates=gates,
-        blocks=_blocks(where, blocks, gates, reset is not None),
+        blocks=_blocks(where, blocks, gates, intermediate is not None),
         states=states,
-        kept=kept,
+        saved=saved,
         step=step,
         step_backward=step_backward,
         recurrent_bias=checking.true_or_false(where, "recurrent_bias", recurrent_bias),
         unit_params=tuple(unit_params),
         unit_values=values,
-        reset=reset,
-        reset_backward=reset_backward,
+        intermediate=intermediate,
+        intermediate_backward=intermediate_backward,
         whole_rows=checking.true_or_false(where, "whole_rows", whole_rows),
         compiled=checking.true_or_false(where, "compiled", compiled),
     )
-    _ = cell.x_blocks, cell.h_blocks, cell.reset_blocks  # errors now, not in the first run
+    _ = cell.x_blocks, cell.h_blocks, cell.intermediate_blocks  # errors now, not in the first run
     if cell.compiled:  # plain NumPy is looked at as it runs
         try_out(cell)
     return cell
@@ -160,7 +162,7 @@ def _names(where, argument, value):
     return value
 
 
-def _blocks(where, blocks, gates, has_reset):
+def _blocks(where, blocks, gates, has_intermediate):
     if blocks is None:
         blocks = [(gate, gate) for gate in gates]
     if not isinstance(blocks, (list, tuple)):
@@ -170,8 +172,10 @@ def _blocks(where, blocks, gates, has_reset):
         if not isinstance(block, (list, tuple)) or len(block) < 2:
             raise TypeError(f"{where}: blocks has {block!r}; wanted (x_gate, h_gate)")
         x_gate, h_gate, *rest = block
-        if rest not in ([], ["reset"]) or (rest and not has_reset):
-            raise ValueError(f"{where}: blocks has {block!r}; a third part is 'reset', with reset=")
+        if rest not in ([], ["intermediate"]) or (rest and not has_intermediate):
+            raise ValueError(
+                f"{where}: blocks has {block!r}; a third part is 'intermediate', with intermediate="
+            )
         for gate in (x_gate, h_gate):
             if gate is not None and gate not in gates:
                 raise ValueError(f"{where}: blocks names {gate!r}; gates has {', '.join(gates)}")

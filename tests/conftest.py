@@ -53,7 +53,7 @@ def sized(many, few):
 @pytest.fixture
 def work_for_many(monkeypatch):
     """Lets small problems be dealt to several threads; returns the work that is worth one."""
-    monkeypatch.setattr(rnnlite.threads, "WORTH_A_THREAD", 100_000)
+    monkeypatch.setattr(rnnlite.engine.threads, "WORTH_A_THREAD", 100_000)
     return 100_000
 
 

@@ -21,7 +21,7 @@ def _step_backward(dstate, kept, state, new_state):
 
 def leaky(name="leaky", **options):
     return rnnlite.custom_cell(
-        name, _step, _step_backward, gates=["h"], kept=["h"], compiled=False, **options
+        name, _step, _step_backward, gates=["h"], saved=["h"], compiled=False, **options
     )
 
 

@@ -119,9 +119,9 @@ def test_every_example_program_runs_and_passes(name):
 
 
 def spoiled(change):
-    def step_backward(dstate, kept, state, new_state):
+    def step_backward(dstate, saved, state, new_state):
         (dz_i, dz_f, dz_g, dz_o), (dh, dc) = cells.LSTM.step_backward(
-            dstate, kept, state, new_state
+            dstate, saved, state, new_state
         )
         return change(dz_i, dz_f, dz_g, dz_o, dh, dc)
 
@@ -142,7 +142,7 @@ WRONG = {
 def test_the_check_names_the_wrong_result_of_an_equation(place):
     wrong = rnnlite.custom_cell(
         "wrong", cells.LSTM.step, spoiled(WRONG[place]),
-        gates=cells.LSTM.gates, kept=cells.LSTM.kept, states=["h", "c"], compiled=False,
+        gates=cells.LSTM.gates, saved=cells.LSTM.saved, states=["h", "c"], compiled=False,
     )  # fmt: skip
     report = gradcheck.check(rnnlite.Recurrent(wrong, 3, 4, seed=0), sequences())
     assert not report.passed
@@ -156,7 +156,7 @@ def test_the_check_names_the_first_wrong_time_step(go_backwards, step):
     """A mistake in dc reaches x only one step further on the way back."""
     wrong = rnnlite.custom_cell(
         "wrong", cells.LSTM.step, spoiled(WRONG["dbefore[1] (dc)"]),
-        gates=cells.LSTM.gates, kept=cells.LSTM.kept, states=["h", "c"], compiled=False,
+        gates=cells.LSTM.gates, saved=cells.LSTM.saved, states=["h", "c"], compiled=False,
     )  # fmt: skip
     layer = rnnlite.Recurrent(wrong, 3, 4, seed=0, go_backwards=go_backwards)
     report = gradcheck.check(layer, sequences())
@@ -166,7 +166,7 @@ def test_the_check_names_the_first_wrong_time_step(go_backwards, step):
 def test_the_check_names_the_wrong_equation_of_a_cell_within_a_model():
     wrong = rnnlite.custom_cell(
         "wrong", cells.LSTM.step, spoiled(WRONG["dbefore[1] (dc)"]),
-        gates=cells.LSTM.gates, kept=cells.LSTM.kept, states=["h", "c"], compiled=False,
+        gates=cells.LSTM.gates, saved=cells.LSTM.saved, states=["h", "c"], compiled=False,
     )  # fmt: skip
     layers = [rnnlite.Recurrent(wrong, 3, 4, seed=0, go_backwards=True), rnnlite.Dense(4, 2)]
     step_note, equation = gradcheck.check(rnnlite.Sequential(layers), sequences()).notes
@@ -191,11 +191,11 @@ def step(z, state):
     return (h,), (h,)
 
 
-def step_backward(dstate, kept, state, new_state):
-    return (dstate[0] * (1.0 - kept[0] * kept[0]),), (zero_like(dstate[0]),)
+def step_backward(dstate, saved, state, new_state):
+    return (dstate[0] * (1.0 - saved[0] * saved[0]),), (zero_like(dstate[0]),)
 
 
-GOOD = {"gates": ["h"], "kept": ["h"]}
+GOOD = {"gates": ["h"], "saved": ["h"]}
 
 
 @pytest.mark.parametrize(
@@ -208,11 +208,11 @@ GOOD = {"gates": ["h"], "kept": ["h"]}
         ({"gates": []}, "gates is"),
         ({"gates": ["h", "h"]}, "none twice"),
         ({"states": ["c"]}, "the first must be 'h'"),
-        ({"kept": [1]}, "kept is"),
-        ({"reset": step}, "reset_backward belong together"),
+        ({"saved": [1]}, "saved is"),
+        ({"intermediate": step}, "intermediate_backward belong together"),
         ({"blocks": [("a", "h")]}, "blocks names 'a'"),
         ({"blocks": [(None, None)]}, "uses neither"),
-        ({"blocks": [("h", "h", "reset")]}, "with reset="),
+        ({"blocks": [("h", "h", "intermediate")]}, "with intermediate="),
         ({"blocks": [("h", None)]}, "on the h side"),
         ({"unit_params": {"gain": "1"}}, "unit_params"),
         ({"whole_rows": 1}, "whole_rows is 1"),
@@ -226,15 +226,15 @@ def test_arguments_that_do_not_fit_are_named(change, message):
     assert message in str(caught.value)
 
 
-def returning(new_state=None, kept=None, dz=None, dbefore=None):
+def returning(new_state=None, saved=None, dz=None, dbefore=None):
     """The two functions above, with a part of what they return replaced by something of z or dz."""
 
     def odd_step(z, state):
         results = step(z, state)
-        return tuple(f(z[0]) if f else r for f, r in zip((new_state, kept), results, strict=True))
+        return tuple(f(z[0]) if f else r for f, r in zip((new_state, saved), results, strict=True))
 
-    def odd_step_backward(dstate, kept, state, new_state):
-        results = step_backward(dstate, kept, state, new_state)
+    def odd_step_backward(dstate, saved, state, new_state):
+        results = step_backward(dstate, saved, state, new_state)
         values = zip((dz, dbefore), results, strict=True)
         return tuple(f(dstate[0]) if f else r for f, r in values)
 
@@ -242,8 +242,8 @@ def returning(new_state=None, kept=None, dz=None, dbefore=None):
 
 
 FORMS = {
-    "no tuple": (returning(kept=lambda z: z), "step: kept is an array of shape"),
-    "too many": (returning(kept=lambda z: (z, z)), "step: kept is a tuple of 2; wanted a tuple"),
+    "no tuple": (returning(saved=lambda z: z), "step: saved is an array of shape"),
+    "too many": (returning(saved=lambda z: (z, z)), "step: saved is a tuple of 2; wanted a tuple"),
     "too few": (returning(dz=lambda d: ()), "step_backward: dz is a tuple of 0"),
     "a number": (returning(dbefore=lambda d: (0.0,)), "step_backward: dbefore[0] (h) is 0.0;"),
     "a sum": (returning(dz=lambda d: (d.sum(axis=0),)), "step_backward: dz[0] (h) has shape ("),
@@ -265,8 +265,8 @@ def test_what_an_equation_returns_is_looked_at(form, compiled):
 
 
 def test_a_row_that_is_too_long_never_reaches_a_kernel():
-    functions = returning(kept=lambda z: (np.concatenate((z, z)),))
-    with pytest.raises(ValueError, match=r"kept\[0\] \(h\) has shape \(6,\); wanted \(3,\)"):
+    functions = returning(saved=lambda z: (np.concatenate((z, z)),))
+    with pytest.raises(ValueError, match=r"saved\[0\] \(h\) has shape \(6,\); wanted \(3,\)"):
         rnnlite.custom_cell("mine", *functions, **GOOD, whole_rows=True)
 
 
@@ -277,8 +277,8 @@ def test_plain_equations_may_return_lists_and_look_along_axis_1():
         h = np.tanh(z[0] - z[0].mean(axis=1, keepdims=True))
         return [h], [h]
 
-    def centred_step_backward(dstate, kept, state, new_state):
-        d = dstate[0] * (1.0 - kept[0] ** 2)
+    def centred_step_backward(dstate, saved, state, new_state):
+        d = dstate[0] * (1.0 - saved[0] ** 2)
         return [d], [np.zeros_like(d)]  # without - mean(d)
 
     cell = rnnlite.custom_cell(
@@ -290,8 +290,8 @@ def test_plain_equations_may_return_lists_and_look_along_axis_1():
 
 @pytest.mark.skipif(JIT_DISABLED, reason="plain Python takes any equation")
 def test_equations_that_do_not_compile_are_told_what_they_may_use():
-    def squared(dstate, kept, state, new_state):
-        return (dstate[0] * (1.0 - kept[0] ** 2),), (zero_like(dstate[0]),)
+    def squared(dstate, saved, state, new_state):
+        return (dstate[0] * (1.0 - saved[0] ** 2),), (zero_like(dstate[0]),)
 
     cell = rnnlite.custom_cell("mine", step, squared, **GOOD)
     layer = rnnlite.Recurrent(cell, 3, 4, seed=0, dtype="float64")
@@ -332,8 +332,8 @@ def test_equations_may_use_functions_of_numpy_in_whole_rows():
         h = np.tanh(z[0] - np.mean(z[0]))
         return (h,), (h,)
 
-    def centred_step_backward(dstate, kept, state, new_state):
-        d = dstate[0] * (1.0 - kept[0] * kept[0])
+    def centred_step_backward(dstate, saved, state, new_state):
+        d = dstate[0] * (1.0 - saved[0] * saved[0])
         return (d - np.mean(d),), (np.zeros_like(d),)
 
     cell = rnnlite.custom_cell(

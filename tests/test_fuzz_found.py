@@ -86,7 +86,7 @@ FOUND = {
     "no names of gates": (
         TypeError, "custom_cell: states is None",
         lambda: rnnlite.custom_cell(
-            "a", data, data, gates=["h"], kept=["h"], states=None, compiled=False)),
+            "a", data, data, gates=["h"], saved=["h"], states=None, compiled=False)),
 }  # fmt: skip
 
 

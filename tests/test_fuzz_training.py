@@ -266,12 +266,20 @@ def test_a_custom_cell_is_made_or_refused(data):
     def step(z, state):
         return (z[0],), (z[0],)
 
-    def step_backward(dstate, kept, state, new_state):
+    def step_backward(dstate, saved, state, new_state):
         return (dstate[0],), (0.0 * dstate[0],)
 
     given_ = {"name": "mine", "step": step, "step_backward": step_backward, "gates": ["h"],
-              "kept": ["h"], "compiled": False}  # fmt: skip
-    options = ("states", "blocks", "unit_params", "recurrent_bias", "reset", "whole_rows", *given_)
+              "saved": ["h"], "compiled": False}  # fmt: skip
+    options = (
+        "states",
+        "blocks",
+        "unit_params",
+        "recurrent_bias",
+        "intermediate",
+        "whole_rows",
+        *given_,
+    )
     for name in data.draw(st.sets(st.sampled_from(options), max_size=2)):
         given_[name] = data.draw(odd)
     cell = tried(rnnlite.custom_cell, **given_)

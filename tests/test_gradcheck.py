@@ -26,8 +26,8 @@ def centred_step(z, state, p):
     return (h,), (h, z_h)
 
 
-def centred_step_backward(dstate, kept, state, new_state, p):
-    (dh,), (h, z_h), (scale,) = dstate, kept, p
+def centred_step_backward(dstate, saved, state, new_state, p):
+    (dh,), (h, z_h), (scale,) = dstate, saved, p
     da = dh * (1.0 - h * h)
     dz_h = da * scale
     return (dz_h - dz_h.mean(),), (0.0 * dh,), (da * (z_h - z_h.mean()),)
@@ -35,7 +35,7 @@ def centred_step_backward(dstate, kept, state, new_state, p):
 
 CENTRED = rnnlite.custom_cell(
     "centred", centred_step, centred_step_backward,
-    gates=["h"], kept=["h", "z_h"], unit_params={"scale": 1.0}, whole_rows=True,
+    gates=["h"], saved=["h", "z_h"], unit_params={"scale": 1.0}, whole_rows=True,
 )  # fmt: skip
 RECURRENT = {
     "lstm": lambda **k: LSTM(I, H, seed=1, **k),
@@ -327,12 +327,12 @@ def test_input_state_labels_and_lengths_are_not_written_to():
     given = x, h0, c0, labels, lengths = (
         X.copy(), normal(B, H), normal(B, H), np.array([0, 2]), np.array([4, 2])
     )  # fmt: skip
-    kept = [array.copy() for array in given]
+    saved = [array.copy() for array in given]
     for array in given:
         array.flags.writeable = False
     model = LSTM(I, H, seed=0)
     gradcheck.check(model, x, labels=labels, initial_state=(h0, c0), lengths=lengths)
-    for now, before in zip(given, kept, strict=True):
+    for now, before in zip(given, saved, strict=True):
         np.testing.assert_array_equal(now, before)
 
 

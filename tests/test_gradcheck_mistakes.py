@@ -395,7 +395,7 @@ def with_cell(name, right, wrong):
     exec(compile(text, f"<{name}.py: {wrong}>", "exec"), namespace)
     cell = namespace[name.upper()]
     cell = cell["tanh"] if name == "rnn" else cell
-    # Compiled kernels are kept under the cell's name: one name for each text.
+    # Compiled kernels are saved under the cell's name: one name for each text.
     edition = hashlib.sha256(text.encode()).hexdigest()[:16]
     layer = LAYER_OF[name](I, H, seed=0)
     layer.cell = cell._replace(name=f"{cell.name}-{edition}")

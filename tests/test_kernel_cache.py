@@ -1,4 +1,4 @@
-"""Compiled kernels: kept for the next process, never stale, and no trouble when they are damaged.
+"""Compiled kernels: saved for the next process, never stale, and no trouble when they are damaged.
 
 Whether an edit is noticed and whether anything is compiled can only be seen in a
 fresh process, so every test here starts some, with a kernel folder of its own.
@@ -119,7 +119,7 @@ def test_an_edit_takes_effect_in_the_next_process(unedited, tmp_path, file, righ
     package = copy_of_the_package(tmp_path)
     before, _ = run(ONE_STEP, cache=unedited, package=package)
     assert before["h"] == pytest.approx(one_step(), rel=1e-5)
-    assert before["compiled"] == 0  # the same text in another place: the kernels are kept
+    assert before["compiled"] == 0  # the same text in another place: the kernels are saved
 
     path = package / "rnnlite" / file
     text = path.read_text(encoding="utf-8")
@@ -146,11 +146,11 @@ def step(z, state):
     return (h,), (h,)
 
 
-def step_backward(dstate, kept, state, new_state):
+def step_backward(dstate, saved, state, new_state):
     raise NotImplementedError
 
 
-cell = custom_cell("mine", step, step_backward, gates=["h"], kept=["h"])
+cell = custom_cell("mine", step, step_backward, gates=["h"], saved=["h"])
 layer = Recurrent(cell, 1, 1, seed=0)
 layer.params["Wx"][...] = 1.0
 print(json.dumps(float(layer.forward([[[0.5]]])[0, 0])))
@@ -177,7 +177,7 @@ def test_a_cell_typed_in_without_a_file_and_then_defined_anew_is_compiled_anew(t
 
 
 def test_a_cell_of_ones_own_may_move_to_another_file(tmp_path):
-    # The machine code is kept; the module it was compiled for is gone.
+    # The machine code is saved; the module it was compiled for is gone.
     (tmp_path / "old.py").write_text(OWN_CELL, encoding="utf-8")
     cache = tmp_path / "cache"
     run("import old", cache=cache, path=[tmp_path])
@@ -198,7 +198,7 @@ def test_a_kept_kernel_runs_no_module_of_a_person(tmp_path):
 
 
 def test_a_cell_of_a_known_name_with_other_equations_is_compiled_anew(tmp_path):
-    made = 'custom_cell("mine", step, step_backward, gates=["h"], kept=["h"])'
+    made = 'custom_cell("mine", step, step_backward, gates=["h"], saved=["h"])'
     own = OWN_CELL.replace("import Recurrent, custom_cell", "import Recurrent, cells")
     own = own.replace(made, 'cells.RNN["tanh"]._replace(step=step)')
     library = own.replace("._replace(step=step)", "")
@@ -220,13 +220,13 @@ def test_all_that_a_kernel_is_made_of_is_part_of_a_cell_s_identity():
         made._replace(gates=("k",)),
         made._replace(blocks=(cells.Block(0, None),)),
         made._replace(states=("h", "c")),
-        made._replace(kept=("k",)),
+        made._replace(saved=("k",)),
         made._replace(step=another_step),
         made._replace(step_backward=made.step),
         made._replace(recurrent_bias=True),
         made._replace(unit_params=("p",)),
-        made._replace(reset=another_step),
-        made._replace(reset_backward=another_step),
+        made._replace(intermediate=another_step),
+        made._replace(intermediate_backward=another_step),
         made._replace(whole_rows=True),
         cells.clipped_lstm(1.0)._replace(name="lstm"),
         cells.clipped_lstm(2.0)._replace(name="lstm"),
@@ -265,7 +265,7 @@ def test_all_that_an_equation_of_ones_own_reaches_is_part_of_its_identity(text):
         exec(text.format(leak), namespace)
         step = namespace["step"]
         assert step((1.0,), (1.0,))[0][0] == 1.0 + leak
-        cell = rnnlite.custom_cell("leaky", step, step, gates=["h"], kept=["h"])
+        cell = rnnlite.custom_cell("leaky", step, step, gates=["h"], saved=["h"])
         names.append(cell.name)
     assert names[0] == names[2] != names[1]
 
@@ -426,7 +426,7 @@ for way, damage in ways.items():
         path.write_bytes(damage(content))
     try:
         found[way] = use()
-        assert use() == 1, "not kept again"
+        assert use() == 1, "not saved again"
     except Exception as error:
         failed[way] = repr(error)
         for path, content in whole.items():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from conftest import assert_close, assert_same_bits, every_dtype, needs_jit, sized
 
+from rnnlite.engine.memory import CACHE_LINE, aligned_zeros
 from rnnlite.kernels import activations, product, simd
 from rnnlite.kernels.jit import inner
 from rnnlite.kernels.target import CHOSEN, lanes_of, padded
-from rnnlite.memory import CACHE_LINE, aligned_zeros
 
 # A guard value: a sum of the small whole numbers below never equals it, and arithmetic on it
 # would not either.
@@ -19,12 +19,12 @@ ROOM = 256
 
 def over_arrays(function):
     """A register function as a function of whole arrays, ``compute(x, result)``."""
-    load_some, store_some, lanes = simd.load_some, simd.store_some, simd.lanes
+    load_masked, store_masked, lanes = simd.load_masked, simd.store_masked, simd.lanes
 
     @inner
     def compute(x, result):
         for j in range(0, x.size, lanes(x)):
-            store_some(result, j, function(load_some(x, j, x.size - j)), x.size - j)
+            store_masked(result, j, function(load_masked(x, j, x.size - j)), x.size - j)
 
     def call(x):
         memory = np.full(x.size + ROOM, GUARD, x.dtype)
@@ -147,11 +147,11 @@ def test_relu_is_the_larger_of_x_and_zero(dtype):
 @every_dtype
 def test_a_partial_register_touches_only_its_lanes(dtype):
     lanes = lanes_of(np.dtype(dtype))
-    load_some, store_some = simd.load_some, simd.store_some
+    load_masked, store_masked = simd.load_masked, simd.store_masked
 
     @inner
     def copy_some(source, target, position, count):
-        store_some(target, position, load_some(source, position, count), count)
+        store_masked(target, position, load_masked(source, position, count), count)
 
     for count in (-3, 0, 1, lanes - 1, lanes, lanes + 5):
         source = np.arange(1, 3 * lanes + ROOM).astype(dtype)
@@ -166,11 +166,11 @@ def test_a_partial_register_touches_only_its_lanes(dtype):
 @every_dtype
 def test_lanes_that_were_not_loaded_are_zero(dtype):
     lanes = lanes_of(np.dtype(dtype))
-    load_some, store = simd.load_some, simd.store
+    load_masked, store = simd.load_masked, simd.store
 
     @inner
     def spread(source, target, count):
-        store(target, 0, load_some(source, 0, count))
+        store(target, 0, load_masked(source, 0, count))
 
     source, target = np.full(ROOM, np.nan, dtype), np.full(ROOM, GUARD, dtype)
     source[:2] = 7.0

@@ -35,14 +35,14 @@ def test_results_outside_training_are_yours_to_keep(make, x):
     model = make()
     first = model.forward(x)
     dx_first = model.backward(np.ones_like(first))
-    kept, dx_kept = first.copy(), dx_first.copy()
+    saved, dx_saved = first.copy(), dx_first.copy()
     for training in (True, False):
         second = model.forward(x + 1, training=training)
         dx_second = model.backward(np.full_like(second, 2.0))
         assert not np.shares_memory(first, second)
         assert not np.shares_memory(dx_first, dx_second)
-    assert_same_bits("y", first, kept)
-    assert_same_bits("dx", dx_first, dx_kept)
+    assert_same_bits("y", first, saved)
+    assert_same_bits("dx", dx_first, dx_saved)
 
 
 @every_model

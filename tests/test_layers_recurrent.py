@@ -136,8 +136,8 @@ def test_chunks_that_hand_on_the_state_are_one_long_sequence(cell):
 def test_states_are_copies(cell):
     layer, arguments = prepared(cell)
     layer.forward(arguments["x"])
-    kept = state_arrays(cell, layer.final_state)
-    values = [state.copy() for state in kept]
+    saved = state_arrays(cell, layer.final_state)
+    values = [state.copy() for state in saved]
     for state in state_arrays(cell, layer.final_state):
         state[...] = np.nan
     layer.backward(None, layer.final_state)
@@ -145,7 +145,7 @@ def test_states_are_copies(cell):
     gradient_values = [state.copy() for state in gradient]
     layer.forward(arguments["x"] + 1)
     layer.backward(None, layer.final_state)
-    for state, value in zip((*kept, *gradient), (*values, *gradient_values), strict=True):
+    for state, value in zip((*saved, *gradient), (*values, *gradient_values), strict=True):
         assert_same_bits("state", state, value)
 
 

@@ -18,12 +18,12 @@ from optimizer_cases import (
 )
 
 import rnnlite
-from rnnlite.clipping import clip_gradients
 from rnnlite.kernels.adam import adam, amsgrad
 from rnnlite.kernels.sgd import sgd, sgd_momentum
 from rnnlite.layers import Dense, Sequential
 from rnnlite.optim import SGD, Adam
 from rnnlite.optim.adam import _ranges
+from rnnlite.optim.clipping import clip_gradients
 
 
 def is_bias(name):

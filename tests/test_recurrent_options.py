@@ -267,7 +267,7 @@ def test_recurrent_dropout_keeps_its_mask_through_time():
     dropped = y[:, 0] == 0.0
     assert 0.3 < dropped.mean() < 0.7
     np.testing.assert_array_equal(y[:, 2] == 0.0, dropped)
-    np.testing.assert_allclose(y[:, 0][~dropped], np.tanh(1.0))  # kept ones are doubled
+    np.testing.assert_allclose(y[:, 0][~dropped], np.tanh(1.0))  # saved ones are doubled
 
 
 def test_layers_are_the_functions(x):

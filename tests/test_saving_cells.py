@@ -44,12 +44,12 @@ def test_parameters_of_cells_may_have_any_name_a_file_can_have(tmp_path):
     def step(z, state, p):
         return (p[0] * z[0],), (z[0],)
 
-    def step_backward(dstate, kept, state, new_state, p):
-        return (dstate[0] * p[0],), (0.0 * dstate[0],), (dstate[0] * kept[0],)
+    def step_backward(dstate, saved, state, new_state, p):
+        return (dstate[0] * p[0],), (0.0 * dstate[0],), (dstate[0] * saved[0],)
 
     def with_parameter(name):
         return rnnlite.custom_cell(
-            "gain", step, step_backward, gates=["h"], kept=["z"], unit_params={name: 2.0},
+            "gain", step, step_backward, gates=["h"], saved=["z"], unit_params={name: 2.0},
             compiled=False,
         )  # fmt: skip
 

@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 from conftest import assert_close, assert_refused
+from rnnlite.optim.schedules import constant, cosine, one_cycle, step_decay, warm_up
 
 from rnnlite.layers import Dense
 from rnnlite.optim import Adam
-from rnnlite.schedules import constant, cosine, one_cycle, step_decay, warm_up
 
 SCHEDULES = [
     constant(0.1),
@@ -100,7 +100,7 @@ def test_any_function_can_be_warmed_up():
 
 @every_schedule
 def test_a_schedule_is_a_plain_value(schedule):
-    import rnnlite.schedules as names
+    import rnnlite.optim.schedules as names
 
     steps = [50, 3, 0, 100, 7, 3]
     assert [schedule(step) for step in steps] == [schedule(step) for step in steps]  # no memory

@@ -11,8 +11,9 @@ import pytest
 from conftest import assert_refused, assert_same_bits, needs_jit, sized
 
 import rnnlite
-from rnnlite import Adam, Dense, Sequential, get_num_threads, set_num_threads, threads
-from rnnlite.kernels.shared import FOUND, LEFT, MISSED
+from rnnlite import Adam, Dense, Sequential, get_num_threads, set_num_threads
+from rnnlite.engine import threads
+from rnnlite.kernels.parallel import FOUND, LEFT, MISSED
 
 PLENTY = 1000 * threads.WORTH_A_THREAD  # enough work for any number of threads
 
@@ -56,7 +57,7 @@ def shares(n, count, work):
         with lock:
             parts.append((first, last, threading.current_thread().name))
 
-    threads.share(kernel, count, work, "a", "b")
+    threads.parallel_for(kernel, count, work, "a", "b")
     return sorted(parts)
 
 
@@ -114,19 +115,19 @@ def test_fewer_threads_from_now_on_are_fewer():
 
 
 def test_who_misses_more_than_finds_looks_no_longer_until_the_next_attempt():
-    patience = threads._Patience()
+    spin = threads._Spin()
     for _ in range(100):
-        assert not any(patience.learn(outcome) for outcome in (MISSED, FOUND, LEFT))
-    assert patience.looks() > 0
-    while not patience.learn(MISSED):
+        assert not any(spin.learn(outcome) for outcome in (MISSED, FOUND, LEFT))
+    assert spin.limit() > 0
+    while not spin.learn(MISSED):
         pass
-    assert patience.looks() > 0, "a replaced worker gets its chance"
-    while not patience.learn(MISSED):
+    assert spin.limit() > 0, "a replaced worker gets its chance"
+    while not spin.learn(MISSED):
         pass
     for _ in range(threads.SHORTEST_REST):
-        assert patience.looks() == 0
-        assert not patience.learn(MISSED)
-    assert patience.looks() > 0
+        assert spin.limit() == 0
+        assert not spin.learn(MISSED)
+    assert spin.limit() > 0
 
 
 @needs_jit
@@ -134,7 +135,7 @@ def test_no_share_is_lost_while_workers_are_replaced(monkeypatch):
     """Several callers, and a pool that finds everybody late."""
     pool = threads._Pool()
     monkeypatch.setattr(threads, "_pool", pool)
-    monkeypatch.setattr(threads._Patience, "learn", lambda patience, outcome: True)
+    monkeypatch.setattr(threads._Spin, "learn", lambda spin, outcome: True)
     set_num_threads(3)
     counts, lock = [], threading.Lock()
 
@@ -146,7 +147,8 @@ def test_no_share_is_lost_while_workers_are_replaced(monkeypatch):
     first = pool.shares[0]
     callers = [
         threading.Thread(
-            target=lambda: [threads.share(kernel, 9, PLENTY) for _ in range(200)], daemon=True
+            target=lambda: [threads.parallel_for(kernel, 9, PLENTY) for _ in range(200)],
+            daemon=True,
         )
         for _ in range(3)
     ]
@@ -160,10 +162,10 @@ def test_no_share_is_lost_while_workers_are_replaced(monkeypatch):
 
 
 @needs_jit
-@pytest.mark.parametrize("patience", [0, 1, 10**6])
-def test_the_result_does_not_depend_on_how_long_the_caller_looks(monkeypatch, patience):
+@pytest.mark.parametrize("spin", [0, 1, 10**6])
+def test_the_result_does_not_depend_on_how_long_the_caller_spins(monkeypatch, spin):
     set_num_threads(3)
-    monkeypatch.setattr(threads._Patience, "looks", lambda self: patience)
+    monkeypatch.setattr(threads._Spin, "limit", lambda self: spin)
     model = Dense(300, 200, seed=0)
     x = np.random.default_rng(0).normal(size=(500, 300)).astype(np.float32)
     wanted = Dense(300, 200, seed=0).forward(x)
@@ -190,7 +192,7 @@ def test_an_exception_in_a_kernel_reaches_the_caller(bad):
         finished.append(first)
 
     with pytest.raises(OwnError, match=f"at {bad}"):
-        threads.share(kernel, 3, PLENTY)
+        threads.parallel_for(kernel, 3, PLENTY)
     assert sorted(finished) == [n for n in range(3) if n != bad]  # nobody was left running
     assert len(shares(3, 3, PLENTY)) == 3  # and the threads serve on
 
@@ -201,7 +203,7 @@ def test_an_exception_on_the_caller_alone_reaches_it():
 
     set_num_threads(1)
     with pytest.raises(OwnError, match="alone"):
-        threads.share(kernel, 3, PLENTY)
+        threads.parallel_for(kernel, 3, PLENTY)
 
 
 @needs_jit
@@ -218,7 +220,7 @@ def test_the_caller_waits_for_all_threads_before_it_raises():
         finished.set()
 
     with pytest.raises(OwnError):
-        threads.share(kernel, 2, PLENTY)
+        threads.parallel_for(kernel, 2, PLENTY)
     assert finished.is_set()
 
 
@@ -230,7 +232,7 @@ def test_errors_on_every_thread_raise_one_of_them():
     set_num_threads(3)
     for _ in range(3):
         with pytest.raises(OwnError):
-            threads.share(kernel, 3, PLENTY)
+            threads.parallel_for(kernel, 3, PLENTY)
 
 
 @needs_jit
@@ -241,10 +243,10 @@ def test_workers_hold_no_arrays_while_they_wait():
     set_num_threads(3)
     big = Big()
     seen = weakref.ref(big)
-    threads.share(lambda first, last, argument: None, 3, PLENTY, big)
+    threads.parallel_for(lambda first, last, argument: None, 3, PLENTY, big)
     del big
-    patience = time.monotonic() + 5
-    while seen() is not None and time.monotonic() < patience:
+    spin = time.monotonic() + 5
+    while seen() is not None and time.monotonic() < spin:
         time.sleep(0.001)  # a worker lets go just after its answer
     assert seen() is None
 

@@ -19,9 +19,9 @@ def step(z, state):
     return (o * tanh(c), c), (i, g, o)
 
 
-def step_backward(dstate, kept, state, new_state):
+def step_backward(dstate, saved, state, new_state):
     dh, dc = dstate
-    i, g, o = kept
+    i, g, o = saved
     c_before, c = state[1], new_state[1]
     tanh_c = tanh(c)
     dz_o = dh * tanh_c * o * (1.0 - o)
@@ -33,7 +33,7 @@ def step_backward(dstate, kept, state, new_state):
 
 CELL = rnnlite.custom_cell(
     "coupled LSTM", step, step_backward,
-    gates=["i", "g", "o"], kept=["i", "g", "o"], states=["h", "c"],
+    gates=["i", "g", "o"], saved=["i", "g", "o"], states=["h", "c"],
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ def step(z, state):
     return (h,), (h,)
 
 
-def step_backward(dstate, kept, state, new_state):
-    return (where_positive(kept[0], dstate[0]),), (zero_like(dstate[0]),)
+def step_backward(dstate, saved, state, new_state):
+    return (where_positive(saved[0], dstate[0]),), (zero_like(dstate[0]),)
 
 
-CELL = rnnlite.custom_cell("IRNN", step, step_backward, gates=["h"], kept=["h"])
+CELL = rnnlite.custom_cell("IRNN", step, step_backward, gates=["h"], saved=["h"])
 
 if __name__ == "__main__":
     x = np.random.default_rng(0).normal(size=(3, 6, 4))

@@ -29,9 +29,9 @@ def step(z, state, p):
     return (o * np.tanh(p[0] * n + p[1]), c), (i, f, g, o)
 
 
-def step_backward(dstate, kept, state, new_state, p):
+def step_backward(dstate, saved, state, new_state, p):
     dh, dc = dstate
-    i, f, g, o = kept
+    i, f, g, o = saved
     n, scale = normalised(new_state[1])
     tanh_n = np.tanh(p[0] * n + p[1])
     da = dh * o * (1.0 - tanh_n * tanh_n)  # a = gain n + shift
@@ -46,7 +46,7 @@ def step_backward(dstate, kept, state, new_state, p):
 
 CELL = rnnlite.custom_cell(
     "layer-normalised LSTM", step, step_backward,
-    gates=["i", "f", "g", "o"], kept=["i", "f", "g", "o"], states=["h", "c"],
+    gates=["i", "f", "g", "o"], saved=["i", "f", "g", "o"], states=["h", "c"],
     unit_params={"gain": 1.0, "shift": 0.0}, whole_rows=True,
 )  # fmt: skip
 

@@ -24,22 +24,23 @@ def step(z, state):
     return (state[0] + f * (n - state[0]),), (f, n)
 
 
-def step_backward(dstate, kept, state, new_state):
+def step_backward(dstate, saved, state, new_state):
     (dh,) = dstate
-    f, n = kept
+    f, n = saved
     dz_f = dh * (n - state[0]) * f * (1.0 - f)
     dz_n = dh * f * (1.0 - n * n)
     return (dz_f, dz_n), (dh * (1.0 - f),)
 
 
-def reset_backward(da, dz, dbefore, kept, state):
-    f = kept[0]
+def intermediate_backward(da, dz, dbefore, saved, state):
+    f = saved[0]
     return (dz[0] + da * state[0] * f * (1.0 - f), dz[1]), (dbefore[0] + da * f,)
 
 
 CELL = rnnlite.custom_cell(
-    "minimal gated unit", step, step_backward, gates=["f", "n"], kept=["f", "n"],
-    blocks=[("f", "f"), ("n", "n", "reset")], reset=reset, reset_backward=reset_backward,
+    "minimal gated unit", step, step_backward, gates=["f", "n"], saved=["f", "n"],
+    blocks=[("f", "f"), ("n", "n", "intermediate")],
+    intermediate=reset, intermediate_backward=intermediate_backward,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ def step(z, state, p):
     return (o * tanh(c), c), (i, f, g, o)
 
 
-def step_backward(dstate, kept, state, new_state, p):
+def step_backward(dstate, saved, state, new_state, p):
     dh, dc = dstate
-    i, f, g, o = kept
+    i, f, g, o = saved
     c_before, c = state[1], new_state[1]
     p_i, p_f, p_o = p
     tanh_c = tanh(c)
@@ -40,7 +40,7 @@ def step_backward(dstate, kept, state, new_state, p):
 
 CELL = rnnlite.custom_cell(
     "peephole LSTM", step, step_backward,
-    gates=["i", "f", "g", "o"], kept=["i", "f", "g", "o"], states=["h", "c"],
+    gates=["i", "f", "g", "o"], saved=["i", "f", "g", "o"], states=["h", "c"],
     unit_params={"p_i": 0.1, "p_f": 0.1, "p_o": 0.1},
 )  # fmt: skip
 

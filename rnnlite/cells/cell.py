@@ -11,13 +11,13 @@ class Block(NamedTuple):
     ----------
     x_gate, h_gate : int or None
         Which gate's columns of ``Wx`` (and ``b``) and of ``Wh`` go into it.
-    after_reset : bool
-        Whether ``Wh`` multiplies what ``Cell.reset`` returns instead of h.
+    after_intermediate : bool
+        Whether ``Wh`` multiplies what ``Cell.intermediate`` returns instead of h.
     """
 
     x_gate: int | None
     h_gate: int | None
-    after_reset: bool = False
+    after_intermediate: bool = False
 
 
 class Cell(NamedTuple):
@@ -33,15 +33,15 @@ class Cell(NamedTuple):
     blocks : tuple of Block
         The projections ``z`` that ``step`` receives, in order.  Blocks that
         use x must be neighbours, so must those that use h; blocks after the
-        reset come last.
+        intermediate come last.
     states : tuple of str
         Names of the states carried through time; the first is ``h``, the output.
-    kept : tuple of str
+    saved : tuple of str
         Names of what ``step`` keeps for ``step_backward``.
     step : function
-        ``step(z, state) -> new_state, kept``, all tuples with one value a unit.
+        ``step(z, state) -> new_state, saved``, all tuples with one value a unit.
     step_backward : function
-        ``step_backward(dstate, kept, state, new_state) -> dz, dbefore``;
+        ``step_backward(dstate, saved, state, new_state) -> dz, dbefore``;
         ``dstate`` is dL/d(new_state), ``dbefore`` dL/d(state).  Its ``dh``
         leaves out what flows back through ``z``: the engine adds dz Wh^T.
     recurrent_bias : bool
@@ -52,18 +52,18 @@ class Cell(NamedTuple):
         ``step_backward`` returns their gradients ``dp`` as a third result.
     unit_values : tuple of float
         What they are before training.
-    reset : function or None
-        ``reset(z, state) -> a`` with ``z`` before the reset: what takes h's
+    intermediate : function or None
+        ``intermediate(z, state) -> a`` with ``z`` before the intermediate: what takes h's
         place in the product for the blocks after it.
-    reset_backward : function or None
-        ``reset_backward(da, dz, dbefore, kept, state) -> dz, dbefore``: adds
+    intermediate_backward : function or None
+        ``intermediate_backward(da, dz, dbefore, saved, state) -> dz, dbefore``: adds
         what flows back through ``a``.
     whole_rows : bool
         Whether the equations look at all units of a row at once (a mean over
         them, say).  Their values are then NumPy arrays (H,).
     compiled : bool
         False runs the equations as plain NumPy on whole batches, (B, H), in
-        ``plain_engine.py``: slow, and easy to look into.
+        ``engine/plain.py``: slow, and easy to look into.
 
     Otherwise the values are vector registers in compiled kernels and NumPy
     arrays under ``NUMBA_DISABLE_JIT=1``: the equations cannot tell, because
@@ -74,21 +74,21 @@ class Cell(NamedTuple):
     gates: tuple[str, ...]
     blocks: tuple[Block, ...]
     states: tuple[str, ...]
-    kept: tuple[str, ...]
+    saved: tuple[str, ...]
     step: Callable
     step_backward: Callable
     recurrent_bias: bool = False
     unit_params: tuple[str, ...] = ()
     unit_values: tuple[float, ...] = ()
-    reset: Callable | None = None
-    reset_backward: Callable | None = None
+    intermediate: Callable | None = None
+    intermediate_backward: Callable | None = None
     whole_rows: bool = False
     compiled: bool = True
 
     @property
     def width(self):
-        """Blocks of one row of the gate buffer: z, then kept, then dz take turns in it."""
-        return max(len(self.blocks), len(self.kept))
+        """Blocks of one row of the gate buffer: z, then saved, then dz take turns in it."""
+        return max(len(self.blocks), len(self.saved))
 
     @property
     def x_blocks(self):
@@ -98,14 +98,16 @@ class Cell(NamedTuple):
     @property
     def h_blocks(self):
         """First block that uses h itself, and one past the last."""
-        return _range([block.h_gate is not None and not block.after_reset for block in self.blocks])
+        return _range(
+            [block.h_gate is not None and not block.after_intermediate for block in self.blocks]
+        )
 
     @property
-    def reset_blocks(self):
-        """First block after the reset, and one past the last."""
-        first = len(self.blocks) - sum(block.after_reset for block in self.blocks)
-        if not all(block.after_reset for block in self.blocks[first:]):
-            raise ValueError("the blocks of a cell after the reset must come last")
+    def intermediate_blocks(self):
+        """First block after the intermediate, and one past the last."""
+        first = len(self.blocks) - sum(block.after_intermediate for block in self.blocks)
+        if not all(block.after_intermediate for block in self.blocks[first:]):
+            raise ValueError("the blocks of a cell after the intermediate must come last")
         return first, len(self.blocks)
 
 

@@ -32,9 +32,9 @@ def clipped_lstm(clip):
         h = o * tanh(bound(c, -clip, clip))
         return (h, c), (i, f, g, o)
 
-    def step_backward(dstate, kept, state, new_state):
+    def step_backward(dstate, saved, state, new_state):
         dh, dc = dstate
-        i, f, g, o = kept
+        i, f, g, o = saved
         _, c_before = state
         _, c = new_state
         limit = zero_like(c) + clip

@@ -25,9 +25,9 @@ def _step(projections, state):
     return (h,), (r, z, n, h_n)
 
 
-def _step_backward(dstate, kept, state, new_state):
+def _step_backward(dstate, saved, state, new_state):
     (dh,) = dstate
-    r, z, n, h_n = kept
+    r, z, n, h_n = saved
     (h_before,) = state
     dz = dh * (h_before - n)  # h = n + z (h_before - n)
     dn = dh * (1.0 - z)
@@ -46,7 +46,7 @@ GRU = Cell(
     # this order makes the users of x neighbours, and those of h as well.
     blocks=(Block(2, None), Block(0, 0), Block(1, 1), Block(None, 2)),
     states=("h",),
-    kept=("r", "z", "n", "h_n"),
+    saved=("r", "z", "n", "h_n"),
     step=_step,
     step_backward=_step_backward,
     recurrent_bias=True,
@@ -69,19 +69,19 @@ def _step_2014(projections, state):
     return (h,), (r, z, n)
 
 
-def _step_backward_2014(dstate, kept, state, new_state):
+def _step_backward_2014(dstate, saved, state, new_state):
     (dh,) = dstate
-    _, z, n = kept
+    _, z, n = saved
     (h_before,) = state
     da_z = dh * (h_before - n) * z * (1.0 - z)  # h = n + z (h_before - n)
     da_n = dh * (1.0 - z) * (1.0 - n * n)
     return (zero_like(dh), da_z, da_n), (dh * z,)
 
 
-def _reset_backward(da, projections_gradient, dbefore, kept, state):
+def _reset_backward(da, projections_gradient, dbefore, saved, state):
     _, da_z, da_n = projections_gradient
     (dh,) = dbefore
-    r, _, _ = kept
+    r, _, _ = saved
     (h_before,) = state
     da_r = da * h_before * r * (1.0 - r)  # a = r h_before
     return (da_r, da_z, da_n), (dh + da * r,)
@@ -90,12 +90,12 @@ def _reset_backward(da, projections_gradient, dbefore, kept, state):
 GRU_2014 = Cell(
     name="gru-2014",
     gates=("r", "z", "n"),
-    blocks=(Block(0, 0), Block(1, 1), Block(2, 2, after_reset=True)),
+    blocks=(Block(0, 0), Block(1, 1), Block(2, 2, after_intermediate=True)),
     states=("h",),
-    kept=("r", "z", "n"),
+    saved=("r", "z", "n"),
     step=_step_2014,
     step_backward=_step_backward_2014,
     recurrent_bias=True,
-    reset=_reset,
-    reset_backward=_reset_backward,
+    intermediate=_reset,
+    intermediate_backward=_reset_backward,
 )

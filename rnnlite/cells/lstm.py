@@ -26,9 +26,9 @@ def _step(z, state):
     return (h, c), (i, f, g, o)
 
 
-def _step_backward(dstate, kept, state, new_state):
+def _step_backward(dstate, saved, state, new_state):
     dh, dc = dstate
-    i, f, g, o = kept
+    i, f, g, o = saved
     _, c_before = state
     _, c = new_state
     tanh_c = tanh(c)
@@ -50,7 +50,7 @@ LSTM = Cell(
     gates=("i", "f", "g", "o"),
     blocks=(Block(0, 0), Block(1, 1), Block(2, 2), Block(3, 3)),
     states=("h", "c"),
-    kept=("i", "f", "g", "o"),
+    saved=("i", "f", "g", "o"),
     step=_step,
     step_backward=_step_backward,
 )

@@ -35,9 +35,9 @@ def peephole_lstm(clip=float("inf")):
         h = o * tanh(bound(c, -clip, clip))
         return (h, c), (i, f, g, o)
 
-    def step_backward(dstate, kept, state, new_state, p):
+    def step_backward(dstate, saved, state, new_state, p):
         dh, dc = dstate
-        i, f, g, o = kept
+        i, f, g, o = saved
         _, c_before = state
         _, c = new_state
         p_i, p_f, p_o = p
@@ -62,7 +62,7 @@ def peephole_lstm(clip=float("inf")):
         gates=LSTM.gates,
         blocks=LSTM.blocks,
         states=LSTM.states,
-        kept=LSTM.kept,
+        saved=LSTM.saved,
         step=step,
         step_backward=step_backward,
         unit_params=("p_i", "p_f", "p_o"),

@@ -15,9 +15,9 @@ def _tanh_step(z, state):
     return (h,), (h,)
 
 
-def _tanh_step_backward(dstate, kept, state, new_state):
+def _tanh_step_backward(dstate, saved, state, new_state):
     (dh,) = dstate
-    (h,) = kept
+    (h,) = saved
     dz_h = dh * (1.0 - h * h)  # tanh' = 1 - tanh^2
     return (dz_h,), (zero_like(dh),)
 
@@ -28,14 +28,14 @@ def _relu_step(z, state):
     return (h,), (h,)
 
 
-def _relu_step_backward(dstate, kept, state, new_state):
+def _relu_step_backward(dstate, saved, state, new_state):
     (dh,) = dstate
-    (h,) = kept
+    (h,) = saved
     dz_h = where_positive(h, dh)  # relu' = [h > 0]
     return (dz_h,), (zero_like(dh),)
 
 
-_LAYOUT = {"gates": ("h",), "blocks": (Block(0, 0),), "states": ("h",), "kept": ("h",)}
+_LAYOUT = {"gates": ("h",), "blocks": (Block(0, 0),), "states": ("h",), "saved": ("h",)}
 
 RNN = {
     "tanh": Cell("rnn-tanh", **_LAYOUT, step=_tanh_step, step_backward=_tanh_step_backward),

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from rnnlite import checking, threads
+from rnnlite import checking
+from rnnlite.engine import threads
 from rnnlite.kernels.affine import fetch_pixels
 
 # A pixel takes as long as so many multiplications.
@@ -104,7 +105,7 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend
     pixels = checking.contiguous(images, images.dtype)
     bits = np.dtype(f"i{images.dtype.itemsize}")
     moved = np.empty_like(pixels)
-    threads.share(
+    threads.parallel_for(
         fetch_pixels, n, WORK * images.size, pixels.view(bits).reshape(-1), *maps,
         waves, _cosines(rows, K), np.ascontiguousarray(_cosines(columns, K).T), margin,
         moved.view(bits).reshape(-1), rows, columns,

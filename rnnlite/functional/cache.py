@@ -21,31 +21,31 @@ class RecurrentCache:
     True
     """
 
-    def __init__(self, tape, weights):
-        self._tape, self._weights = tape, weights
+    def __init__(self, workspace, weights):
+        self._workspace, self._weights = workspace, weights
 
     def __getattr__(self, name):
         if name.startswith("_"):
             raise AttributeError(name)
-        cell = self._tape.cell
+        cell = self._workspace.cell
         if name in cell.states:
-            return self._tape.state(cell.states.index(name))
-        if name in cell.kept:
-            return self._tape.kept(name)
+            return self._workspace.state(cell.states.index(name))
+        if name in cell.saved:
+            return self._workspace.saved(name)
         raise AttributeError(
             f"the cache of a {cell.name} has no {name!r}; it has {', '.join(self._names())}"
         )
 
     def _names(self):
-        cell = self._tape.cell
-        return [*(name for name in cell.kept if name not in cell.states), *cell.states]
+        cell = self._workspace.cell
+        return [*(name for name in cell.saved if name not in cell.states), *cell.states]
 
     def __dir__(self):
         return [*super().__dir__(), *self._names()]
 
     def __repr__(self):
-        (B, T, I, H), cell = self._tape.shape, self._tape.cell
+        (B, T, I, H), cell = self._workspace.shape, self._workspace.cell
         return (
             f"<RecurrentCache of a {cell.name}: B={B} T={T} I={I} H={H} "
-            f"{self._tape.dtype}; {' '.join(self._names())}>"
+            f"{self._workspace.dtype}; {' '.join(self._names())}>"
         )

@@ -3,9 +3,9 @@
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.engine import Tape, Weights, engine_of
+from rnnlite.engine import Weights, Workspace, engine_of
+from rnnlite.engine.memory import aligned_zeros
 from rnnlite.functional.cache import RecurrentCache
-from rnnlite.memory import aligned_zeros
 
 
 def forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
@@ -43,9 +43,9 @@ def forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
         for name, value in initial.items()
     ]
 
-    tape = Tape(cell, B, T, I, H, dtype)
-    tape.set_lengths(checking.row_lengths(where, lengths, B, T))
-    tape.set_initial(states)
+    workspace = Workspace(cell, B, T, I, H, dtype)
+    workspace.set_lengths(checking.row_lengths(where, lengths, B, T))
+    workspace.set_initial(states)
     wx, wh = (
         _stacked([parts[name] for name in names if name in parts], dtype)
         for names in (("Wx", "b"), ("bh", "Wh"))
@@ -54,9 +54,9 @@ def forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
     flat_x = checking.contiguous(x, dtype).ravel()
     p = parts.get("peephole", np.zeros(len(cell.unit_params) * H, dtype))
     weights = Weights(wx, wh, p)
-    engine_of(cell).forward(tape, flat_x, weights, h.ravel(), True)
-    final = [tape.final(s).copy() for s in range(len(cell.states))]
-    return h, final, RecurrentCache(tape, weights)
+    engine_of(cell).forward(workspace, flat_x, weights, h.ravel(), True)
+    final = [workspace.final(s).copy() for s in range(len(cell.states))]
+    return h, final, RecurrentCache(workspace, weights)
 
 
 def _stacked(arrays, dtype):
@@ -67,19 +67,24 @@ def _stacked(arrays, dtype):
 
 def backward(where, family, dh, cache, dfinal):
     """Check the arguments, run the engine, return the gradients by name."""
-    if not isinstance(cache, RecurrentCache) or cache._tape.cell.name.split("-")[0] != family:
+    if not isinstance(cache, RecurrentCache) or cache._workspace.cell.name.split("-")[0] != family:
         raise TypeError(f"{where}: cache is {cache!r}; wanted the cache of the matching forward")
-    tape = cache._tape
-    cell, (B, T, I, H), dtype, G = tape.cell, tape.shape, tape.dtype, len(tape.cell.gates)
+    workspace = cache._workspace
+    cell, (B, T, I, H), dtype, G = (
+        workspace.cell,
+        workspace.shape,
+        workspace.dtype,
+        len(workspace.cell.gates),
+    )
     if dh is None:
         dh = np.zeros(0, dtype)
     else:
         dh = checking.shaped(where, "dh", dh, (B, T, H), "(batch, time, hidden)", dtype)
-    tape.dstate[...] = 0.0
+    workspace.dstate[...] = 0.0
     for s, (state, value) in enumerate(zip(cell.states, dfinal, strict=True)):
         if value is not None:
             name = f"d{state}T"
-            tape.dstate[s, :, :H] = checking.shaped(
+            workspace.dstate[s, :, :H] = checking.shaped(
                 where, name, value, (B, H), "(batch, hidden)", dtype
             )
     bias_rows = int(cell.recurrent_bias)
@@ -87,9 +92,9 @@ def backward(where, family, dh, cache, dfinal):
     dwx, dwh = np.empty((I + 1, G * H), dtype), np.empty((bias_rows + H, G * H), dtype)
     dp = np.empty(cache._weights.p.size, dtype)
     # The cache stays as it is: gradients of the gates get a buffer of their own.
-    dgates = aligned_zeros(tape.gates.shape, dtype)
+    dgates = aligned_zeros(workspace.gates.shape, dtype)
     engine_of(cell).backward(
-        tape, dgates, dh.ravel(), dh.size > 0, cache._weights,
+        workspace, dgates, dh.ravel(), dh.size > 0, cache._weights,
         Weights(dwx.ravel(), dwh.ravel(), dp), dx.ravel(),
     )  # fmt: skip
     found = {"dx": dx, "dWx": dwx[:I], "db": dwx[I], "dWh": dwh[bias_rows:]}
@@ -98,5 +103,5 @@ def backward(where, family, dh, cache, dfinal):
     if dp.size:
         found["dpeephole"] = dp
     for s, state in enumerate(cell.states):
-        found[f"d{state}0"] = tape.dstate[s, :, :H].copy()
+        found[f"d{state}0"] = workspace.dstate[s, :, :H].copy()
     return found

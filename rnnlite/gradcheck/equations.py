@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.cells.cell import Cell
-from rnnlite.equation_results import checked, projections
+from rnnlite.engine.equation_results import checked, projections
 from rnnlite.gradcheck.differences import TOLERANCE, check_array
 
 UNITS = 5
@@ -26,7 +26,7 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
     Returns
     -------
     list of str
-        A sentence for every result of ``step_backward`` (and ``reset_backward``)
+        A sentence for every result of ``step_backward`` (and ``intermediate_backward``)
         that is wrong; empty if the equations are right.
 
     Raises
@@ -39,8 +39,8 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
     >>> from rnnlite import cells
     >>> check_equations(cells.LSTM)
     []
-    >>> def wrong(dstate, kept, state, new_state):
-    ...     dz, (dh, dc) = cells.LSTM.step_backward(dstate, kept, state, new_state)
+    >>> def wrong(dstate, saved, state, new_state):
+    ...     dz, (dh, dc) = cells.LSTM.step_backward(dstate, saved, state, new_state)
     ...     return dz, (dh, dc * 1.01)
     >>> print(*check_equations(cells.LSTM._replace(step_backward=wrong)))
     step_backward: dbefore[1] (dc) is wrong: unit 1 has -5.6440e-01, the estimate is -5.5881e-01
@@ -61,23 +61,23 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
         list(zip(p, cell.unit_params, strict=True)),
     ]
 
-    new_state, kept = checked(cell, "step", cell.step(z, state, *extra), shape)
+    new_state, saved = checked(cell, "step", cell.step(z, state, *extra), shape)
     weights = draw(cell.states)
 
     def step_loss():
         values = cell.step(z, state, *extra)[0]
         return sum(float(np.sum(w * value)) for w, value in zip(weights, values, strict=True))
 
-    found = cell.step_backward(weights, kept, state, new_state, *extra)
+    found = cell.step_backward(weights, saved, state, new_state, *extra)
     found = checked(cell, "step_backward", found, shape)
     notes = _wrong_results("step_backward", step_loss, results, moved, found, tolerance)
-    if cell.reset is not None:
+    if cell.intermediate is not None:
         (da,) = draw(["a"])
         nothing = [tuple(np.zeros_like(value) for value in values) for values in (z, state)]
-        found = cell.reset_backward(da, *nothing, kept, state, *extra)
-        found = checked(cell, "reset_backward", found, shape)
+        found = cell.intermediate_backward(da, *nothing, saved, state, *extra)
+        found = checked(cell, "intermediate_backward", found, shape)
         notes += _wrong_results(
-            "reset_backward", lambda: float(np.sum(da * cell.reset(z, state, *extra))),
+            "intermediate_backward", lambda: float(np.sum(da * cell.intermediate(z, state, *extra))),
             results[:2], moved[:2], found, tolerance,
         )  # fmt: skip
     return notes

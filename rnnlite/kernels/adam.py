@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from rnnlite.kernels.shared import shared
+from rnnlite.kernels.parallel import parallel
 
 
-@shared(exact=True)
+@parallel(exact=True)
 def adam(first, last, p, g, m, v, rate, beta1, rest1, beta2, rest2, correction2, eps):
     """One step of Kingma & Ba 2015, algorithm 1, for elements ``first`` to ``last``.
 
@@ -24,7 +24,7 @@ def adam(first, last, p, g, m, v, rate, beta1, rest1, beta2, rest2, correction2,
         p[i] -= rate * m[i] / (np.sqrt(v[i] * correction2) + eps)
 
 
-@shared(exact=True)
+@parallel(exact=True)
 def amsgrad(first, last, p, g, m, v, highest, rate, beta1, rest1, beta2, rest2, correction2, eps):
     """As ``adam``, but divides by the root of the largest v there has been.
 

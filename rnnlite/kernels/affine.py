@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from rnnlite.kernels.shared import shared
+from rnnlite.kernels.parallel import parallel
 
 
-@shared(exact=True)
+@parallel(exact=True)
 def fetch_pixels(
     first, last, images, row_from_i, row_from_j, column_from_i, column_from_j,
     waves, along_rows, along_columns, margin, moved, rows, columns,

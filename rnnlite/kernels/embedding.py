@@ -22,8 +22,8 @@ the same list.
 """
 
 from rnnlite.kernels.jit import inner, kernel
-from rnnlite.kernels.shared import shared
-from rnnlite.kernels.simd import lanes, load_some, store_some, zero_like
+from rnnlite.kernels.parallel import parallel
+from rnnlite.kernels.simd import lanes, load_masked, store_masked, zero_like
 
 # Threads share the rows of the table by their number modulo this: each row has
 # one owner, however often it occurs, and common rows, which stand together in
@@ -39,20 +39,20 @@ def _copy(source, start, to, at, D):
     the rest apart took 40 microseconds for 3,200 rows of 32 numbers, this 9.
     """
     for j in range(0, D, lanes(to)):
-        store_some(to, at + j, load_some(source, start + j, D - j), D - j)
+        store_masked(to, at + j, load_masked(source, start + j, D - j), D - j)
 
 
 @inner
 def _add(source, start, to, at, D):
     for j in range(0, D, lanes(to)):
-        total = load_some(to, at + j, D - j) + load_some(source, start + j, D - j)
-        store_some(to, at + j, total, D - j)
+        total = load_masked(to, at + j, D - j) + load_masked(source, start + j, D - j)
+        store_masked(to, at + j, total, D - j)
 
 
 @inner
 def _clear(to, at, D):
     for j in range(0, D, lanes(to)):
-        store_some(to, at + j, zero_like(load_some(to, at + j, D - j)), D - j)
+        store_masked(to, at + j, zero_like(load_masked(to, at + j, D - j)), D - j)
 
 
 @kernel
@@ -63,7 +63,7 @@ def mark_padding(rows, lengths, T):
             rows[k] = -1
 
 
-@shared
+@parallel
 def look_up(first, last, rows, table, y, D):
     """y[k] = table[rows[k]], or 0 at padding, for positions ``first`` to ``last``.
 
@@ -76,7 +76,7 @@ def look_up(first, last, rows, table, y, D):
             _clear(y, k * D, D)
 
 
-@shared
+@parallel
 def add_up(first, last, before, rows, dy, grads, D):
     """grads[rows[k]] += dy[k] for all k, after grads[before[k]] = 0 for all k.
 

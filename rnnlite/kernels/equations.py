@@ -7,14 +7,14 @@ def equations(cell):
     """The four functions of a cell for compiled code, all with a last argument ``p``.
 
     Cells without parameters of their own leave it out, and ``dp``; those
-    without a reset have none of its functions.
+    without a intermediate have none of its functions.
     """
     step, step_backward = equation(cell.step), equation(cell.step_backward)
-    reset = equation(cell.reset or _no_reset)
-    reset_backward = equation(cell.reset_backward or _no_reset_backward)
+    intermediate = equation(cell.intermediate or _no_intermediate)
+    intermediate_backward = equation(cell.intermediate_backward or _no_intermediate_backward)
     if cell.unit_params:
-        if cell.reset is not None:
-            return step, step_backward, reset, reset_backward
+        if cell.intermediate is not None:
+            return step, step_backward, intermediate, intermediate_backward
     else:
 
         @inner
@@ -22,26 +22,26 @@ def equations(cell):
             return step(z, state)
 
         @inner
-        def step_backward_p(dstate, kept, state, new_state, p):
-            dz, dbefore = step_backward(dstate, kept, state, new_state)
+        def step_backward_p(dstate, saved, state, new_state, p):
+            dz, dbefore = step_backward(dstate, saved, state, new_state)
             return dz, dbefore, ()
 
     @inner
-    def reset_p(z, state, p):
-        return reset(z, state)
+    def intermediate_p(z, state, p):
+        return intermediate(z, state)
 
     @inner
-    def reset_backward_p(da, dz, dbefore, kept, state, p):
-        return reset_backward(da, dz, dbefore, kept, state)
+    def intermediate_backward_p(da, dz, dbefore, saved, state, p):
+        return intermediate_backward(da, dz, dbefore, saved, state)
 
     if cell.unit_params:
-        return step, step_backward, reset_p, reset_backward_p
-    return step_p, step_backward_p, reset_p, reset_backward_p
+        return step, step_backward, intermediate_p, intermediate_backward_p
+    return step_p, step_backward_p, intermediate_p, intermediate_backward_p
 
 
-def _no_reset(z, state):
+def _no_intermediate(z, state):
     return state[0]
 
 
-def _no_reset_backward(da, dz, dbefore, kept, state):
+def _no_intermediate_backward(da, dz, dbefore, saved, state):
     return dz, dbefore

@@ -21,7 +21,7 @@ def identity(cell):
     """
     layout = cell._asdict()
     del layout["unit_values"]  # where training begins: no kernel knows them
-    equations = ("step", "step_backward", "reset", "reset_backward")
+    equations = ("step", "step_backward", "intermediate", "intermediate_backward")
     functions = [layout.pop(name) for name in equations]
     return f"{layout} {fingerprint(cell.name, functions)}"
 

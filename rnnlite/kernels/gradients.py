@@ -1,8 +1,8 @@
 """Weight gradients: one large product over all steps and rows, dW = A^T dZ."""
 
 from rnnlite.kernels.jit import inner
+from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, product
-from rnnlite.kernels.shared import shared
 from rnnlite.kernels.simd import lanes
 
 # Rows of (time x batch) that go into the sums together; 128 rows of dz and of
@@ -25,7 +25,7 @@ def _add_rows(zeros, a, a_row, start, dgates, gate_row, k, K, fresh, columns,
                 dw, to, dw_row, last - first, K, N)  # fmt: skip
 
 
-@shared
+@parallel
 def weight_gradients(first, last, zeros, a, a_row, dgates, gate_row, rows,
                      start_x, dwx, dwx_row, x_columns, x_rows,
                      start_h, dwh, dwh_row, h_columns, h_from):  # fmt: skip

@@ -45,7 +45,7 @@ CompileError = errors.NumbaError
 FAST_MATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
 OPTIONS = {
-    "nogil": True,  # the threads of rnnlite.threads run kernels side by side
+    "nogil": True,  # the threads of rnnlite.engine.threads run kernels side by side
     "fastmath": FAST_MATH,
     "error_model": "numpy",  # x / 0 is inf: no branch in the middle of a loop
     "boundscheck": False,

@@ -13,11 +13,11 @@ to whole vector registers, and the lanes in between carry nothing that counts):
                                 h begins where a vector register begins
     states  (T+1, S, B, Hp)     h, and what else the cell carries (an LSTM's c);
                                 slot 0 holds the initial states
-    gates   (T, B, gate_row)    z while projecting, then what the cell kept: ``width`` blocks
+    gates   (T, B, gate_row)    z while projecting, then what the cell saved: ``width`` blocks
                                 of H numbers, none between them for a product to waste its
                                 time on, and room for a register that begins in the last
     dgates  (T, B, gate_row)    dL/dz; may be ``gates`` itself
-    resets  (T, B, Hp)          what a reset gate makes of h (a GRU's r h), if the cell has one
+    intermediates  (T, B, Hp)          what a reset gate makes of h (a GRU's r h), if the cell has one
     dstate  (S, B, Hp)          dL/d(state), walking backward
     p       (n, Hp)             parameters with one number a unit, and dp (B, n, Hp)
 
@@ -25,13 +25,13 @@ With the one between x and h, the projections of a step are a single product,
 z_t = [x_t, 1, h_{t-1}] [Wx; b; Wh].
 """
 
-from rnnlite.kernels.access import REGISTERS, ROWS
 from rnnlite.kernels.equations import equations
 from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.jit import inner
+from rnnlite.kernels.load_store import REGISTERS, ROWS
+from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, product
-from rnnlite.kernels.shared import shared
-from rnnlite.kernels.simd import lanes, load, load_some, store, store_some, zero_like
+from rnnlite.kernels.simd import lanes, load, load_masked, store, store_masked, zero_like
 
 # Rows that go through product and equations together.  Their projections,
 # 32 x 512 floats for 128 LSTM units, are 64 KB: in the second-level cache.
@@ -65,24 +65,28 @@ def unpacked_product(zeros, xh, at_h, ld, I, wx, wh, columns, bias_rows, source,
 
 def make_forward(cell):
     """The forward loop of a cell, as a kernel."""
-    access = ROWS if cell.whole_rows else REGISTERS
-    chunk, load_output, store_output = access.chunk, access.load_output, access.store_output
-    load_z, _ = access.group(len(cell.blocks))
-    _, store_kept = access.group(len(cell.kept))
-    load_state, store_state = access.group(len(cell.states))
-    load_p, _ = access.group(len(cell.unit_params))
-    step, _, reset, _ = equations(cell)
-    reset_first, reset_last = cell.reset_blocks
+    load_store = ROWS if cell.whole_rows else REGISTERS
+    chunk, load_output, store_output = (
+        load_store.chunk,
+        load_store.load_output,
+        load_store.store_output,
+    )
+    load_z, _ = load_store.group(len(cell.blocks))
+    _, store_saved = load_store.group(len(cell.saved))
+    load_state, store_state = load_store.group(len(cell.states))
+    load_p, _ = load_store.group(len(cell.unit_params))
+    step, _, intermediate, _ = equations(cell)
+    intermediate_first, intermediate_last = cell.intermediate_blocks
     n_states, n_blocks = len(cell.states), len(cell.blocks)
 
-    @shared(identity=identity(cell))
-    def forward(first, last, x, xh, ld, hx, gates, states, resets, h_mask, p, keep, from_zero,
-                w, segments, w_reset, direct, wx, wh, columns, bias_rows, block_gates,
+    @parallel(identity=identity(cell))
+    def forward(first, last, x, xh, ld, h_offset, gates, states, intermediates, h_mask, p, keep, from_zero,
+                w, segments, w_intermediate, direct, wx, wh, columns, bias_rows, block_gates,
                 gate_row, zeros, lengths, reverse, y, y_every_step, T, B, I, H, Hp):  # fmt: skip
         """Run rows ``first`` to ``last`` through all T steps.
 
         Reads x (B, T, I), the packed weights (see ``packing.py``), slot 0 of states.
-        Writes xh, gates, resets, all later slots of states, and y: (B, T, H), or
+        Writes xh, gates, intermediates, all later slots of states, and y: (B, T, H), or
         (B, H) at each row's last step.  Without ``keep`` the gates have one slot,
         written again at every step, and the states two that take turns: they
         stay in the cache.  ``from_zero``: all initial h are zero, and the first step needs no
@@ -98,17 +102,17 @@ def make_forward(cell):
             for block in range(first, last, ROWS_AT_ONCE):
                 end = min(block + ROWS_AT_ONCE, last)
                 for row in range(block, end):
-                    at = (gate_slot * B + row) * ld + hx - bias_rows - 1 - I
+                    at = (gate_slot * B + row) * ld + h_offset - bias_rows - 1 - I
                     source = (row * T + time_of(t, lengths[row], reverse)) * I
                     for j in range(0, I, lanes(xh)):
-                        part = load_some(x, source + j, I - j)
+                        part = load_masked(x, source + j, I - j)
                         if t >= lengths[row]:  # whatever stands in the padding, NaN included
                             part = zero_like(part)
-                        store_some(xh, at + j, part, I - j)
+                        store_masked(xh, at + j, part, I - j)
                     xh[at + I] = 1.0  # times b
                     xh[at + I + bias_rows] = 1.0  # times bh
                     at_h = (slot * n_states * B + row) * Hp
-                    to_h = (gate_slot * B + row) * ld + hx
+                    to_h = (gate_slot * B + row) * ld + h_offset
                     for j in range(0, Hp, lanes(xh)):
                         h = load(states, at_h + j)
                         if h_mask.size > 0:
@@ -116,7 +120,7 @@ def make_forward(cell):
                         store(xh, to_h + j, h)
 
                 for n in range(n_blocks * direct):
-                    unpacked_product(zeros, xh, (gate_slot * B + block) * ld + hx, ld, I,
+                    unpacked_product(zeros, xh, (gate_slot * B + block) * ld + h_offset, ld, I,
                                      wx, wh, columns, bias_rows, block_gates[n],
                                      gates, (gate_slot * B + block) * gate_row + n * H, gate_row,
                                      end - block, H)  # fmt: skip
@@ -128,7 +132,7 @@ def make_forward(cell):
                             w, start, panel, K * panel,
                             gates, at_z, gate_row, end - block, used, blocks * H)  # fmt: skip
 
-                if reset_first < reset_last:
+                if intermediate_first < intermediate_last:
                     for row in range(block, end):
                         at_z = (gate_slot * B + row) * gate_row
                         at_s = (slot * n_states * B + row) * Hp
@@ -136,15 +140,15 @@ def make_forward(cell):
                         for j in range(0, H, chunk(xh, H)):
                             z = load_z(gates, at_z + j, H, H)
                             state = load_state(states, at_s + j, B * Hp, H)
-                            a = reset(z, state, load_p(p, j, Hp, H))
+                            a = intermediate(z, state, load_p(p, j, Hp, H))
                             if h_mask.size > 0:
                                 a = a * load_output(h_mask, row * Hp + j, H - j)
-                            store_output(resets, to + j, a, H - j)
+                            store_output(intermediates, to + j, a, H - j)
                     at_a = (gate_slot * B + block) * Hp
-                    at_z = (gate_slot * B + block) * gate_row + reset_first * H
-                    product(gates, at_z, gate_row, resets, at_a, Hp, 1,
-                            w_reset, 0, panel, H * panel, gates, at_z, gate_row,
-                            end - block, H, (reset_last - reset_first) * H)  # fmt: skip
+                    at_z = (gate_slot * B + block) * gate_row + intermediate_first * H
+                    product(gates, at_z, gate_row, intermediates, at_a, Hp, 1,
+                            w_intermediate, 0, panel, H * panel, gates, at_z, gate_row,
+                            end - block, H, (intermediate_last - intermediate_first) * H)  # fmt: skip
 
                 for row in range(block, end):
                     at_z = (gate_slot * B + row) * gate_row
@@ -155,8 +159,8 @@ def make_forward(cell):
                         state = load_state(states, at_s + j, B * Hp, H)
                         if t < lengths[row]:
                             z = load_z(gates, at_z + j, H, H)
-                            new_state, kept = step(z, state, load_p(p, j, Hp, H))
-                            store_kept(gates, at_z + j, H, kept, H - j)
+                            new_state, saved = step(z, state, load_p(p, j, Hp, H))
+                            store_saved(gates, at_z + j, H, saved, H - j)
                             store_state(states, to_s + j, B * Hp, new_state, H - j)
                             if y_every_step:
                                 store_output(y, at_y + j, new_state[0], H - j)
@@ -175,24 +179,24 @@ def make_forward(cell):
 
 def make_backward(cell):
     """Backpropagation through time of a cell, as a kernel."""
-    access = ROWS if cell.whole_rows else REGISTERS
-    chunk, load_output, add = access.chunk, access.load_output, access.add
-    add_dp = access.add_group(len(cell.unit_params))
-    load_kept, _ = access.group(len(cell.kept))
-    load_z, store_z = access.group(len(cell.blocks))
-    load_state, store_state = access.group(len(cell.states))
-    load_p, _ = access.group(len(cell.unit_params))
-    _, step_backward, _, reset_backward = equations(cell)
-    has_reset = cell.reset is not None
+    load_store = ROWS if cell.whole_rows else REGISTERS
+    chunk, load_output, add = load_store.chunk, load_store.load_output, load_store.add
+    add_dp = load_store.add_group(len(cell.unit_params))
+    load_saved, _ = load_store.group(len(cell.saved))
+    load_z, store_z = load_store.group(len(cell.blocks))
+    load_state, store_state = load_store.group(len(cell.states))
+    load_p, _ = load_store.group(len(cell.unit_params))
+    _, step_backward, _, intermediate_backward = equations(cell)
+    has_intermediate = cell.intermediate is not None
     x_first, x_last = cell.x_blocks
     h_first, h_last = cell.h_blocks
-    reset_first, reset_last = cell.reset_blocks
+    intermediate_first, intermediate_last = cell.intermediate_blocks
     n_states, n_blocks = len(cell.states), len(cell.blocks)
     n_params = len(cell.unit_params)
 
-    @shared(identity=identity(cell))
+    @parallel(identity=identity(cell))
     def backward(first, last, dy, dy_every_step, gates, dgates, gate_row, states, dstate, da,
-                 h_mask, p, dp, wh, wx, w_reset, zeros, lengths, reverse, dx, dx_rows, want_dx,
+                 h_mask, p, dp, wh, wx, w_intermediate, zeros, lengths, reverse, dx, dx_rows, want_dx,
                  T, B, I, H, Hp):  # fmt: skip
         """Run rows ``first`` to ``last`` back through all T steps.
 
@@ -204,7 +208,7 @@ def make_backward(cell):
         panel = TILE_VECTORS * lanes(wh)
         Kh = (h_last - h_first) * H
         Kx = (x_last - x_first) * H
-        Kr = (reset_last - reset_first) * H
+        Kr = (intermediate_last - intermediate_first) * H
         for t in range(T - 1, -1, -1):
             for block in range(first, last, ROWS_AT_ONCE):
                 end = min(block + ROWS_AT_ONCE, last)
@@ -218,11 +222,11 @@ def make_backward(cell):
                             if dy_every_step:
                                 add(dstate, row * Hp + j, load_output(dy, at_dy + j, H - j))
                             dnew = load_state(dstate, row * Hp + j, B * Hp, H)
-                            kept = load_kept(gates, at_z + j, H, H)
+                            saved = load_saved(gates, at_z + j, H, H)
                             state = load_state(states, at_s + j, B * Hp, H)
                             new = load_state(states, new_s + j, B * Hp, H)
                             values = load_p(p, j, Hp, H)
-                            dz, dbefore, dvalues = step_backward(dnew, kept, state, new, values)
+                            dz, dbefore, dvalues = step_backward(dnew, saved, state, new, values)
                             add_dp(dp, row * n_params * Hp + j, Hp, dvalues)
                             store_z(dgates, at_z + j, H, dz, H - j)
                             store_state(dstate, row * Hp + j, B * Hp, dbefore, H - j)
@@ -231,9 +235,9 @@ def make_backward(cell):
                             store(dgates, at_z + j, load(zeros, j))
 
                 at_z = (t * B + block) * gate_row
-                if has_reset:
-                    product(zeros, 0, 0, dgates, at_z + reset_first * H, gate_row, 1,
-                            w_reset, 0, panel, Kr * panel, da, block * Hp, Hp,
+                if has_intermediate:
+                    product(zeros, 0, 0, dgates, at_z + intermediate_first * H, gate_row, 1,
+                            w_intermediate, 0, panel, Kr * panel, da, block * Hp, Hp,
                             end - block, Kr, H)  # fmt: skip
                     for row in range(block, end):
                         if t < lengths[row]:
@@ -243,11 +247,11 @@ def make_backward(cell):
                                 back = load_output(da, row * Hp + j, H - j)
                                 if h_mask.size > 0:
                                     back = back * load_output(h_mask, row * Hp + j, H - j)
-                                dz, dbefore = reset_backward(
+                                dz, dbefore = intermediate_backward(
                                     back,
                                     load_z(dgates, at_row + j, H, H),
                                     load_state(dstate, row * Hp + j, B * Hp, H),
-                                    load_kept(gates, at_row + j, H, H),
+                                    load_saved(gates, at_row + j, H, H),
                                     load_state(states, at_s + j, B * Hp, H),
                                     load_p(p, j, Hp, H),
                                 )
@@ -269,6 +273,8 @@ def make_backward(cell):
                     for row in range(block, end):
                         to = (row * T + time_of(t, lengths[row], reverse)) * I
                         for j in range(0, I, lanes(dx)):
-                            store_some(dx, to + j, load_some(dx_rows, row * I + j, I - j), I - j)
+                            store_masked(
+                                dx, to + j, load_masked(dx_rows, row * I + j, I - j), I - j
+                            )
 
     return backward

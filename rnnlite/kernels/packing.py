@@ -10,7 +10,7 @@ def pack_forward(wx, wx_row, wh, wh_row, bias_rows, packed, segments, gates, I, 
 
     ``wx`` is [Wx; b], ``wh`` is [Wh], or [bh; Wh] with ``bias_rows`` = 1.  ``gates`` (blocks, 3)
     names the columns that go into a block, -1 for none: of wx, of wh, and of bh.
-    ``segments`` is described in ``engine.py``.
+    ``segments`` is described in ``engine/compiled.py``.
     """
     for s in range(segments.shape[0]):
         _, K, start, first, blocks, _ = segments[s]

@@ -19,7 +19,7 @@ columns left over through a tile one register wide if they fit, masked when they
 import numpy as np
 
 from rnnlite.kernels.jit import JIT_DISABLED, inner
-from rnnlite.kernels.simd import lanes, load_some, store, store_some
+from rnnlite.kernels.simd import lanes, load_masked, store, store_masked
 from rnnlite.kernels.target import CHOSEN
 from rnnlite.kernels.tile import make_tile
 from rnnlite.kernels.transpose import transpose
@@ -113,11 +113,11 @@ def pack(w, w0, w_row, K, N, packed, p0, n0, k0, rows):
         count = min(N - j, L - inside % L)  # up to the next whole register
         place = p0 + (panel * rows + k0) * width + inside
         for k in range(K):
-            part = load_some(w, w0 + k * w_row + j, count)
+            part = load_masked(w, w0 + k * w_row + j, count)
             if count == L:
                 store(packed, place + k * width, part)
             else:
-                store_some(packed, place + k * width, part, count)
+                store_masked(packed, place + k * width, part, count)
         j += count
 
 

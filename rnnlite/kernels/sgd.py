@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from rnnlite.kernels.shared import shared
+from rnnlite.kernels.parallel import parallel
 
 
-@shared(exact=True)
+@parallel(exact=True)
 def sgd(first, last, p, g, lr, decay):
     """p = p - lr (g + decay p), for elements ``first`` to ``last``."""
     p, g = p[first:last], g[first:last]
@@ -13,7 +13,7 @@ def sgd(first, last, p, g, lr, decay):
         p[i] -= lr * (g[i] + decay * p[i])
 
 
-@shared(exact=True)
+@parallel(exact=True)
 def sgd_momentum(first, last, p, g, m, lr, decay, momentum, along_m, along_g):
     """m = momentum m + d with d = g + decay p, then p = p - lr (along_m m + along_g d).
 
@@ -27,7 +27,7 @@ def sgd_momentum(first, last, p, g, m, lr, decay, momentum, along_m, along_g):
         p[i] -= lr * (along_m * m[i] + along_g * d)
 
 
-@shared
+@parallel
 def sums_of_squares(first, last, g, block, sums):
     """sums[k] = sum of g^2 over elements k*block to (k+1)*block, for k in ``first`` to ``last``.
 

@@ -31,10 +31,10 @@ from numba.extending import intrinsic
 
 from rnnlite.kernels.simd.memory import (
     element_pointer,
+    emit_load_masked,
+    emit_store_masked,
     first_lanes,
-    load_masked,
     load_vector,
-    store_masked,
     store_vector,
 )
 from rnnlite.kernels.simd.vector import INT64, Vector, call_llvm, llvm_type, splat
@@ -101,7 +101,7 @@ def make_tile(rows, vectors):
                     for r in range(rows):
                         for v in range(vectors):
                             pointer = place(start, s_row, r, v)
-                            value = load_masked(builder, pointer, masks[v], register)
+                            value = emit_load_masked(builder, pointer, masks[v], register)
                             builder.store(value, acc[r][v])
 
             with cgutils.for_range(builder, K) as loop:
@@ -132,7 +132,7 @@ def make_tile(rows, vectors):
                         for v in range(vectors):
                             value = builder.load(acc[r][v])
                             pointer = place(result, c_row, r, v)
-                            store_masked(builder, value, pointer, masks[v])
+                            emit_store_masked(builder, value, pointer, masks[v])
             return context.get_dummy_value()
 
         return signature, codegen

@@ -21,7 +21,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from rnnlite.kernels.jit import JIT_DISABLED
-from rnnlite.kernels.simd.memory import element_pointer, first_lanes, load_masked, store_vector
+from rnnlite.kernels.simd.memory import element_pointer, emit_load_masked, first_lanes, store_vector
 from rnnlite.kernels.simd.vector import INT32, INT64, Vector, llvm_type
 from rnnlite.kernels.target import lanes_of
 
@@ -44,7 +44,7 @@ def _transpose(typingctx, a, a0, a_row, rows, columns, c, c0, c_row):
             exists = builder.icmp_signed("<", INT64(r), rows)
             mask = builder.select(exists, in_a_row, nothing)
             place = builder.gep(source, [builder.mul(a_row, INT64(r))])
-            values.append(load_masked(builder, place, mask, register))
+            values.append(emit_load_masked(builder, place, mask, register))
         lanes = ir.VectorType(INT32, L)
         halves = [
             ir.Constant(lanes, [half * L // 2 + j // 2 + (j % 2) * L for j in range(L)])

@@ -3,9 +3,9 @@
 import numpy as np
 
 from rnnlite import checking
+from rnnlite.engine.memory import aligned_zeros
 from rnnlite.layers.layer import Layer
 from rnnlite.layers.recurrent import Recurrent
-from rnnlite.memory import aligned_zeros
 
 
 class Bidirectional(Layer):

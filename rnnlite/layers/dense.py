@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from rnnlite import checking, initializers, threads
+from rnnlite import checking, initializers
+from rnnlite.engine import threads
+from rnnlite.engine.memory import aligned_zeros
 from rnnlite.kernels import dense as kernels
 from rnnlite.kernels.gradients import weight_gradients
 from rnnlite.kernels.product import packed_size, panel_width
 from rnnlite.kernels.target import padded
 from rnnlite.layers.layer import Layer
-from rnnlite.memory import aligned_zeros
 
 
 class _Buffers:
@@ -125,7 +126,7 @@ class Dense(Layer):
         y = self._result("y", (*self._shape, N), training)
         self._outputs_are_reused = bool(training)
         kernels.pack_matrix(self.flat_params, I + 1, N, buffers.packed)
-        threads.share(
+        threads.parallel_for(
             kernels.dense_forward, rows, rows * I * N,
             checking.contiguous(x, self.dtype).reshape(-1), buffers.x1, buffers.ld,
             buffers.packed, buffers.zeros, y.reshape(-1), I, N,
@@ -166,13 +167,13 @@ class Dense(Layer):
             kernels.pack_transpose(self.flat_params, I, N, buffers.packed_transpose)
         else:
             dx = None
-        threads.share(
+        threads.parallel_for(
             kernels.dense_backward, buffers.rows, buffers.rows * I * N,
             dy.reshape(-1), buffers.dy, buffers.dy_row, buffers.packed_transpose, buffers.zeros,
             buffers.zeros if dx is None else dx.reshape(-1), need_dx, I, N,
         )  # fmt: skip
         self._clear_padding(buffers.dy, dx)
-        threads.share(
+        threads.parallel_for(
             weight_gradients, I + 1, buffers.rows * I * N,
             buffers.zeros, buffers.x1, buffers.ld, buffers.dy, buffers.dy_row, buffers.rows,
             0, self.flat_grads, N, buffers.columns, I + 1,

@@ -4,7 +4,8 @@ import functools
 
 import numpy as np
 
-from rnnlite import checking, initializers, threads
+from rnnlite import checking, initializers
+from rnnlite.engine import threads
 from rnnlite.kernels import embedding as kernels
 from rnnlite.layers.layer import Layer
 
@@ -137,7 +138,7 @@ class Embedding(Layer):
             kernels.mark_padding(self._rows, lengths, x.shape[1])
         self._shape = (*x.shape, self.dim)
         y = self._result("y", self._shape, training)
-        threads.share(
+        threads.parallel_for(
             kernels.look_up, x.size, WORK * y.size,
             self._rows, self.flat_params, y.reshape(-1), self.dim,
         )  # fmt: skip
@@ -170,7 +171,7 @@ class Embedding(Layer):
         if not self._grads_are_known:
             self.zero_grads()
         self._grads_are_known = False  # should something end the kernel half-way
-        threads.share(
+        threads.parallel_for(
             kernels.add_up, kernels.PARTS, WORK * dy.size,
             self._written, self._rows, dy.reshape(-1), self.flat_grads, self.dim,
         )  # fmt: skip

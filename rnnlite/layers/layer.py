@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.memory import aligned_zeros
+from rnnlite.engine.memory import aligned_zeros
 
 
 class Layer:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rnnlite import cells, checking, initializers
-from rnnlite.engine import Tape, Weights, engine_of
+from rnnlite.engine import Weights, Workspace, engine_of
 from rnnlite.layers import states
 from rnnlite.layers.random_layer import RandomLayer
 
@@ -112,8 +112,8 @@ class Recurrent(RandomLayer):
 
     def _forget(self):
         super()._forget()
-        self._tape = None  # buffers of the last forward, reused while the shape stays
-        self._step_tape = None
+        self._workspace = None  # buffers of the last forward, reused while the shape stays
+        self._step_workspace = None
         self._went_back = False
         self._outputs_are_reused = False
 
@@ -158,16 +158,16 @@ class Recurrent(RandomLayer):
         lengths = checking.row_lengths(where, lengths, B, T)
         initial = self._states(where, "initial_state", initial_state, B)
 
-        H, tape = self.hidden_size, self._tape
-        if tape is None or tape.shape != (B, T, I, H) or tape.keep != keep:
-            self._tape = Tape(self.cell, B, T, I, H, self.dtype, bool(keep))
-        self._tape.set_lengths(lengths)
-        self._tape.set_initial(initial)
-        self._tape.drop(self.recurrent_dropout if training else 0.0, self._rng)
+        H, workspace = self.hidden_size, self._workspace
+        if workspace is None or workspace.shape != (B, T, I, H) or workspace.keep != keep:
+            self._workspace = Workspace(self.cell, B, T, I, H, self.dtype, bool(keep))
+        self._workspace.set_lengths(lengths)
+        self._workspace.set_initial(initial)
+        self._workspace.drop(self.recurrent_dropout if training else 0.0, self._rng)
         y = self._result("y", self._output_shape(), training)
         self._outputs_are_reused = bool(training)
         engine_of(self.cell).forward(
-            self._tape, checking.contiguous(x, self.dtype).reshape(-1),
+            self._workspace, checking.contiguous(x, self.dtype).reshape(-1),
             self._weights(self.flat_params), y.reshape(-1), self.return_sequences,
             self.go_backwards,
         )  # fmt: skip
@@ -201,22 +201,22 @@ class Recurrent(RandomLayer):
         """
         where = f"{type(self).__name__}.backward"
         self._need_forward()
-        tape, (B, T, I, H) = self._tape, self._tape.shape
+        workspace, (B, T, I, H) = self._workspace, self._workspace.shape
         if dy is not None:
             meaning = "(batch, time, hidden)" if self.return_sequences else "(batch, hidden)"
             dy = self._incoming(dy, self._output_shape(), meaning)
         dfinal = self._states(where, "dfinal_state", dfinal_state, B)
         self._unused_forward = False
-        tape.dstate[...] = 0.0
+        workspace.dstate[...] = 0.0
         for s, dstate in enumerate(dfinal):
             if dstate is not None:
-                tape.dstate[s, :, :H] = dstate
+                workspace.dstate[s, :, :H] = dstate
         every_step = self.return_sequences and dy is not None
         if dy is not None and not every_step:
-            tape.dstate[0, :, :H] += dy
+            workspace.dstate[0, :, :H] += dy
         dx = self._result("dx", (B, T, I), self._outputs_are_reused) if need_dx else None
         engine_of(self.cell).backward(
-            tape, tape.room_for_dgates(), dy.reshape(-1) if every_step else tape.zeros, every_step,
+            workspace, workspace.room_for_dgates(), dy.reshape(-1) if every_step else workspace.zeros, every_step,
             self._weights(self.flat_params), self._weights(self.flat_grads),
             None if dx is None else dx.reshape(-1), self.go_backwards,
         )  # fmt: skip
@@ -251,16 +251,18 @@ class Recurrent(RandomLayer):
         if x_t.ndim != 2 or x_t.shape[1] != I or x_t.shape[0] == 0:
             raise ValueError(f"{where}: x_t has shape {x_t.shape}; wanted (batch, {I})")
         B = x_t.shape[0]
-        tape = self._step_tape
-        if tape is None or tape.shape[0] != B:
-            tape = self._step_tape = Tape(self.cell, B, 1, I, H, self.dtype, keep=False)
-        tape.set_initial(self._states(where, "state", state, B))
+        workspace = self._step_workspace
+        if workspace is None or workspace.shape[0] != B:
+            workspace = self._step_workspace = Workspace(
+                self.cell, B, 1, I, H, self.dtype, keep=False
+            )
+        workspace.set_initial(self._states(where, "state", state, B))
         h = np.empty((B, H), self.dtype)
         engine_of(self.cell).forward(
-            tape, checking.contiguous(x_t, self.dtype).reshape(-1),
+            workspace, checking.contiguous(x_t, self.dtype).reshape(-1),
             self._weights(self.flat_params), h.reshape(-1), False,
         )  # fmt: skip
-        others = (tape.final(s).copy() for s in range(1, len(self.cell.states)))
+        others = (workspace.final(s).copy() for s in range(1, len(self.cell.states)))
         return h, states.join([h, *others])
 
     @property
@@ -269,13 +271,13 @@ class Recurrent(RandomLayer):
 
         (B, H), or for an LSTM the tuple (h, c); copies, yours to keep.
         """
-        return self._state_views("final_state", self._tape and self._tape.final)
+        return self._state_views("final_state", self._workspace and self._workspace.final)
 
     @property
     def dinitial_state(self):
         """Gradient by the initial state, from the last backward; as ``final_state``."""
         H = self.hidden_size
-        view = (lambda s: self._tape.dstate[s, :, :H]) if self._went_back else None
+        view = (lambda s: self._workspace.dstate[s, :, :H]) if self._went_back else None
         return self._state_views("dinitial_state", view, "backward")
 
     def _state_views(self, name, view, needed="forward"):
@@ -284,7 +286,7 @@ class Recurrent(RandomLayer):
         return states.join([view(s).copy() for s in range(len(self.cell.states))])
 
     def _output_shape(self):
-        B, T, _, H = self._tape.shape
+        B, T, _, H = self._workspace.shape
         return (B, T, H) if self.return_sequences else (B, H)
 
     def _weights(self, flat):

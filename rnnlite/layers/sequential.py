@@ -1,8 +1,8 @@
 """Sequential: layers one after the other, as one model."""
 
 from rnnlite import checking
+from rnnlite.engine.memory import CACHE_LINE, aligned_zeros
 from rnnlite.layers.layer import Layer
-from rnnlite.memory import CACHE_LINE, aligned_zeros
 
 
 class Sequential(Layer):

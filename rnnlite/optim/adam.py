@@ -1,6 +1,6 @@
 """Adam, AdamW and AMSGrad."""
 
-from rnnlite import threads
+from rnnlite.engine import threads
 from rnnlite.kernels.adam import adam, amsgrad
 from rnnlite.optim.optimizer import WORK, Optimizer
 from rnnlite.optim.settings import setting
@@ -92,7 +92,7 @@ class Adam(Optimizer):
         kernel = amsgrad if self.amsgrad else adam
         for (p, g), moments in arrays:
             number = p.dtype.type
-            threads.share(
+            threads.parallel_for(
                 kernel, p.size, WORK * p.size,
                 p, g, *moments, number(rate), number(self.beta1), number(1.0 - self.beta1),
                 number(self.beta2), number(1.0 - self.beta2), number(correction2), number(self.eps),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.memory import aligned_zeros
+from rnnlite.engine.memory import aligned_zeros
 from rnnlite.optim.settings import LIMITS, setting, without_axes
 
 # A step takes, for each parameter, the time of this many multiplications in a product.

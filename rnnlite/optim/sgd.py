@@ -1,6 +1,6 @@
 """Gradient descent, with momentum if wanted."""
 
-from rnnlite import threads
+from rnnlite.engine import threads
 from rnnlite.kernels.sgd import sgd, sgd_momentum
 from rnnlite.optim.optimizer import WORK, Optimizer
 from rnnlite.optim.settings import setting
@@ -65,4 +65,4 @@ class SGD(Optimizer):
             step = (p, g, *moments, number(lr), number(self.weight_decay))
             if moments:
                 step = (*step, number(self.momentum), number(along_m), number(along_g))
-            threads.share(sgd_momentum if moments else sgd, p.size, WORK * p.size, *step)
+            threads.parallel_for(sgd_momentum if moments else sgd, p.size, WORK * p.size, *step)

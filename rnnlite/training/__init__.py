@@ -18,6 +18,7 @@ plots.py        pictures, with matplotlib
 from rnnlite.training.batches import DataWarning
 from rnnlite.training.callbacks import Callback, EarlyStopping
 from rnnlite.training.confusion import ConfusionMatrix, confusion_matrix
+from rnnlite.training.divergence import TrainingDiverged
 from rnnlite.training.evaluation import (
     Metrics,
     accuracy_interval,
@@ -28,7 +29,6 @@ from rnnlite.training.evaluation import (
 )
 from rnnlite.training.fit import fit
 from rnnlite.training.history import History
-from rnnlite.training.trouble import TrainingDiverged
 
 __all__ = [
     "Callback",

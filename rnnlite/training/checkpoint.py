@@ -10,9 +10,9 @@ import numpy as np
 
 from rnnlite.saving import CorruptFile, architecture, container, models, previous_path
 from rnnlite.saving.atomic import real_path
+from rnnlite.training.counters import Position, Sums
 from rnnlite.training.history import History
 from rnnlite.training.objective import name_of
-from rnnlite.training.position import Position, Sums
 
 SECONDS_BETWEEN = 30.0
 

@@ -39,12 +39,12 @@ class ConfusionMatrix(NamedTuple):
     @property
     def recall(self):
         """Of the rows of each class, the share that was found; (C,), NaN without rows."""
-        return _share(np.diag(self.counts), self.counts.sum(axis=1))
+        return _parallel_for(np.diag(self.counts), self.counts.sum(axis=1))
 
     @property
     def precision(self):
         """Of the rows taken for each class, the share that is of it; (C,), NaN without rows."""
-        return _share(np.diag(self.counts), self.counts.sum(axis=0))
+        return _parallel_for(np.diag(self.counts), self.counts.sum(axis=0))
 
     def __str__(self):
         width = max(len(str(self.counts.max())), max(map(len, self.names)), 4) + 1
@@ -142,5 +142,5 @@ def confusion_matrix(labels, predicted, classes=None, names=None):
     return ConfusionMatrix(matrix.reshape(C, C), names)
 
 
-def _share(part, whole):
+def _parallel_for(part, whole):
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)

@@ -8,8 +8,8 @@ import numpy as np
 from rnnlite import checking
 from rnnlite.layers import Layer
 from rnnlite.training.batches import source_of
+from rnnlite.training.divergence import bad_data
 from rnnlite.training.objective import check_labels, objective_for
-from rnnlite.training.trouble import bad_data
 
 
 class Metrics(NamedTuple):

@@ -8,14 +8,14 @@ the sums since the last record.  ``checkpoint.py`` keeps exactly these.
 import math
 import time
 
-from rnnlite.clipping import clip_gradients, gradient_norm
+from rnnlite.optim.clipping import clip_gradients, gradient_norm
+from rnnlite.training.counters import Position, Sums
+from rnnlite.training.divergence import TrainingDiverged, explain
 from rnnlite.training.evaluation import evaluate_source
 from rnnlite.training.history import History
 from rnnlite.training.interrupt import waiting_for_ctrl_c
 from rnnlite.training.objective import check_labels
-from rnnlite.training.position import Position, Sums
 from rnnlite.training.progress import Progress
-from rnnlite.training.trouble import TrainingDiverged, explain
 
 
 class Run:

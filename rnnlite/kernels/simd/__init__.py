@@ -33,11 +33,11 @@ if JIT_DISABLED:
         is_double,
         lanes,
         load,
-        load_some,
+        load_masked,
         power_of_two,
         round_to_integer,
         store,
-        store_some,
+        store_masked,
         where_positive,
         zero_from,
         zero_like,
@@ -53,7 +53,7 @@ else:
         zero_from,
         zero_like,
     )  # fmt: skip
-    from rnnlite.kernels.simd.memory import groups, load, load_some, store, store_some
+    from rnnlite.kernels.simd.memory import groups, load, load_masked, store, store_masked
 
 __all__ = [
     "Vector",
@@ -62,11 +62,11 @@ __all__ = [
     "is_double",
     "lanes",
     "load",
-    "load_some",
+    "load_masked",
     "power_of_two",
     "round_to_integer",
     "store",
-    "store_some",
+    "store_masked",
     "where_positive",
     "zero_from",
     "zero_like",

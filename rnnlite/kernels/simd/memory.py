@@ -45,7 +45,7 @@ def _masked(builder, name, vector, result, arguments):
     return builder.call(function, arguments)
 
 
-def load_masked(builder, pointer, mask, vector):
+def emit_load_masked(builder, pointer, mask, vector):
     """Read the lanes of ``mask``; the others are zero and their memory is not touched."""
     pointer = builder.bitcast(pointer, vector.as_pointer())
     align = INT32(4 if vector.element == ir.FloatType() else 8)
@@ -53,7 +53,7 @@ def load_masked(builder, pointer, mask, vector):
     return _masked(builder, "load", vector, vector, [pointer, align, mask, zero])
 
 
-def store_masked(builder, value, pointer, mask):
+def emit_store_masked(builder, value, pointer, mask):
     """Write the lanes of ``mask``; the memory of the others is not touched."""
     vector = value.type
     pointer = builder.bitcast(pointer, vector.as_pointer())
@@ -74,7 +74,7 @@ def load(typingctx, array, position):
 
 
 @intrinsic
-def load_some(typingctx, array, position, count):
+def load_masked(typingctx, array, position, count):
     """The first ``count`` lanes (more, or less than 0, are allowed); the others are zero."""
     vector = Vector(array.dtype)
 
@@ -82,7 +82,7 @@ def load_some(typingctx, array, position, count):
         array, position, count = arguments
         pointer = element_pointer(context, builder, signature.args[0], array, position)
         mask = first_lanes(builder, count, vector.lanes)
-        return load_masked(builder, pointer, mask, llvm_type(vector))
+        return emit_load_masked(builder, pointer, mask, llvm_type(vector))
 
     return vector(array, types.intp, types.intp), codegen
 
@@ -101,14 +101,14 @@ def store(typingctx, array, position, value):
 
 
 @intrinsic
-def store_some(typingctx, array, position, value, count):
+def store_masked(typingctx, array, position, value, count):
     """Write the first ``count`` lanes (more, or less than 0, are allowed) and nothing else."""
 
     def codegen(context, builder, signature, arguments):
         array, position, value, count = arguments
         pointer = element_pointer(context, builder, signature.args[0], array, position)
         mask = first_lanes(builder, count, signature.args[2].lanes)
-        store_masked(builder, value, pointer, mask)
+        emit_store_masked(builder, value, pointer, mask)
         return context.get_dummy_value()
 
     return types.none(array, types.intp, value, types.intp), codegen
@@ -163,7 +163,7 @@ def groups(count):
                 with is_edge:
                     mask = first_lanes(builder, units, lanes)
                     for value, place in zip(values, places, strict=True):
-                        store_masked(builder, value, place, mask)
+                        emit_store_masked(builder, value, place, mask)
             return context.get_dummy_value()
 
         return types.none(array, types.intp, types.intp, values, types.intp), codegen

@@ -17,7 +17,7 @@ def load(array, position):
     return array[position : position + lanes_of(array.dtype)].copy()
 
 
-def load_some(array, position, count):
+def load_masked(array, position, count):
     """The first ``count`` lanes (more, or less than 0, are allowed); the others are zero."""
     result = np.zeros(lanes_of(array.dtype), array.dtype)
     count = max(0, min(count, result.size))
@@ -30,7 +30,7 @@ def store(array, position, value):
     array[position : position + value.size] = value
 
 
-def store_some(array, position, value, count):
+def store_masked(array, position, value, count):
     """Write the first ``count`` lanes (more, or less than 0, are allowed) and nothing else."""
     count = max(0, min(count, value.size))
     array[position : position + count] = value[:count]
@@ -44,7 +44,7 @@ def groups(count):
 
     def store_group(array, position, stride, values, units):
         for block in range(count):
-            store_some(array, position + block * stride, values[block], units)
+            store_masked(array, position + block * stride, values[block], units)
 
     return load_group, store_group
 

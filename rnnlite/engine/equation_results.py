@@ -15,7 +15,7 @@ def checked(cell, function, result, shape):
     Parameters
     ----------
     cell : Cell
-    function : {"step", "step_backward", "reset", "reset_backward"}
+    function : {"step", "step_backward", "intermediate", "intermediate_backward"}
     result : object
         What the function returned.
     shape : tuple of int
@@ -23,7 +23,7 @@ def checked(cell, function, result, shape):
 
     Returns
     -------
-    tuple of tuples of numpy.ndarray, or one numpy.ndarray for "reset"
+    tuple of tuples of numpy.ndarray, or one numpy.ndarray for "intermediate"
 
     Raises
     ------
@@ -32,10 +32,10 @@ def checked(cell, function, result, shape):
     """
     where = f"{cell.name.rpartition('-')[0] or cell.name}: {function}"
     kinds = tuple if cell.compiled else (tuple, list)
-    if function == "reset":
+    if function == "intermediate":
         return _value(where, "a", result, shape)
     if function == "step":
-        parts = {"new_state": cell.states, "kept": cell.kept}
+        parts = {"new_state": cell.states, "saved": cell.saved}
     else:
         parts = {"dz": projections(cell), "dbefore": cell.states}
     if function == "step_backward" and cell.unit_params:
@@ -72,13 +72,13 @@ def try_out(cell):
     def numbers(names):
         return tuple(np.full(shape, 0.5) for _ in names)
 
-    state, z, kept = numbers(cell.states), numbers(cell.blocks), numbers(cell.kept)
+    state, z, saved = numbers(cell.states), numbers(cell.blocks), numbers(cell.saved)
     p = (numbers(cell.unit_params),) if cell.unit_params else ()
     arguments = {
         "step": (z, state),
-        "step_backward": (state, kept, state, state),
-        "reset": (z, state),
-        "reset_backward": (z[0], z, state, kept, state),
+        "step_backward": (state, saved, state, state),
+        "intermediate": (z, state),
+        "intermediate_backward": (z[0], z, state, saved, state),
     }
     for name, values in arguments.items():
         function = getattr(cell, name)

@@ -1,4 +1,4 @@
-"""The engine in plain NumPy: the same run as ``engine.py``, one line a thought.
+"""The engine in plain NumPy: the same run as ``engine/compiled.py``, one line a thought.
 
 For cells that are still being written.  Their equations get arrays (B, H) and
 run as ordinary Python: print in them, stop in them with a debugger, call any
@@ -8,7 +8,7 @@ the same two functions at full speed.
 
 import numpy as np
 
-from rnnlite.equation_results import checked
+from rnnlite.engine.equation_results import checked
 
 
 class PlainEngine:
@@ -22,38 +22,38 @@ class PlainEngine:
     def __init__(self, cell):
         self.cell = cell
 
-    def forward(self, tape, x, weights, y, y_every_step, reverse=False):
+    def forward(self, workspace, x, weights, y, y_every_step, reverse=False):
         """Run the sequence; see ``Engine.forward``."""
-        cell, (B, T, I, H), hx = self.cell, tape.shape, tape.hx
+        cell, (B, T, I, H), h_offset = self.cell, workspace.shape, workspace.h_offset
         x, y = x.reshape(B, T, I), y.reshape((B, T, H) if y_every_step else (B, H))
-        Wx, Wh, p = self._matrices(tape, weights)
-        rows, one = np.arange(B), hx - cell.recurrent_bias  # where bh's one is, or h begins
+        Wx, Wh, p = self._matrices(workspace, weights)
+        rows, one = np.arange(B), h_offset - cell.recurrent_bias  # where bh's one is, or h begins
         if y_every_step:
             y[...] = 0.0
         for t in range(T):
-            now, new, kept_at = (t, t + 1, t) if tape.keep else (t % 2, (t + 1) % 2, 0)
-            valid, time = self._times(tape, t, reverse)
-            xh, states = tape.xh[kept_at], tape.states[:, :, :, :H]
+            now, new, saved_at = (t, t + 1, t) if workspace.keep else (t % 2, (t + 1) % 2, 0)
+            valid, time = self._times(workspace, t, reverse)
+            xh, states = workspace.xh[saved_at], workspace.states[:, :, :, :H]
             xh[:, one - 1 - I : one - 1] = np.where(valid[:, None], x[rows, time], 0.0)
-            xh[:, one - 1 : hx] = 1.0
-            xh[:, hx : hx + H] = states[now, 0] * self._mask(tape)
-            z = [np.zeros((B, H), tape.dtype) for _ in cell.blocks]
+            xh[:, one - 1 : h_offset] = 1.0
+            xh[:, h_offset : h_offset + H] = states[now, 0] * self._mask(workspace)
+            z = [np.zeros((B, H), workspace.dtype) for _ in cell.blocks]
             for n, block in enumerate(cell.blocks):  # z = [x 1] [Wx; b] + h Wh
                 if block.x_gate is not None:
                     z[n] += xh[:, one - 1 - I : one] @ Wx[:, block.x_gate]
-                if block.h_gate is not None and not block.after_reset:
-                    z[n] += xh[:, one : hx + H] @ Wh[:, block.h_gate]
+                if block.h_gate is not None and not block.after_intermediate:
+                    z[n] += xh[:, one : h_offset + H] @ Wh[:, block.h_gate]
             state = tuple(states[now])
-            if cell.reset is not None:
-                a = self._call("reset", tuple(z), state, *p) * self._mask(tape)
-                tape.resets[kept_at, :, :H] = a
+            if cell.intermediate is not None:
+                a = self._call("intermediate", tuple(z), state, *p) * self._mask(workspace)
+                workspace.intermediates[saved_at, :, :H] = a
                 for n, block in enumerate(cell.blocks):
-                    if block.after_reset:
+                    if block.after_intermediate:
                         z[n] += a @ Wh[cell.recurrent_bias :, block.h_gate]
                         z[n] += Wh[: cell.recurrent_bias, block.h_gate].sum(axis=0)
-            new_state, kept = self._call("step", tuple(z), state, *p)
-            for n, value in enumerate(kept):
-                tape.gates[kept_at, :, tape.block(n)] = value
+            new_state, saved = self._call("step", tuple(z), state, *p)
+            for n, value in enumerate(saved):
+                workspace.gates[saved_at, :, workspace.block(n)] = value
             for s, value in enumerate(new_state):  # padding carries the state on
                 states[new, s] = np.where(valid[:, None], value, states[now, s])
             if y_every_step:
@@ -61,48 +61,53 @@ class PlainEngine:
             elif t == T - 1:
                 y[...] = states[new, 0]
 
-    def backward(self, tape, dgates, dy, dy_every_step, weights, grads, dx, reverse=False):
+    def backward(self, workspace, dgates, dy, dy_every_step, weights, grads, dx, reverse=False):
         """Backpropagate; see ``Engine.backward``."""
-        cell, (B, T, I, H), hx = self.cell, tape.shape, tape.hx
-        Wx, Wh, p = self._matrices(tape, weights)
+        cell, (B, T, I, H), h_offset = self.cell, workspace.shape, workspace.h_offset
+        Wx, Wh, p = self._matrices(workspace, weights)
         dWx, dWh, dp = (np.zeros_like(a) for a in (Wx, Wh, weights.p.reshape(-1, H)))
         rows, bias_rows = np.arange(B), int(cell.recurrent_bias)
-        one = hx - bias_rows
+        one = h_offset - bias_rows
         dy = dy.reshape(B, T, H) if dy_every_step else None
         if dx is not None:
             dx = dx.reshape(B, T, I)
-        dstate, mask = tape.dstate[:, :, :H], self._mask(tape)
+        dstate, mask = workspace.dstate[:, :, :H], self._mask(workspace)
         for t in range(T - 1, -1, -1):
-            valid, time = self._times(tape, t, reverse)
+            valid, time = self._times(workspace, t, reverse)
             if dy is not None:
                 dstate[0] += np.where(valid[:, None], dy[rows, time], 0.0)
-            kept = tuple(tape.gates[t, :, tape.block(n)].copy() for n in range(len(cell.kept)))
-            state, new_state = tuple(tape.states[t, :, :, :H]), tuple(tape.states[t + 1, :, :, :H])
+            saved = tuple(
+                workspace.gates[t, :, workspace.block(n)].copy() for n in range(len(cell.saved))
+            )
+            state, new_state = (
+                tuple(workspace.states[t, :, :, :H]),
+                tuple(workspace.states[t + 1, :, :, :H]),
+            )
             dnew = tuple(value.copy() for value in dstate)  # a result may be one of these
-            results = self._call("step_backward", dnew, kept, state, new_state, *p)
+            results = self._call("step_backward", dnew, saved, state, new_state, *p)
             dz, before = list(results[0]), list(results[1])
             if cell.unit_params:
                 for n, value in enumerate(results[2]):
                     dp[n] += np.where(valid[:, None], value, 0.0).sum(axis=0)
-            if cell.reset is not None:
-                da = np.zeros((B, H), tape.dtype)
+            if cell.intermediate is not None:
+                da = np.zeros((B, H), workspace.dtype)
                 for n, block in enumerate(cell.blocks):
-                    if block.after_reset:
+                    if block.after_intermediate:
                         da += dz[n] @ Wh[bias_rows:, block.h_gate].T
-                arguments = (da * mask, tuple(dz), tuple(before), kept, state, *p)
-                dz, before = map(list, self._call("reset_backward", *arguments))
+                arguments = (da * mask, tuple(dz), tuple(before), saved, state, *p)
+                dz, before = map(list, self._call("intermediate_backward", *arguments))
             dz = [np.where(valid[:, None], value, 0.0) for value in dz]
-            xh = tape.xh[t]
-            dx_t = np.zeros((B, I), tape.dtype)
+            xh = workspace.xh[t]
+            dx_t = np.zeros((B, I), workspace.dtype)
             for n, block in enumerate(cell.blocks):
                 if block.x_gate is not None:
                     dWx[:, block.x_gate] += xh[:, one - 1 - I : one].T @ dz[n]
                     dx_t += dz[n] @ Wx[:I, block.x_gate].T
-                if block.after_reset:
-                    dWh[bias_rows:, block.h_gate] += tape.resets[t, :, :H].T @ dz[n]
+                if block.after_intermediate:
+                    dWh[bias_rows:, block.h_gate] += workspace.intermediates[t, :, :H].T @ dz[n]
                     dWh[:bias_rows, block.h_gate] += dz[n].sum(axis=0)
                 elif block.h_gate is not None:
-                    dWh[:, block.h_gate] += xh[:, one : hx + H].T @ dz[n]
+                    dWh[:, block.h_gate] += xh[:, one : h_offset + H].T @ dz[n]
                     before[0] = before[0] + mask * (dz[n] @ Wh[bias_rows:, block.h_gate].T)
             for s, value in enumerate(before):
                 dstate[s] = np.where(valid[:, None], value, dstate[s])
@@ -110,21 +115,25 @@ class PlainEngine:
                 dx[rows, time] = dx_t
         grads.x[:], grads.h[:], grads.p[:] = dWx.ravel(), dWh.ravel(), dp.ravel()
 
-    def _matrices(self, tape, weights):
+    def _matrices(self, workspace, weights):
         """[Wx; b] and [bh; Wh] as (rows, gates, H), and p as one argument, or none."""
-        _, _, I, H = tape.shape
+        _, _, I, H = workspace.shape
         p = (tuple(weights.p.reshape(-1, H)),) if self.cell.unit_params else ()
         return weights.x.reshape(I + 1, -1, H), weights.h.reshape(-1, len(self.cell.gates), H), p
 
     @staticmethod
-    def _times(tape, t, reverse):
+    def _times(workspace, t, reverse):
         """Which rows are still within their length, and where in its sequence each row stands."""
-        valid = t < tape.lengths
-        return valid, np.where(valid & reverse, tape.lengths - 1 - t, t)
+        valid = t < workspace.lengths
+        return valid, np.where(valid & reverse, workspace.lengths - 1 - t, t)
 
     @staticmethod
-    def _mask(tape):
-        return tape.h_mask[:, : tape.shape[3]] if tape.h_mask.size else tape.dtype.type(1.0)
+    def _mask(workspace):
+        return (
+            workspace.h_mask[:, : workspace.shape[3]]
+            if workspace.h_mask.size
+            else workspace.dtype.type(1.0)
+        )
 
     def _call(self, name, *arguments):
         """Call an equation with arrays (B, H), or row by row if it looks at whole rows."""

@@ -2,18 +2,18 @@
 
 import numpy as np
 
+from rnnlite.engine.memory import aligned_zeros
 from rnnlite.kernels.product import packed_size, panel_width
 from rnnlite.kernels.target import padded
-from rnnlite.memory import aligned_zeros
 
 
-class Tape:
+class Workspace:
     """Buffers of a run of ``T`` steps over ``B`` rows, laid out as ``kernels/loop.py`` draws them.
 
     Kept for backward, in numbers per unit, step and row: the gates, which
     their own gradients overwrite, the states, and h once more for the product:
     7 for an LSTM, 6 for a GRU, 3 for an RNN, plus a copy of the input.  A cell
-    with a reset before the product keeps its gates apart from their gradients:
+    with a intermediate before the product keeps its gates apart from their gradients:
     9 for the GRU of 2014, of whose gates there are three.
 
     Parameters
@@ -31,14 +31,14 @@ class Tape:
         self.keep = keep
         slots = T if keep else 1
         self.Hp = Hp = padded(H, self.dtype)
-        self.hx = padded(I + 1 + cell.recurrent_bias, self.dtype)
-        self.ld = self.hx + Hp
+        self.h_offset = padded(I + 1 + cell.recurrent_bias, self.dtype)
+        self.ld = self.h_offset + Hp
         self.gate_row = padded((cell.width - 1) * H + Hp, self.dtype)
 
         self.xh = aligned_zeros((slots, B, self.ld), dtype)
         self.gates = aligned_zeros((slots, B, self.gate_row), dtype)
         self.states = aligned_zeros((slots + 1, len(cell.states), B, Hp), dtype)
-        self.resets = aligned_zeros((slots * (cell.reset is not None), B, Hp), dtype)
+        self.intermediates = aligned_zeros((slots * (cell.intermediate is not None), B, Hp), dtype)
         self.dstate = aligned_zeros((len(cell.states), B, Hp), dtype)
         self.da = aligned_zeros((B, Hp), dtype)
         self.p = aligned_zeros((len(cell.unit_params), Hp), dtype)
@@ -50,24 +50,26 @@ class Tape:
         self.has_lengths = False
         self.from_zero = False  # whether all initial h are zero
 
-        self.segments, size = _segments(cell, I, H, self.hx, dtype)
+        self.segments, size = _segments(cell, I, H, self.h_offset, dtype)
         self.packed = aligned_zeros(size, dtype)
         self.block_gates = np.array([_gates_of(cell, block) for block in cell.blocks], np.int64)
-        (x0, x1), (h0, h1), (r0, r1) = cell.x_blocks, cell.h_blocks, cell.reset_blocks
+        (x0, x1), (h0, h1), (r0, r1) = cell.x_blocks, cell.h_blocks, cell.intermediate_blocks
         self.x_gates = _gate_list(cell.blocks[x0:x1], "x_gate")
         self.h_gates = _gate_list(cell.blocks[h0:h1], "h_gate")
-        self.reset_gates = _gate_list(cell.blocks[r0:r1], "h_gate")
+        self.intermediate_gates = _gate_list(cell.blocks[r0:r1], "h_gate")
         self.x_columns = _columns(self.x_gates, x0, H)
         self.h_columns = _columns(self.h_gates, h0, H)
-        self.reset_columns = _columns(self.reset_gates, r0, H)
-        self.packed_reset = aligned_zeros(packed_size(H, self.reset_gates.size * H, dtype), dtype)
+        self.intermediate_columns = _columns(self.intermediate_gates, r0, H)
+        self.packed_intermediate = aligned_zeros(
+            packed_size(H, self.intermediate_gates.size * H, dtype), dtype
+        )
         # The transposes, which backward alone needs, are allocated by it.
         self.transposes = None
         self._dgates = None
 
     def room_for_dgates(self):
         """Where backward may write: over the gates, unless the cell still reads them."""
-        if self.cell.reset is None:
+        if self.cell.intermediate is None:
             return self.gates
         if self._dgates is None:
             self._dgates = aligned_zeros(self.gates.shape, self.dtype)
@@ -112,9 +114,9 @@ class Tape:
         """Copy (B, T, H) of a state after every step; zero at padded steps."""
         return self._batch_first(self.states[1:, s, :, : self.shape[3]])
 
-    def kept(self, name):
-        """Copy (B, T, H) of what the cell kept at every step; zero at padded steps."""
-        return self._batch_first(self.gates[:, :, self.block(self.cell.kept.index(name))])
+    def saved(self, name):
+        """Copy (B, T, H) of what the cell saved at every step; zero at padded steps."""
+        return self._batch_first(self.gates[:, :, self.block(self.cell.saved.index(name))])
 
     def _batch_first(self, view):
         result = np.ascontiguousarray(view.transpose(1, 0, 2))
@@ -128,14 +130,14 @@ def _gates_of(cell, block):
     """Columns of Wx, of Wh (in the first product) and of bh that go into a block, -1 for none."""
     x_gate = -1 if block.x_gate is None else block.x_gate
     h_gate = -1 if block.h_gate is None else block.h_gate
-    return x_gate, -1 if block.after_reset else h_gate, h_gate if cell.recurrent_bias else -1
+    return x_gate, -1 if block.after_intermediate else h_gate, h_gate if cell.recurrent_bias else -1
 
 
 def _gate_list(blocks, source):
     return np.array([getattr(block, source) for block in blocks], np.int64)
 
 
-def _segments(cell, I, H, hx, dtype):
+def _segments(cell, I, H, h_offset, dtype):
     """Neighbouring blocks that use the same columns of xh are one product.
 
     Returns
@@ -157,7 +159,7 @@ def _segments(cell, I, H, hx, dtype):
     rows = []
     for (uses_x, uses_bias, uses_h), first, count in segments:
         K = (I + 1) * uses_x + uses_bias + H * uses_h
-        column = hx - cell.recurrent_bias - (I + 1) * uses_x
+        column = h_offset - cell.recurrent_bias - (I + 1) * uses_x
         rows.append((column, K, start, first, count, H * uses_h))
         start += packed_size(K, count * H, dtype)
     return np.array(rows, np.int64), start

@@ -2,8 +2,8 @@
 
 Waking a sleeping thread takes the operating system 5 to 40 microseconds, as
 long as a whole section of a small model.  So a thread that has finished its
-share looks for the next one for a little while before it goes to sleep, and
-the caller looks for the end of the others' shares in the same way.
+share spins, which is to look again and again, for its next one a little while
+before it goes to sleep, and the caller spins for the end of the others' shares.
 
 Python allows one thread at a time (the GIL), and a thread that finds Python
 busy goes to sleep as well.  Hence all signals are given and awaited inside
@@ -11,15 +11,15 @@ compiled code, which runs without the GIL:
 
     caller                              worker
     ------                              ------
-    hands out the shares                (looks at its bell)
+    hands out the shares                (spins on its start flag)
     enters the kernel, frees the GIL
-    rings the bells            ----->   takes the GIL, fetches its share, enters the kernel
+    sets the start flags       ----->   takes the GIL, fetches its share, enters the kernel
     computes                            computes
-    looks at the done marks    <-----   sets its done mark
-    leaves                              looks at its bell again
+    spins on the done flags    <-----   sets its done flag
+    leaves                              spins on its start flag again
 
 Nothing depends on these signals but time: who misses one goes to sleep and is
-woken by the operating system, see ``rnnlite/threads.py``.
+woken by the operating system, see ``rnnlite/engine/threads.py``.
 """
 
 import functools
@@ -34,17 +34,17 @@ from numba.extending import intrinsic
 from rnnlite.kernels.jit import JIT_DISABLED, exact_inner, inner, kernel
 from rnnlite.kernels.simd.memory import element_pointer
 
-# Each signal has a cache line to itself: 8 numbers.  The second of them says how often its
+# Each flag has a cache line to itself: 8 numbers.  The second of them says how often its
 # thread looks before it goes to sleep; the caller's first, in ``done``, that it sleeps.
 LINE = 8
-ASLEEP, PATIENCE = 0, 1
-# What came of looking: what was looked for, nothing, or a reason to leave.
+ASLEEP, SPIN_LIMIT = 0, 1
+# What came of spinning: what was looked for, nothing, or a reason to leave.
 FOUND, MISSED, LEFT = 1, 0, -1
 # How often to look at most: 200 microseconds on a Zen 4.
 # x86's "pause" takes 40 cycles or more, ARM's "yield" none.
 ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
 X86 = llvm.get_default_triple().startswith(("x86_64", "i686", "amd64"))
-LOOKS = 8_000 if X86 else 100_000
+SPINS = 8_000 if X86 else 100_000
 
 ALONE, CALLER = -1, 0
 NO_SIGNALS = np.zeros(0, np.int64)
@@ -92,24 +92,24 @@ def _pause(typingctx):
 
 
 @inner
-def _begin(bells, done, who):
-    """The caller rings for the others; a worker remembers its bell."""
+def _begin(start_flags, done, who):
+    """The caller sets the start flags of the others; a worker remembers its own."""
     if who == ALONE:
         return 0
     if who > CALLER:
-        return _read(bells, who * LINE)
+        return _read(start_flags, who * LINE)
     for worker in range(1, done.size // LINE):
-        _write(bells, worker * LINE, _read(bells, worker * LINE) + 1)
+        _write(start_flags, worker * LINE, _read(start_flags, worker * LINE) + 1)
     return 0
 
 
 @inner
-def _end(bells, done, who, seen):
-    """A worker says that it is done and looks for its next bell; the caller looks for all marks."""
+def _end(start_flags, done, who, seen):
+    """A worker sets its done flag and spins on its start flag; the caller spins on all done flags."""
     if who > CALLER:
         _write(done, who * LINE, 1)
-        for _ in range(bells[who * LINE + PATIENCE]):
-            if _read(bells, who * LINE) != seen:
+        for _ in range(start_flags[who * LINE + SPIN_LIMIT]):
+            if _read(start_flags, who * LINE) != seen:
                 return FOUND
             if _read(done, ASLEEP) != 0:  # this thread wakes the caller when it leaves
                 return LEFT
@@ -117,7 +117,7 @@ def _end(bells, done, who, seen):
         return MISSED
     if who == CALLER:
         worker, workers = 1, done.size // LINE
-        for _ in range(done[PATIENCE]):
+        for _ in range(done[SPIN_LIMIT]):
             while worker < workers and _read(done, worker * LINE) != 0:
                 worker += 1
             if worker == workers:
@@ -127,8 +127,8 @@ def _end(bells, done, who, seen):
     return MISSED
 
 
-class SharedKernel:
-    """A kernel over rows ``first`` to ``last``; ``rnnlite.threads.share`` deals them out.
+class ParallelKernel:
+    """A kernel over rows ``first`` to ``last``; ``engine.threads.parallel_for`` deals them out.
 
     Called directly it runs by itself; ``run`` takes the signals first.
     """
@@ -143,7 +143,7 @@ class SharedKernel:
         self.run(NO_SIGNALS, NO_SIGNALS, ALONE, first, last, *arguments)
 
 
-def shared(function=None, *, identity="", exact=False):
+def parallel(function=None, *, identity="", exact=False):
     """``kernel``, for a function ``(first, last, ...)`` whose range may be cut anywhere.
 
     Parameters
@@ -155,8 +155,8 @@ def shared(function=None, *, identity="", exact=False):
         For loops that LLVM is to turn into registers: no operation is fused with another.
     """
     if function is None:
-        return functools.partial(shared, identity=identity, exact=exact)
-    return function if JIT_DISABLED else SharedKernel(function, identity, exact)
+        return functools.partial(parallel, identity=identity, exact=exact)
+    return function if JIT_DISABLED else ParallelKernel(function, identity, exact)
 
 
 def _with_signals(function, compute):
@@ -167,10 +167,10 @@ def _with_signals(function, compute):
     """
     names = ", ".join(inspect.signature(function).parameters)
     source = (
-        f"def {function.__name__}(bells, done, who, {names}):\n"
-        f"    seen = begin(bells, done, who)\n"
+        f"def {function.__name__}(start_flags, done, who, {names}):\n"
+        f"    seen = begin(start_flags, done, who)\n"
         f"    compute({names})\n"
-        f"    return end(bells, done, who, seen)\n"
+        f"    return end(start_flags, done, who, seen)\n"
     )
     names = {"begin": _begin, "end": _end, "compute": compute}
     exec(compile(source, function.__code__.co_filename, "exec"), names)

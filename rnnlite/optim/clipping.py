@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from rnnlite import checking, threads
+from rnnlite import checking
+from rnnlite.engine import threads
 from rnnlite.kernels.sgd import sums_of_squares
 
 # Numbers that are summed at a stretch; see ``kernels/sgd.py``.
@@ -103,7 +104,7 @@ def _sum_of_squares(g):
     """Sum of g^2 in float64: of each block first, then of the blocks."""
     flat = checking.contiguous(g, g.dtype).reshape(-1)
     sums = np.zeros(-(-flat.size // BLOCK))
-    threads.share(sums_of_squares, sums.size, WORK * flat.size, flat, BLOCK, sums)
+    threads.parallel_for(sums_of_squares, sums.size, WORK * flat.size, flat, BLOCK, sums)
     return float(sums.sum())
 
 

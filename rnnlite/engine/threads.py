@@ -17,12 +17,12 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.kernels.jit import JIT_DISABLED
-from rnnlite.kernels.shared import CALLER, LEFT, LINE, LOOKS, MISSED, PATIENCE
+from rnnlite.kernels.parallel import CALLER, LEFT, LINE, MISSED, SPIN_LIMIT, SPINS
 
 # Multiplications below which a second thread costs more than it saves: some 20 microseconds.
 WORTH_A_THREAD = 2_500_000
 
-# For how many sections a thread does not look for signals after it missed too many.
+# For how many sections a thread does not spin after it missed too many signals.
 SHORTEST_REST, LONGEST_REST = 64, 1000
 
 
@@ -33,10 +33,10 @@ def _available():
     return os.cpu_count() or 1
 
 
-class _Patience:
-    """How long it pays to look for another thread's signal before going to sleep.
+class _Spin:
+    """How long it pays to spin: to look for another thread's signal before going to sleep.
 
-    Looking saves the time to be woken, and is wasted, worse than wasted on a
+    Spinning saves the time to be woken, and is wasted, worse than wasted on a
     processor that both threads share, if the signal does not come.  So who
     misses more than finds does not look for a while, longer each time, and then tries again.
     """
@@ -45,12 +45,12 @@ class _Patience:
         self.missed = 0.0  # share of the last attempts
         self.rest = self.next_rest = 0  # sections without looking
 
-    def looks(self):
-        """How often to look."""
-        return 0 if self.rest else LOOKS
+    def limit(self):
+        """How often to look for the signal at most; 0: do not spin."""
+        return 0 if self.rest else SPINS
 
     def learn(self, outcome):
-        """Take note of what came of it; whether that was the end of patience."""
+        """Take note of what came of it; whether spinning has stopped paying."""
         if self.rest:
             self.rest -= 1
         elif outcome != LEFT:
@@ -71,18 +71,18 @@ class _Pool:
         self.size = _available()
         self.shares = []  # of worker 1, 2, ...: the queue of what it is to compute
         self.changing = threading.Lock()
-        self.bells = np.zeros((1 + self.size) * LINE, np.int64)
-        self.patience = _Patience()  # of the callers
+        self.start_flags = np.zeros((1 + self.size) * LINE, np.int64)
+        self.spin = _Spin()  # of the callers
 
     def hand_out(self, kernel, arguments, count, n):
         """Give workers 1 to n - 1 their shares of ``range(count)``; returns the section."""
         with self.changing:  # a worker that is replaced meanwhile would leave its share
-            if self.bells.size < n * LINE:
-                # Workers that look at the old bells miss a ring, no more.
-                self.bells = np.zeros(n * LINE, np.int64)
+            if self.start_flags.size < n * LINE:
+                # A worker that spins on its old flag misses one start, no more.
+                self.start_flags = np.zeros(n * LINE, np.int64)
             for number in range(len(self.shares) + 1, n):
                 self.shares.append(_start_worker(number))
-            section = _Section(kernel, arguments, n, self.bells, self.patience.looks())
+            section = _Section(kernel, arguments, n, self.start_flags, self.spin.limit())
             for number, shares in enumerate(self.shares[: n - 1], 1):
                 shares.put((section, count * number // n, count * (number + 1) // n))
         return section
@@ -103,14 +103,14 @@ class _Pool:
 class _Section:
     """A kernel call whose rows are dealt out."""
 
-    __slots__ = ("arguments", "bells", "done", "finished", "kernel", "others", "run")
+    __slots__ = ("arguments", "done", "finished", "kernel", "others", "run", "start_flags")
 
-    def __init__(self, kernel, arguments, n, bells, looks):
+    def __init__(self, kernel, arguments, n, start_flags, spins):
         self.kernel, self.arguments, self.others = kernel, arguments, n - 1
         self.run = getattr(kernel, "run", None)  # compiled, with signals
-        self.bells = bells
+        self.start_flags = start_flags
         self.done = np.zeros(n * LINE, np.int64)
-        self.done[PATIENCE] = looks
+        self.done[SPIN_LIMIT] = spins
         self.finished = queue.SimpleQueue()
 
     def compute(self, who, first, last):
@@ -118,7 +118,7 @@ class _Section:
         if self.run is None:
             self.kernel(first, last, *self.arguments)
             return LEFT
-        return self.run(self.bells, self.done, who, first, last, *self.arguments)
+        return self.run(self.start_flags, self.done, who, first, last, *self.arguments)
 
     def wait(self):
         """Until all others are done; an error of theirs is raised."""
@@ -139,16 +139,16 @@ def _start_worker(number):
 
 
 def _serve(shares, number):
-    patience = _Patience()
+    spin = _Spin()
     while True:
         share = shares.get()
         if share is None:
             return
         section, first, last = share
         error = None
-        section.bells[number * LINE + PATIENCE] = patience.looks()
+        section.start_flags[number * LINE + SPIN_LIMIT] = spin.limit()
         try:
-            patience.learn(section.compute(number, first, last))
+            spin.learn(section.compute(number, first, last))
         except BaseException as caught:  # handed to the caller, who raises it
             error = caught
         section.finished.put(error)
@@ -210,7 +210,7 @@ def set_num_threads(n):
     _pool.size = checking.whole_number("set_num_threads", "n", n)
 
 
-def share(kernel, count, work, *arguments):
+def parallel_for(kernel, count, work, *arguments):
     """Run ``kernel(first, last, *arguments)`` over ``range(count)``, dealt to the threads.
 
     Parameters
@@ -235,5 +235,5 @@ def share(kernel, count, work, *arguments):
     finally:
         # The workers write into the caller's arrays: never leave before they end.
         section.wait()
-    if pool.patience.learn(outcome):
+    if pool.spin.learn(outcome):
         pool.replace_workers()

@@ -8,10 +8,10 @@ signatures, so there is one loop.
 from typing import NamedTuple
 
 from rnnlite.kernels.jit import inner
-from rnnlite.kernels.simd import groups, lanes, load, load_some, store, store_some
+from rnnlite.kernels.simd import groups, lanes, load, load_masked, store, store_masked
 
 
-class Access(NamedTuple):
+class LoadStore(NamedTuple):
     """Functions of one granularity.
 
     Attributes
@@ -133,15 +133,15 @@ def _group_adder(add, n):
     return add_values
 
 
-REGISTERS = Access(
+REGISTERS = LoadStore(
     chunk=_one_register,
-    load_output=load_some,
-    store_output=store_some,
+    load_output=load_masked,
+    store_output=store_masked,
     add=_add_register,
     add_group=lambda n: _group_adder(_add_register, n),
     group=_register_group,
 )
-ROWS = Access(
+ROWS = LoadStore(
     chunk=_whole_row,
     load_output=_load_row,
     store_output=_store_row,
