@@ -77,6 +77,9 @@ class Bidirectional(Layer):
             layer._in_a_model = True
         self._forget()
 
+    def _names(self):
+        return "forward", "backward"
+
     def __repr__(self):
         return f"Bidirectional({self.forward_layer!r}, merge={self.merge!r})"
 

@@ -29,6 +29,20 @@ class Layer:
     _largest = None  # most numbers it may have, where a file asks for them
     # The constructor's arguments but for the seed, each an attribute of that name.
     _options = ()
+    layers = ()  # the layers that a model is made of
+
+    def __call__(self, x, lengths=None, **others):
+        """Inference: as ``forward``, but nothing is kept, and the result is the caller's."""
+        return self.forward(x, lengths=lengths, keep=False, **others)
+
+    def walk(self, key=""):
+        """Yield ``(key, layer)``: ``("", this)``, ``("0", its first layer)``, ``("0.forward", ...)``."""
+        yield key, self
+        for name, layer in zip(self._names(), self.layers, strict=True):
+            yield from layer.walk(f"{key}.{name}" if key else name)
+
+    def _names(self):
+        return map(str, range(len(self.layers)))
 
     def __init__(self, where, shapes, dtype):
         self._forget()
