@@ -42,8 +42,6 @@ class GRU(Recurrent):
     ((2, 4), ['Wh', 'Wx', 'b', 'bh'])
     """
 
-    _options = (*Recurrent._options[1:], "reset_after")
-
     def __init__(
         self,
         input_size,

@@ -60,8 +60,6 @@ class LSTM(Recurrent):
     True
     """
 
-    _options = (*Recurrent._options[1:], "forget_bias", "peephole", "clip")
-
     def __init__(
         self,
         input_size,

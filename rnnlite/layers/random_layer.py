@@ -1,7 +1,5 @@
 """Layers that draw random masks while training: one seeded stream each."""
 
-import copy
-
 import numpy as np
 
 from rnnlite.layers.layer import Layer
@@ -11,16 +9,8 @@ class RandomLayer(Layer):
     """Base of the layers with a random generator of their own."""
 
     def draw_masks_from(self, seed):
-        """Begin a new stream of masks.
-
-        Parameters
-        ----------
-        seed : int or None
-        """
+        """Begin a new stream of masks."""
         self._rng = np.random.Generator(np.random.PCG64(seed))
-
-    def _own_state(self):
-        return {"_rng": copy.deepcopy(self._rng)}
 
     def state_dict(self):
         """All that the next masks depend on, to keep in a checkpoint.

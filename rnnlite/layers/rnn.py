@@ -41,8 +41,6 @@ class RNN(Recurrent):
     np.float32(0.0)
     """
 
-    _options = (*Recurrent._options[1:], "activation")
-
     def __init__(
         self,
         input_size,
