@@ -114,6 +114,16 @@ class Layer:
         """Gradients of the last backward by name."""
         return self._parameters.gradients
 
+    @params.setter
+    def params(self, value):
+        if value is not self.params:  # as after ``layer.params |= ...``
+            self.params.update(value)
+
+    @grads.setter
+    def grads(self, value):
+        if value is not self.grads:
+            self.grads.update(value)
+
     @property
     def flat_params(self):
         """All parameters as one array; what is assigned is copied into place."""
@@ -192,7 +202,7 @@ class Layer:
             default = defaults.get(name, inspect.Parameter.empty)
             if default is inspect.Parameter.empty:
                 given.append(getattr(value, "name", None) or repr(value))
-            elif value != default:
+            elif name != "dtype" and value != default:
                 given.append(f"{name}={getattr(value, 'name', value)!r}")
         return f"{type(self).__name__}({', '.join(given)})"
 
@@ -325,7 +335,7 @@ class Layer:
         if x.ndim < self._time_from:
             raise ValueError(
                 f"{where}: lengths were given, but x has shape {x.shape}; wanted (batch, time"
-                f"{', ...' if self._time_from > 2 else ''})"
+                f"{', features' if self._time_from > 2 else ''})"
             )
         return checking.row_lengths(where, lengths, *x.shape[:2])
 

@@ -60,24 +60,31 @@ class Saved:
 
 
 class Pool:
-    """Memory of inference runs that are over, for those to come; any number of threads."""
+    """Memory of inference runs that are over, for those to come; any number of threads.
 
-    MOST = 16  # idle ones; beyond that the oldest is given up
+    Eight threads that send inputs of eight shapes find what they need after a while: nothing is
+    allocated then.
+    """
+
+    MOST = 32  # idle ones; beyond that the one that waited longest is given up
 
     def __init__(self):
         self._idle, self._lock = [], threading.Lock()
 
     def take(self, shape):
-        """A ``Saved`` that nobody else uses: the last one for inputs of this shape if there is one."""
+        """A ``Saved`` that nobody uses: the last one of this shape, or of as many rows, or new."""
         with self._lock:
+            same_rows = None
             for n in range(len(self._idle) - 1, -1, -1):
-                if self._idle[n].input_shape == shape:
+                found = self._idle[n].input_shape
+                if found == shape:
                     return self._idle.pop(n)
-            return self._idle.pop(0) if len(self._idle) == self.MOST else Saved(False)
+                if same_rows is None and found and shape and found[0] == shape[0]:
+                    same_rows = n
+            return Saved(False) if same_rows is None else self._idle.pop(same_rows)
 
     def give_back(self, saved):
         """Let others have it."""
         with self._lock:
-            if len(self._idle) == self.MOST:
-                self._idle.pop(0)
             self._idle.append(saved)
+            del self._idle[: -self.MOST]
