@@ -18,21 +18,21 @@ class LoadStore(NamedTuple):
     ----------
     chunk : ``(array, H) -> int``
         Units that go through the equations together.
-    load_output, store_output : ``(array, at, count)``, ``(array, at, value, count)``
+    load_unit, store_unit : ``(array, at, count)``, ``(array, at, value, count)``
         A value at the edge of an array without padding: ``count`` units are there.
     add : ``(array, at, value)``
         Add to what stands there.
     add_group : ``n -> (array, at, stride, values)``
         The same for n values that lie ``stride`` numbers apart.
-    group : ``n -> load, store``
+    group : ``places -> load, store``
         ``load(array, at, stride, count) -> tuple`` and
-        ``store(array, at, stride, values, count)`` of n values that lie ``stride``
-        numbers apart, ``count`` units of each.
+        ``store(array, at, stride, values, count)`` of values in these places, which lie
+        ``stride`` numbers apart: ``count`` units of each.
     """
 
     chunk: object
-    load_output: object
-    store_output: object
+    load_unit: object
+    store_unit: object
     add: object
     add_group: object
     group: object
@@ -48,10 +48,10 @@ def _add_register(array, at, value):
     store(array, at, load(array, at) + value)
 
 
-def _register_group(n):
-    if n == 0:
+def _register_group(places):
+    if not places:
         return _nothing()
-    load_group, store_group = groups(n)
+    load_group, store_group = groups(tuple(places))
 
     @inner
     def load_values(array, at, stride, count):
@@ -96,21 +96,21 @@ def _add_row(array, at, value):
         array[at + j] += value[j]
 
 
-def _row_group(n):
-    """Tuples of n row views, built one by one: Numba wants their length at compile time."""
-    if n == 0:
+def _row_group(places):
+    """Tuples of rows, built one by one: Numba wants their length at compile time."""
+    if not places:
         return _nothing()
-    load_others, store_others = _row_group(n - 1)
+    place, (load_others, store_others) = places[0], _row_group(places[1:])
 
     @inner
     def load_values(array, at, stride, count):
-        first = _load_row(array, at, count)
-        return (first,) + load_others(array, at + stride, stride, count)  # noqa: RUF005
+        first = _load_row(array, at + place * stride, count)
+        return (first,) + load_others(array, at, stride, count)  # noqa: RUF005
 
     @inner
     def store_values(array, at, stride, values, count):
-        _store_row(array, at, values[0], count)
-        store_others(array, at + stride, stride, values[1:], count)
+        _store_row(array, at + place * stride, values[0], count)
+        store_others(array, at, stride, values[1:], count)
 
     return load_values, store_values
 
@@ -135,16 +135,16 @@ def _group_adder(add, n):
 
 REGISTERS = LoadStore(
     chunk=_one_register,
-    load_output=load_masked,
-    store_output=store_masked,
+    load_unit=load_masked,
+    store_unit=store_masked,
     add=_add_register,
     add_group=lambda n: _group_adder(_add_register, n),
     group=_register_group,
 )
 ROWS = LoadStore(
     chunk=_whole_row,
-    load_output=_load_row,
-    store_output=_store_row,
+    load_unit=_load_row,
+    store_unit=_store_row,
     add=_add_row,
     add_group=lambda n: _group_adder(_add_row, n),
     group=_row_group,
