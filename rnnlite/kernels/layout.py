@@ -143,9 +143,7 @@ class Layout:
 
         after = [block.a for block in found.blocks[slice(*found.from_a)]]
         # Source, its rows; where its packed matrix begins, the column and row there, its rows.
-        parts = [
-            (h_row * columns + gate * H, H, 0, n * H, 0, H) for n, gate in enumerate(after)
-        ]
+        parts = [(h_row * columns + gate * H, H, 0, n * H, 0, H) for n, gate in enumerate(after)]
         start = packed_size(H, len(after) * H, dtype)
         for first, count, uses_x, uses_bias, uses_h in found.segments:
             K = (I + 1) * uses_x + uses_bias + H * uses_h

@@ -37,13 +37,13 @@ two that take turns.  They stay in the cache.
 
 from typing import NamedTuple
 
-from rnnlite.kernels.equations import equations
 from rnnlite.kernels.fingerprint import identity
-from rnnlite.kernels.jit import inner
+from rnnlite.kernels.jit import equation, inner
 from rnnlite.kernels.layout import blocks_of
-from rnnlite.kernels.load_store import REGISTERS, ROWS
+from rnnlite.kernels.load_store import REGISTERS, ROWS, argument_loader, group_adder
 from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, packed_room, product
+from rnnlite.kernels.projections import packed_products, unpacked_products
 from rnnlite.kernels.simd import lanes, load, load_masked, store, store_masked, zero_like
 
 # Rows that go through product and equations together.  Their projections,
@@ -67,25 +67,24 @@ class Sizes(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows ``first`` to ``last`` of the batch at step ``t``, and where their numbers begin."""
+    """Rows ``first`` to ``last`` of the batch at step ``t``, and where the step's slots begin."""
 
     t: int
     first: int
     last: int
     xh: int
     gates: int
-    before: int  # the states before the step, and after it
-    after: int
+    before: int  # the states before the step
+    after: int  # and after it
 
 
 @inner
 def rows_at(s, t, first, last):
     """``Rows`` of a step; a buffer with fewer slots than steps begins again at its first."""
-    row = t % s.slots * s.B + first
-    before, after = t % (s.slots + 1), (t + 1) % (s.slots + 1)
+    slot, states_row = t % s.slots, s.S * s.B * s.Hp
+    before, after = t % (s.slots + 1) * states_row, (t + 1) % (s.slots + 1) * states_row
     return Rows(
-        t, first, last, row * s.xh_row, row * s.gate_row,
-        (before * s.S * s.B + first) * s.Hp, (after * s.S * s.B + first) * s.Hp,
+        t, first, last, slot * s.B * s.xh_row, slot * s.B * s.gate_row, before, after
     )  # fmt: skip
 
 
@@ -95,11 +94,6 @@ def time_of(t, length, reverse):
     if reverse and t < length:
         return length - 1 - t
     return t
-
-
-@inner
-def nothing(*_):
-    """The phase of a cell that has no use for it."""
 
 
 # ---- forward -------------------------------------------------------------------------------------
@@ -113,83 +107,85 @@ def make_forward(cell, packed):
     products.
     """
     load_store = ROWS if cell.whole_rows else REGISTERS
-    chunk, load_unit, store_unit = load_store.chunk, load_store.load_unit, load_store.store_unit
+    load_unit, store_unit, whole_rows = load_store.load_unit, load_store.store_unit, cell.whole_rows
     n_states, bias_rows = len(cell.states), int(cell.recurrent_bias)
     load_z, _ = load_store.group(blocks_of(cell).places)
     _, store_saved = load_store.group(range(len(cell.saved)))
     load_state, store_state = load_store.group(range(n_states))
-    load_p, _ = load_store.group(range(len(cell.unit_params)))
-    step, _, intermediate, _ = equations(cell)
-    project, project_intermediate = (packed_products if packed else unpacked_products)(cell)
-    h_and_a = 1 + (cell.intermediate is not None)
+    load_p = argument_loader(load_store, len(cell.unit_params))
+    step, has_intermediate = equation(cell.step), cell.intermediate is not None
+    intermediate = equation(cell.intermediate) if has_intermediate else None
+    products = packed_products if packed else unpacked_products
+    project, project_intermediate = products(cell)
 
     @inner
     def load_inputs(s, r, x, lengths, reverse, states, h_mask, xh):
         """Row by row [ x_t | 1 | h_{t-1} ]; of the padding nothing is used, NaN included."""
+        T, I, Hp = s.T, s.I, s.Hp
         for row in range(r.first, r.last):
-            to_h = r.xh + (row - r.first) * s.xh_row + s.h_at
-            to_x = to_h - bias_rows - 1 - s.I
-            at_x = (row * s.T + time_of(r.t, lengths[row], reverse)) * s.I
-            for j in range(0, s.I, lanes(xh)):
-                part = load_masked(x, at_x + j, s.I - j)
+            to_h = r.xh + row * s.xh_row + s.h_at
+            to_x = to_h - bias_rows - 1 - I
+            at_x = (row * T + time_of(r.t, lengths[row], reverse)) * I
+            for j in range(0, I, lanes(xh)):
+                part = load_masked(x, at_x + j, I - j)
                 if r.t >= lengths[row]:
                     part = zero_like(part)
-                store_masked(xh, to_x + j, part, s.I - j)
-            xh[to_x + s.I] = 1.0  # times b
+                store_masked(xh, to_x + j, part, I - j)
+            xh[to_x + I] = 1.0  # times b
             xh[to_h - 1] = 1.0  # times bh
-            at_h = r.before + (row - r.first) * s.Hp
-            for j in range(0, s.Hp, lanes(xh)):
+            at_h = r.before + row * Hp
+            for j in range(0, Hp, lanes(xh)):
                 h = load(states, at_h + j)
                 if h_mask.size > 0:
-                    h = h * load(h_mask, row * s.Hp + j)
+                    h = h * load(h_mask, row * Hp + j)
                 store(xh, to_h + j, h)
 
     @inner
     def apply_intermediate(s, r, states, h_mask, p, w, xh, gates):
         """a = intermediate(z, state), behind h; then z += a Wh in the blocks that wait for it."""
+        B, H, Hp = s.B, s.H, s.Hp
         for row in range(r.first, r.last):
-            at_z = r.gates + (row - r.first) * s.gate_row
-            at_state = r.before + (row - r.first) * s.Hp
-            to_a = r.xh + (row - r.first) * s.xh_row + s.h_at + s.Hp
-            for j in range(0, s.H, chunk(xh, s.H)):
-                z = load_z(gates, at_z + j, s.H, s.H)
-                state = load_state(states, at_state + j, s.B * s.Hp, s.H)
-                a = intermediate(z, state, load_p(p, j, s.Hp, s.H))
+            at_z = r.gates + row * s.gate_row
+            at_state = r.before + row * Hp
+            to_a = r.xh + row * s.xh_row + s.h_at + Hp
+            for j in range(0, H, H if whole_rows else lanes(xh)):
+                z = load_z(gates, at_z + j, H, H)
+                state = load_state(states, at_state + j, B * Hp, H)
+                a = intermediate(z, state, *load_p(p, j, Hp, H))
                 if h_mask.size > 0:
-                    a = a * load_unit(h_mask, row * s.Hp + j, s.H - j)
-                store_unit(xh, to_a + j, a, s.H - j)
+                    a = a * load_unit(h_mask, row * Hp + j, H - j)
+                store_unit(xh, to_a + j, a, H - j)
         project_intermediate(s, r, w, xh, gates)
 
     @inner
     def apply_step(s, r, lengths, p, gates, states):
         """state, saved = step(z, state); past the length of a row its state stays as it is."""
+        B, H, Hp = s.B, s.H, s.Hp
         for row in range(r.first, r.last):
-            at_z = r.gates + (row - r.first) * s.gate_row
-            at, to = r.before + (row - r.first) * s.Hp, r.after + (row - r.first) * s.Hp
-            for j in range(0, s.H, chunk(states, s.H)):
-                state = load_state(states, at + j, s.B * s.Hp, s.H)
+            at_z = r.gates + row * s.gate_row
+            at, to = r.before + row * Hp, r.after + row * Hp
+            for j in range(0, H, H if whole_rows else lanes(states)):
+                state = load_state(states, at + j, B * Hp, H)
                 if r.t < lengths[row]:
-                    z = load_z(gates, at_z + j, s.H, s.H)
-                    new_state, saved = step(z, state, load_p(p, j, s.Hp, s.H))
-                    store_saved(gates, at_z + j, s.H, saved, s.H - j)
-                    store_state(states, to + j, s.B * s.Hp, new_state, s.H - j)
+                    z = load_z(gates, at_z + j, H, H)
+                    new_state, saved = step(z, state, *load_p(p, j, Hp, H))
+                    store_saved(gates, at_z + j, H, saved, H - j)
+                    store_state(states, to + j, B * Hp, new_state, H - j)
                 else:
-                    store_state(states, to + j, s.B * s.Hp, state, s.H - j)
+                    store_state(states, to + j, B * Hp, state, H - j)
 
     @inner
     def store_y(s, r, lengths, reverse, states, y):
         """y_t = h_t; zero in the padding."""
+        T, H, Hp = s.T, s.H, s.Hp
         for row in range(r.first, r.last):
-            at_h = r.after + (row - r.first) * s.Hp
-            to_y = (row * s.T + time_of(r.t, lengths[row], reverse)) * s.H
-            for j in range(0, s.H, lanes(y)):
+            at_h = r.after + row * Hp
+            to_y = (row * T + time_of(r.t, lengths[row], reverse)) * H
+            for j in range(0, H, lanes(y)):
                 h = load(states, at_h + j)
                 if r.t >= lengths[row]:
                     h = zero_like(h)
-                store_masked(y, to_y + j, h, s.H - j)
-
-    if cell.intermediate is None:
-        apply_intermediate = nothing
+                store_masked(y, to_y + j, h, H - j)
 
     @parallel(identity=f"{identity(cell)} {packed}")
     def forward(first, last, x, y, lengths, reverse, from_zero, xh, gates, states,
@@ -203,91 +199,24 @@ def make_forward(cell, packed):
         ``reverse``: rows are read from their last valid step to the first.  ``from_zero``: all
         initial h are zero, and the first step needs no product with them.
         """
-        s = Sizes(
-            x.shape[1], x.shape[0], x.shape[2], y.shape[2], states.shape[3], n_states,
-            xh.shape[0], xh.shape[2], xh.shape[2] - h_and_a * states.shape[3], gates.shape[2],
-        )  # fmt: skip
-        want_y = y.shape[1] > 0
+        (B, T, I), (_, steps_of_y, H), Hp = x.shape, y.shape, states.shape[3]
+        slots, _, xh_row = xh.shape
+        h_at = xh_row - Hp * (2 if has_intermediate else 1)
+        s = Sizes(T, B, I, H, Hp, n_states, slots, xh_row, h_at, gates.shape[2])
         x, y, xh, gates = x.reshape(-1), y.reshape(-1), xh.reshape(-1), gates.reshape(-1)
         states, h_mask, p = states.reshape(-1), h_mask.reshape(-1), p.reshape(-1)
-        for t in range(s.T):
+        for t in range(T):
             for block in range(first, last, ROWS_AT_ONCE):
                 r = rows_at(s, t, block, min(block + ROWS_AT_ONCE, last))
                 load_inputs(s, r, x, lengths, reverse, states, h_mask, xh)
                 project(s, r, from_zero, w, xh, zeros, gates)
-                apply_intermediate(s, r, states, h_mask, p, w, xh, gates)
+                if has_intermediate:
+                    apply_intermediate(s, r, states, h_mask, p, w, xh, gates)
                 apply_step(s, r, lengths, p, gates, states)
-                if want_y:
+                if steps_of_y > 0:
                     store_y(s, r, lengths, reverse, states, y)
 
     return forward
-
-
-def packed_products(cell):
-    """The phases z = [x 1 h] W and z += a Wh, from weights that ``packing.py`` packed."""
-    segments, (first_a, end_a) = blocks_of(cell).segments, blocks_of(cell).from_a
-    bias_rows = int(cell.recurrent_bias)
-
-    @inner
-    def project(s, r, from_zero, w, xh, zeros, gates):
-        """Neighbouring blocks that use the same part of [x 1 h] are one product."""
-        panel = TILE_VECTORS * lanes(w)
-        start = packed_room(s.H, (end_a - first_a) * s.H, panel)
-        for n in range(len(segments)):
-            first, count, uses_x, uses_bias, uses_h = segments[n]
-            K = (s.I + 1) * uses_x + uses_bias + s.H * uses_h
-            used = K - s.H * uses_h * (from_zero and r.t == 0)
-            at = r.xh + s.h_at - bias_rows - (s.I + 1) * uses_x
-            product(zeros, 0, 0, xh, at, s.xh_row, 1, w, start, panel, K * panel,
-                    gates, r.gates + first * s.H, s.gate_row,
-                    r.last - r.first, used, count * s.H)  # fmt: skip
-            start += packed_room(K, count * s.H, panel)
-
-    @inner
-    def project_intermediate(s, r, w, xh, gates):
-        panel = TILE_VECTORS * lanes(w)
-        to = r.gates + first_a * s.H
-        product(gates, to, s.gate_row, xh, r.xh + s.h_at + s.Hp, s.xh_row, 1,
-                w, 0, panel, s.H * panel, gates, to, s.gate_row,
-                r.last - r.first, s.H, (end_a - first_a) * s.H)  # fmt: skip
-
-    return project, project_intermediate
-
-
-def unpacked_products(cell):
-    """The same phases, block by block, from the weights as they are: W (rows, gates H)."""
-    blocks = tuple(tuple(block) for block in blocks_of(cell).blocks)
-    bias_rows, n_gates = int(cell.recurrent_bias), len(cell.gates)
-
-    @inner
-    def project(s, r, from_zero, w, xh, zeros, gates):
-        panel, columns = TILE_VECTORS * lanes(w), n_gates * s.H
-        at = r.xh + s.h_at - bias_rows  # of the one for bh, or of h
-        for n in range(len(blocks)):
-            x_gate, bias_gate, h_gate, _ = blocks[n]
-            to = r.gates + n * s.H
-            K = s.I + 1 if x_gate >= 0 else 0
-            product(zeros, 0, 0, xh, at - 1 - s.I, s.xh_row, 1,
-                    w, max(x_gate, 0) * s.H, columns, panel,
-                    gates, to, s.gate_row, r.last - r.first, K, s.H)  # fmt: skip
-            if h_gate >= 0 or bias_gate >= 0:
-                K = bias_rows + (s.H if h_gate >= 0 else 0)
-                product(gates, to, s.gate_row, xh, at, s.xh_row, 1,
-                        w, (s.I + 1) * columns + max(h_gate, bias_gate) * s.H, columns, panel,
-                        gates, to, s.gate_row, r.last - r.first, K, s.H)  # fmt: skip
-
-    @inner
-    def project_intermediate(s, r, w, xh, gates):
-        panel, columns = TILE_VECTORS * lanes(w), n_gates * s.H
-        for n in range(len(blocks)):
-            _, _, _, a_gate = blocks[n]
-            if a_gate >= 0:
-                to = r.gates + n * s.H
-                product(gates, to, s.gate_row, xh, r.xh + s.h_at + s.Hp, s.xh_row, 1,
-                        w, (s.I + 1 + bias_rows) * columns + a_gate * s.H, columns, panel,
-                        gates, to, s.gate_row, r.last - r.first, s.H, s.H)  # fmt: skip
-
-    return project, project_intermediate
 
 
 # ---- backward ------------------------------------------------------------------------------------
@@ -296,121 +225,119 @@ def unpacked_products(cell):
 def make_backward(cell):
     """Backpropagation through time of a cell, as a kernel."""
     load_store = ROWS if cell.whole_rows else REGISTERS
-    chunk, load_unit = load_store.chunk, load_store.load_unit
-    n_states, n_params, n_blocks = (
-        len(cell.states), len(cell.unit_params), len(cell.projections),
-    )  # fmt: skip
+    load_unit, whole_rows = load_store.load_unit, cell.whole_rows
+    n_states, n_params, n_blocks = map(len, (cell.states, cell.unit_params, cell.projections))
     load_saved, _ = load_store.group(range(len(cell.saved)))
     load_dz, store_dz = load_store.group(blocks_of(cell).places)
     load_state, store_state = load_store.group(range(n_states))
-    load_p, _ = load_store.group(range(n_params))
-    add_dp = load_store.add_group(n_params)
-    _, step_backward, _, intermediate_backward = equations(cell)
+    load_p = argument_loader(load_store, n_params)
+    add_dp = group_adder(load_store.add, n_params)
+    step_backward, has_intermediate = equation(cell.step_backward), cell.intermediate is not None
+    intermediate_backward = equation(cell.intermediate_backward) if has_intermediate else None
     (first_x, end_x), (first_h, end_h), (first_a, end_a) = blocks_of(cell)[2:5]
     # In blocks: dz takes the place of what was saved, unless that is needed once more.
-    dz_block = 0 if cell.intermediate is None else len(cell.saved)
+    dz_block = len(cell.saved) if has_intermediate else 0
 
     @inner
     def load_dy(s, r, dy, lengths, reverse, dstate):
         """dh += dy_t, but not in the padding."""
+        T, H, Hp = s.T, s.H, s.Hp
         for row in range(r.first, r.last):
             if r.t < lengths[row]:
-                at_dy = (row * s.T + time_of(r.t, lengths[row], reverse)) * s.H
-                for j in range(0, s.H, lanes(dy)):
-                    dh = load(dstate, row * s.Hp + j) + load_masked(dy, at_dy + j, s.H - j)
-                    store(dstate, row * s.Hp + j, dh)
+                at_dy = (row * T + time_of(r.t, lengths[row], reverse)) * H
+                for j in range(0, H, lanes(dy)):
+                    dh = load(dstate, row * Hp + j) + load_masked(dy, at_dy + j, H - j)
+                    store(dstate, row * Hp + j, dh)
 
     @inner
     def differentiate_step(s, r, lengths, states, p, gates, dstate, dp):
         """dz, dstate, dp = step_backward(dstate, ...); a state carried on hands its gradient on."""
+        B, H, Hp = s.B, s.H, s.Hp
         for row in range(r.first, r.last):
-            at = r.gates + (row - r.first) * s.gate_row
-            to_dz = at + dz_block * s.H
-            before, after = r.before + (row - r.first) * s.Hp, r.after + (row - r.first) * s.Hp
+            at = r.gates + row * s.gate_row
+            to_dz = at + dz_block * H
+            before, after = r.before + row * Hp, r.after + row * Hp
             if r.t < lengths[row]:
-                for j in range(0, s.H, chunk(states, s.H)):
-                    dnew = load_state(dstate, row * s.Hp + j, s.B * s.Hp, s.H)
-                    saved = load_saved(gates, at + j, s.H, s.H)
-                    state = load_state(states, before + j, s.B * s.Hp, s.H)
-                    new_state = load_state(states, after + j, s.B * s.Hp, s.H)
-                    values = load_p(p, j, s.Hp, s.H)
-                    dz, dbefore, dvalues = step_backward(dnew, saved, state, new_state, values)
-                    add_dp(dp, row * n_params * s.Hp + j, s.Hp, dvalues)
-                    store_dz(gates, to_dz + j, s.H, dz, s.H - j)
-                    store_state(dstate, row * s.Hp + j, s.B * s.Hp, dbefore, s.H - j)
+                for j in range(0, H, H if whole_rows else lanes(states)):
+                    dnew = load_state(dstate, row * Hp + j, B * Hp, H)
+                    saved = load_saved(gates, at + j, H, H)
+                    state = load_state(states, before + j, B * Hp, H)
+                    new_state = load_state(states, after + j, B * Hp, H)
+                    values = load_p(p, j, Hp, H)
+                    results = step_backward(dnew, saved, state, new_state, *values)
+                    dz, dbefore = results[:2]
+                    if n_params > 0:
+                        add_dp(dp, row * n_params * Hp + j, Hp, results[2])
+                    store_dz(gates, to_dz + j, H, dz, H - j)
+                    store_state(dstate, row * Hp + j, B * Hp, dbefore, H - j)
             else:
-                for j in range(0, n_blocks * s.H, lanes(gates)):
+                for j in range(0, n_blocks * H, lanes(gates)):
                     zero = zero_like(load(states, before))
-                    store_masked(gates, to_dz + j, zero, n_blocks * s.H - j)
+                    store_masked(gates, to_dz + j, zero, n_blocks * H - j)
 
     @inner
     def differentiate_intermediate(s, r, lengths, states, h_mask, p, w, zeros, scratch, gates,
                                    dstate):  # fmt: skip
         """da = dz Wh^T of the blocks that waited for a; what flows on adds to dz and dstate."""
-        panel, K = TILE_VECTORS * lanes(w), (end_a - first_a) * s.H
-        scratch_row = scratch.size // s.B
-        product(zeros, 0, 0, gates, r.gates + (dz_block + first_a) * s.H, s.gate_row, 1,
+        B, H, Hp = s.B, s.H, s.Hp
+        panel, K, scratch_row = TILE_VECTORS * lanes(w), (end_a - first_a) * H, scratch.size // B
+        at_dz = r.gates + r.first * s.gate_row + (dz_block + first_a) * H
+        product(zeros, 0, 0, gates, at_dz, s.gate_row, 1,
                 w, 0, panel, K * panel, scratch, r.first * scratch_row, scratch_row,
-                r.last - r.first, K, s.H)  # fmt: skip
+                r.last - r.first, K, H)  # fmt: skip
         for row in range(r.first, r.last):
             if r.t < lengths[row]:
-                at = r.gates + (row - r.first) * s.gate_row
-                to_dz = at + dz_block * s.H
-                before = r.before + (row - r.first) * s.Hp
-                for j in range(0, s.H, chunk(states, s.H)):
-                    da = load_unit(scratch, row * scratch_row + j, s.H - j)
+                at = r.gates + row * s.gate_row
+                to_dz = at + dz_block * H
+                before = r.before + row * Hp
+                for j in range(0, H, H if whole_rows else lanes(states)):
+                    da = load_unit(scratch, row * scratch_row + j, H - j)
                     if h_mask.size > 0:
-                        da = da * load_unit(h_mask, row * s.Hp + j, s.H - j)
-                    dz, dbefore = intermediate_backward(
-                        da,
-                        load_dz(gates, to_dz + j, s.H, s.H),
-                        load_state(dstate, row * s.Hp + j, s.B * s.Hp, s.H),
-                        load_saved(gates, at + j, s.H, s.H),
-                        load_state(states, before + j, s.B * s.Hp, s.H),
-                        load_p(p, j, s.Hp, s.H),
-                    )
-                    store_dz(gates, to_dz + j, s.H, dz, s.H - j)
-                    store_state(dstate, row * s.Hp + j, s.B * s.Hp, dbefore, s.H - j)
+                        da = da * load_unit(h_mask, row * Hp + j, H - j)
+                    dz = load_dz(gates, to_dz + j, H, H)
+                    dbefore = load_state(dstate, row * Hp + j, B * Hp, H)
+                    saved = load_saved(gates, at + j, H, H)
+                    state = load_state(states, before + j, B * Hp, H)
+                    values = load_p(p, j, Hp, H)
+                    dz, dbefore = intermediate_backward(da, dz, dbefore, saved, state, *values)
+                    store_dz(gates, to_dz + j, H, dz, H - j)
+                    store_state(dstate, row * Hp + j, B * Hp, dbefore, H - j)
 
     @inner
     def project_back(s, r, gates, h_mask, w, zeros, scratch, dstate):
         """dh += dz Wh^T, times the mask."""
-        panel, K, masked = TILE_VECTORS * lanes(w), (end_h - first_h) * s.H, h_mask.size > 0
-        start = packed_room((end_a - first_a) * s.H, s.H, panel)
-        so_far, at, row_size = dstate, r.first * s.Hp, s.Hp
-        to, to_row = at, row_size
-        result = dstate
+        B, H, Hp = s.B, s.H, s.Hp
+        panel, K, masked = TILE_VECTORS * lanes(w), (end_h - first_h) * H, h_mask.size > 0
+        start = packed_room((end_a - first_a) * H, H, panel)
+        at_dz = r.gates + r.first * s.gate_row + (dz_block + first_h) * H
+        so_far, at, row_size, result, to_row = dstate, r.first * Hp, Hp, dstate, Hp
         if masked:
-            so_far, at, row_size = zeros, 0, 0
-            result, to_row = scratch, scratch.size // s.B
-            to = r.first * to_row
-        product(so_far, at, row_size, gates, r.gates + (dz_block + first_h) * s.H, s.gate_row, 1,
-                w, start, panel, K * panel, result, to, to_row,
-                r.last - r.first, K, s.H)  # fmt: skip
+            so_far, at, row_size, result, to_row = zeros, 0, 0, scratch, scratch.size // B
+        product(so_far, at, row_size, gates, at_dz, s.gate_row, 1,
+                w, start, panel, K * panel, result, r.first * to_row, to_row,
+                r.last - r.first, K, H)  # fmt: skip
         if masked:
             for row in range(r.first, r.last):
-                for j in range(0, s.Hp, lanes(dstate)):
-                    dh = load(scratch, row * to_row + j) * load(h_mask, row * s.Hp + j)
-                    store(dstate, row * s.Hp + j, load(dstate, row * s.Hp + j) + dh)
+                for j in range(0, Hp, lanes(dstate)):
+                    dh = load(scratch, row * to_row + j) * load(h_mask, row * Hp + j)
+                    store(dstate, row * Hp + j, load(dstate, row * Hp + j) + dh)
 
     @inner
     def store_dx(s, r, lengths, reverse, gates, w, zeros, scratch, dx):
         """dx_t = dz Wx^T, by way of ``scratch``: read backwards, rows stand at different times."""
-        panel, K = TILE_VECTORS * lanes(w), (end_x - first_x) * s.H
-        start = packed_room((end_a - first_a) * s.H, s.H, panel)
-        start += packed_room((end_h - first_h) * s.H, s.H, panel)
-        scratch_row = scratch.size // s.B
-        product(zeros, 0, 0, gates, r.gates + (dz_block + first_x) * s.H, s.gate_row, 1,
+        T, B, I, H = s.T, s.B, s.I, s.H
+        panel, K, scratch_row = TILE_VECTORS * lanes(w), (end_x - first_x) * H, scratch.size // B
+        start = packed_room((end_a - first_a) * H, H, panel)
+        start += packed_room((end_h - first_h) * H, H, panel)
+        at_dz = r.gates + r.first * s.gate_row + (dz_block + first_x) * H
+        product(zeros, 0, 0, gates, at_dz, s.gate_row, 1,
                 w, start, panel, K * panel, scratch, r.first * scratch_row, scratch_row,
-                r.last - r.first, K, s.I)  # fmt: skip
+                r.last - r.first, K, I)  # fmt: skip
         for row in range(r.first, r.last):
-            to_x = (row * s.T + time_of(r.t, lengths[row], reverse)) * s.I
-            for j in range(0, s.I, lanes(dx)):
-                part = load_masked(scratch, row * scratch_row + j, s.I - j)
-                store_masked(dx, to_x + j, part, s.I - j)
-
-    if cell.intermediate is None:
-        differentiate_intermediate = nothing
+            to_x = (row * T + time_of(r.t, lengths[row], reverse)) * I
+            for j in range(0, I, lanes(dx)):
+                part = load_masked(scratch, row * scratch_row + j, I - j)
+                store_masked(dx, to_x + j, part, I - j)
 
     @parallel(identity=identity(cell))
     def backward(first, last, dy, dx, lengths, reverse, gates, states, dstate,
@@ -423,25 +350,34 @@ def make_backward(cell):
                  before and dL/d(initial state) afterwards; dp, added to.
         Scratch  scratch (B, Hp or more).
         """
-        s = Sizes(
-            gates.shape[0], gates.shape[1], dx.shape[2], dy.shape[2], states.shape[3], n_states,
-            gates.shape[0], 0, 0, gates.shape[2],
-        )  # fmt: skip
-        has_dy = dy.shape[1] > 0
-        dy, dx, gates, states = dy.reshape(-1), dx.reshape(-1), gates.reshape(-1), states.reshape(-1)
-        dstate, h_mask, p, dp = dstate.reshape(-1), h_mask.reshape(-1), p.reshape(-1), dp.reshape(-1)
+        (T, B, gate_row), (_, steps_of_dy, H) = gates.shape, dy.shape
+        I, Hp = dx.shape[2], states.shape[3]
+        s = Sizes(T, B, I, H, Hp, n_states, slots=T, xh_row=0, h_at=0, gate_row=gate_row)
+        dy, dx, gates, states = (
+            dy.reshape(-1),
+            dx.reshape(-1),
+            gates.reshape(-1),
+            states.reshape(-1),
+        )
+        dstate, h_mask, p, dp = (
+            dstate.reshape(-1),
+            h_mask.reshape(-1),
+            p.reshape(-1),
+            dp.reshape(-1),
+        )
         scratch = scratch.reshape(-1)
-        for t in range(s.T - 1, -1, -1):
+        for t in range(T - 1, -1, -1):
             for block in range(first, last, ROWS_AT_ONCE):
                 r = rows_at(s, t, block, min(block + ROWS_AT_ONCE, last))
-                if has_dy:
+                if steps_of_dy > 0:
                     load_dy(s, r, dy, lengths, reverse, dstate)
                 differentiate_step(s, r, lengths, states, p, gates, dstate, dp)
-                differentiate_intermediate(
-                    s, r, lengths, states, h_mask, p, w, zeros, scratch, gates, dstate
-                )
+                if has_intermediate:
+                    differentiate_intermediate(
+                        s, r, lengths, states, h_mask, p, w, zeros, scratch, gates, dstate
+                    )
                 project_back(s, r, gates, h_mask, w, zeros, scratch, dstate)
-                if s.I > 0:
+                if I > 0:
                     store_dx(s, r, lengths, reverse, gates, w, zeros, scratch, dx)
 
     return backward

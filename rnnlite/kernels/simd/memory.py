@@ -120,17 +120,18 @@ def groups(places):
 
     Returns
     -------
-    load_group : function ``(array, position, stride) -> tuple``
+    load_group : function ``(array, position, stride, units) -> tuple``
+        Whole registers, however few ``units`` are wanted.
     store_group : function ``(array, position, stride, tuple, units)``
         Of each vector no more than ``units`` lanes are written.
     """
 
     @intrinsic
-    def load_group(typingctx, array, position, stride):
+    def load_group(typingctx, array, position, stride, units):
         vector = Vector(array.dtype)
 
         def codegen(context, builder, signature, arguments):
-            array, position, stride = arguments
+            array, position, stride, _ = arguments
             pointer = element_pointer(context, builder, signature.args[0], array, position)
             values = [
                 load_vector(
@@ -142,7 +143,8 @@ def groups(places):
             ]
             return context.make_tuple(builder, signature.return_type, values)
 
-        return types.UniTuple(vector, len(places))(array, types.intp, types.intp), codegen
+        found = types.BaseTuple.from_types([vector] * len(places))
+        return found(array, types.intp, types.intp, types.intp), codegen
 
     @intrinsic
     def store_group(typingctx, array, position, stride, values, units):
