@@ -210,10 +210,10 @@ GOOD = {"gates": ["h"], "saved": ["h"]}
         ({"states": ["c"]}, "the first must be 'h'"),
         ({"saved": [1]}, "saved is"),
         ({"intermediate": step}, "intermediate_backward belong together"),
-        ({"blocks": [("a", "h")]}, "blocks names 'a'"),
-        ({"blocks": [(None, None)]}, "uses neither"),
-        ({"blocks": [("h", "h", "intermediate")]}, "with intermediate="),
-        ({"blocks": [("h", None)]}, "on the h side"),
+        ({"projections": [("a", "h")]}, "projections names 'a'"),
+        ({"projections": [(None, None)]}, "uses neither"),
+        ({"projections": [("h", "h", "intermediate")]}, "with intermediate="),
+        ({"projections": [("h", None)]}, "on the h side"),
         ({"unit_params": {"gain": "1"}}, "unit_params"),
         ({"whole_rows": 1}, "whole_rows is 1"),
         ({"compiled": "yes"}, "compiled is 'yes'"),
@@ -296,7 +296,7 @@ def test_equations_that_do_not_compile_are_told_what_they_may_use():
     cell = rnnlite.custom_cell("mine", step, squared, **GOOD)
     layer = rnnlite.Recurrent(cell, 3, 4, seed=0, dtype="float64")
     layer.forward(sequences())
-    with pytest.raises(TypeError, match=r"mine-\w+: its equations do not compile.* x \* x, not x"):
+    with pytest.raises(TypeError, match=r"mine: its equations do not compile.* x \* x, not x"):
         layer.backward(np.ones((4, 4)))
 
 
