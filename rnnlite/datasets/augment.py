@@ -52,11 +52,6 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend
     numpy.ndarray (B, rows, columns)
         Of the dtype of ``images``.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For another number of axes, or a number outside its range.
-
     Examples
     --------
     >>> image = np.zeros((1, 5, 5), np.float32)
