@@ -155,7 +155,7 @@ CLOTHES = Source(
 # Made by scripts/make_mnist_5k.py: 4,000 training images, then 1,000 test images, each part mixed.
 DIGITS_5K = (
     IdxFile("mnist_5k-images-idx3-ubyte", (5_000, 28, 28), "21ea94caca296f451d1aeb0cc8d2679a"),
-    IdxFile("mnist_5k-labels-idx1-ubyte", (5_000,), "58459b8b8f9b72fb5faf04f46d964461", ""),
+    IdxFile("mnist_5k-labels-idx1-ubyte", (5_000,), "58459b8b8f9b72fb5faf04f46d964461"),
 )
 TRAIN_5K = 4_000
 
