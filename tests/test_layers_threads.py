@@ -44,7 +44,7 @@ def served():
 
 
 def test_a_server_with_eight_threads_gets_every_answer_right(monkeypatch):
-    """Eight shapes, 300 requests each, through every way to ask; hardly any memory is taken anew."""
+    """Eight shapes, 300 requests each, through every way to ask; hardly any memory taken anew."""
     model = served()
     shapes = [(1, 1), (2, 9), (1, 30), (7, 4), (16, 3), (3, 17), (33, 5), (5, 11)]
     requests = [rng(n).normal(size=(B, T, 5)).astype("f") for n, (B, T) in enumerate(shapes)]

@@ -59,7 +59,7 @@ class Bidirectional(Layer):
         mirror.draw_weights(np.random.default_rng(seed))
         parts = {"forward": layer, "backward": mirror}
         # Without gaps, as in files that were written before: sums over all gradients are cut there.
-        super().__init__((), layer.dtype, parts, aligned=False)
+        super().__init__((), None, parts, aligned=False)
 
     @property
     def layer(self):
@@ -150,10 +150,8 @@ class Bidirectional(Layer):
     def backward_pass(self, dy, saved, dfinal):
         """Each direction's share of dy, and the sum of both dx."""
         H = self.layer.hidden_size
-        if dy is None or self.merge == "sum":
-            parts = (dy, dy)
-        else:
-            parts = (dy[..., :H], dy[..., H:])
+        same = dy is None or self.merge == "sum"
+        parts = (dy, dy) if same else (dy[..., :H], dy[..., H:])
         dx, mirrored = (
             layer.backward(part, dfinal_state=dstate, need_dx=saved.need_dx)
             for layer, part, dstate in zip(self.layers, parts, dfinal, strict=True)

@@ -18,8 +18,7 @@ class RandomLayer(Layer):
         Returns
         -------
         dict
-            ``generator``, the state of the random generator: names and whole
-            numbers only, which JSON can hold.
+            ``generator``, the state of the random generator, as JSON can hold it.
 
         Examples
         --------

@@ -200,7 +200,7 @@ class Recurrent(RandomLayer):
         return self._forward(x, lengths, training, initial_state=initial_state)
 
     def backward(self, dy, dfinal_state=None, need_dx=True):
-        """Backpropagate through time; fills ``grads`` and ``dinitial_state``; as in ``Layer.backward``.
+        """Backpropagate through time, also to ``dinitial_state``; as in ``Layer.backward``.
 
         Parameters
         ----------
