@@ -86,12 +86,7 @@ class Recurrent(RandomLayer):
             self.params[name][...] = value
 
     def draw_weights(self, rng):
-        """Draw new values of Wx and Wh, and a new stream of dropout masks.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-        """
+        """New values of Wx and Wh, and a new stream of masks, from a generator as in ``__init__``."""
         where, H = type(self).__name__, self.hidden_size
         for name, initial in (("Wx", self.wx_init), ("Wh", self.wh_init)):
             array = self.params[name]
@@ -119,22 +114,9 @@ class Recurrent(RandomLayer):
         return checking.contiguous(x, self.dtype), self._checked_lengths(where, x, lengths)
 
     def __call__(self, x, initial_state=None, lengths=None, return_state=False):
-        """Inference: keep nothing, in any number of threads at once; as in ``Layer.__call__``.
+        """Inference, as in ``Layer.__call__``; ``initial_state`` as in ``Recurrent.forward``.
 
-        Parameters
-        ----------
-        x : array_like (B, T, input_size)
-        initial_state, lengths
-            As in ``Recurrent.forward``.
-        return_state : bool
-            Whether to return the state after each row's last valid step, too.
-
-        Returns
-        -------
-        y : numpy.ndarray
-            (B, T, H) with ``return_sequences``, else (B, H).
-        state : as ``final_state``
-            Only with ``return_state``; to hand to the next call.
+        With ``return_state`` returns (y, state): the state after each row's last valid step.
         """
         y, state = self._infer("", x, initial_state, lengths, return_state)
         return (y, state) if return_state else y
@@ -167,11 +149,6 @@ class Recurrent(RandomLayer):
             The new hidden state.
         state : as ``final_state``
             To hand to the next call.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
         """
         where, I = f"{type(self).__name__}.step", self.input_size
         x_t = checking.real_array(where, "x_t", x_t)
@@ -181,37 +158,19 @@ class Recurrent(RandomLayer):
         return y.reshape(len(x_t), self.hidden_size), state
 
     def forward(self, x, initial_state=None, lengths=None, training=False):
-        """Run the layer over a batch of sequences; as in ``Layer.forward``.
+        """Run the layer over x (B, T, input_size), as in ``Layer.forward``.
 
-        Parameters
-        ----------
-        x : array_like (B, T, input_size)
-        initial_state : array (B, H), or a tuple (h, c) of them for an LSTM, optional
-            Zero if not given.
-        lengths, training
-            As in ``Layer.forward``.
-
-        Returns
-        -------
-        numpy.ndarray
-            (B, T, H) with ``return_sequences``, else (B, H): the hidden state
-            after each row's last valid step.
+        ``initial_state`` is zero if not given, else an array (B, H), or a tuple (h, c) of them
+        for an LSTM.  Returns (B, T, H) with ``return_sequences``, else (B, H): the hidden state
+        after each row's last valid step.
         """
         return self._forward(x, lengths, training, initial_state=initial_state)
 
     def backward(self, dy, dfinal_state=None, need_dx=True):
-        """Backpropagate through time, also to ``dinitial_state``; as in ``Layer.backward``.
+        """Backpropagate through time, as in ``Layer.backward``, and to ``dinitial_state``.
 
-        Parameters
-        ----------
-        dy : array_like, in the shape of forward's result, or None
-        dfinal_state : array (B, H), or a tuple (dh, dc) of them for an LSTM, optional
-            Gradient of the loss by ``final_state``, on top of ``dy``.
-        need_dx : bool
-
-        Returns
-        -------
-        numpy.ndarray (B, T, input_size) or None
+        ``dfinal_state``, (B, H) or a tuple (dh, dc) of them for an LSTM, is the gradient of the
+        loss by ``final_state``, on top of ``dy``, which may be None.
         """
         if self._may_go_back:  # before the pass is used up, so that it can be corrected
             where, B = f"{type(self).__name__}.backward", self._saved.input_shape[0]
