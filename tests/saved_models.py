@@ -29,7 +29,7 @@ LEAKY = leaky()
 
 
 def model_of_version_1():
-    """What tests/model_version_1.npz holds: ``rnnlite.save`` wrote it when cells were names only."""
+    """What tests/model_version_1.npz holds, which was saved when a file had only names of cells."""
     layers = [
         rnnlite.LSTM(3, 4, peephole=True, clip=0.5, return_sequences=True),
         rnnlite.Dropout(0.5),
