@@ -23,6 +23,7 @@ from rnnlite.layers import (
     Dropout,
     Embedding,
     Flatten,
+    Group,
     Recurrent,
     Sequential,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "EarlyStopping",
     "Embedding",
     "Flatten",
+    "Group",
     "History",
     "Metrics",
     "Recurrent",
