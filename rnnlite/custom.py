@@ -129,8 +129,9 @@ def custom_cell(
         checking.real_number(where, f"unit_params[{key!r}]", value, -1e30, 1e30)
         for key, value in unit_params.items()
     )
+    fingerprint(where, functions.values())  # what it cannot tell, no kernel could be cached for
     cell = Cell(
-        name=f"{name}-{fingerprint(where, functions.values())}",
+        name=name,
         gates=gates,
         blocks=_blocks(where, blocks, gates, intermediate is not None),
         states=states,

@@ -322,7 +322,7 @@ def test_a_backward_that_broke_off_leaves_nothing_behind(monkeypatch):
 def test_forward_passes_without_a_backward_leave_the_gradient_alone():
     layer = Embedding(N, D, seed=0)
     layer.forward([1, 2]), layer.backward(np.ones((2, D)))
-    layer.forward(X), layer.forward([3, 4], keep=False)
+    layer.forward(X), layer([3, 4])
     np.testing.assert_array_equal(layer.touched, [1, 2])
     layer.forward([5]), layer.backward(np.ones((1, D)))
     np.testing.assert_array_equal(layer.grads["W"][:, 0], [0, 0, 0, 0, 0, 1, 0])
@@ -384,7 +384,7 @@ def test_each_forward_allows_one_backward(training):
     assert_refused(RuntimeError, fragments, layer.backward, dy)
     layer.forward(X, training=training), layer.backward(dy)
     assert_refused(RuntimeError, fragments, layer.backward, dy)
-    layer.forward(X, training=training, keep=False)
+    layer(X)
     assert_refused(RuntimeError, fragments, layer.backward, dy)
 
 

@@ -215,7 +215,7 @@ def test_steps_beyond_a_length_do_not_count():
     model = Sequential([RNN(F, 4, return_sequences=True, seed=0), Dense(4, 2, seed=1)])
     other = model.copy()
     history = fit(model, x, y, lengths=lengths, batch_size=47, shuffle=False)
-    logits = other.forward(x, lengths=lengths, keep=False)
+    logits = other(x, lengths=lengths)
     counts = np.arange(T) < lengths[:, None]
     assert history["loss"][0] == pytest.approx(
         rnnlite.softmax_cross_entropy(logits, y, lengths=lengths)[0]

@@ -39,6 +39,13 @@ LESSON = "reference/"
 HANDED_OUT = ("RecurrentCache", "Optimizer", "Schedule")
 
 
+# What ``Layer`` says of these holds for every layer; other rooms of the library call them.
+NOT_FOR_USERS = {
+    "forward_pass", "backward_pass", "check_input", "output_features", "infer",
+    "trained_by_this_thread", "check_gradients",
+}  # fmt: skip
+
+
 # ---- reading a package ---------------------------------------------------------------------
 
 
@@ -100,7 +107,8 @@ def documented(package):
             yield module, node.name, node
             if isinstance(node, ast.ClassDef):
                 for method in public(node.body):
-                    yield module, f"{node.name}.{method.name}", method
+                    if "setter" not in decorators(method):  # its property has the docstring
+                        yield module, f"{node.name}.{method.name}", method
 
 
 def exports(package):
@@ -188,7 +196,8 @@ def called_by_users(package):
         (home(trees, module, name), name) for module, names in exports(package) for name in names
     }
     for module, name, node in documented(package):
-        if (module, name.split(".")[0]) in shown and ast.get_docstring(node):
+        inside = name.split(".")[-1] in NOT_FOR_USERS
+        if (module, name.split(".")[0]) in shown and ast.get_docstring(node) and not inside:
             yield module, name, node, ast.get_docstring(node)
 
 
@@ -579,3 +588,9 @@ def test_everything_exported_exists_and_is_sorted():
     ):
         assert [name for name in module.__all__ if not hasattr(module, name)] == []
         assert len(module.__all__) == len(set(module.__all__))
+
+
+def test_the_package_shows_what_users_may_use():
+    shown = {name for name in dir(rnnlite) if not name.startswith("__")}
+    assert shown == set(rnnlite.__all__) and {"LSTM", "Layer", "fit", "schedules"} <= shown
+    assert not shown & {"engine", "kernels", "checking", "custom", "training", "optim"}

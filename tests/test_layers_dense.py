@@ -33,7 +33,7 @@ def test_dense_equals_the_reference(dtype, shape, features):
 
 def test_lengths_of_a_dense_layer_are_checked():
     dense = Dense(I, 2)
-    fragments = ["Dense.forward: lengths were given", "(3, 5)", "(batch, time, 5)"]
+    fragments = ["Dense.forward: lengths were given", "(3, 5)", "(batch, time, features)"]
     assert_refused(ValueError, fragments, dense.forward, np.ones((B, I)), lengths=[1, 1, 1])
     fragments = ["Dense.forward: lengths runs from 1 to 5"]
     assert_refused(ValueError, fragments, dense.forward, np.ones((B, T, I)), lengths=[1, 5, 1])

@@ -72,45 +72,46 @@ def test_a_change_of_the_batch_changes_no_result(make, x, training):
 
 @every_model
 @pytest.mark.parametrize("training", [False, True])
-def test_without_keeping_anything_the_numbers_are_the_same(make, x, training):
+def test_inference_gives_the_same_numbers_and_leaves_a_forward_pass_alone(make, x, training):
     model, twin = make(), make()
+    dy = np.ones_like(twin.forward(x))
+    expected = twin.backward(dy)
+    model.forward(x, training=training)
     for steps in (T, T - 1, 1, T):
         for lengths in (None, np.minimum([1, 4, 2], steps)):
-            y = model.forward(x[:, :steps], lengths=lengths, training=training, keep=False)
+            y = model(x[:, :steps], lengths=lengths)
             assert_same_bits("y", y, twin.forward(x[:, :steps], lengths=lengths))
-            wanted = [f"{type(model).__name__}.backward"]
-            assert_refused(RuntimeError, wanted, model.backward, np.ones_like(y))
-    model.forward(x, training=training)
-    twin.forward(x)
-    dy = np.ones_like(twin.forward(x))
-    assert_same_bits("dx", model.backward(dy), twin.backward(dy))
+            y[...] = np.nan  # the caller's
+    assert_same_bits("dx", model.backward(dy), expected)
+    model(x)
+    assert_refused(RuntimeError, [f"{type(model).__name__}.backward"], model.backward, dy)
 
 
 @every_cell
 @pytest.mark.parametrize("return_sequences", [True, False])
-def test_without_keeping_anything_the_final_state_is_the_same(cell, return_sequences):
+def test_inference_returns_the_same_final_state(cell, return_sequences):
     layer, a = prepared(cell, return_sequences)
     initial = state_argument(cell, (a[name] for name in cell.initial))
     for steps in (T, T - 1, 1):
         for lengths in (None, np.minimum([1, 4, 2], steps)):
             y = layer.forward(a["x"][:, :steps], initial, lengths)
             expected = state_arrays(cell, layer.final_state)
-            inferred = layer.forward(a["x"][:, :steps], initial, lengths, keep=False)
+            inferred, final = layer(a["x"][:, :steps], initial, lengths, return_state=True)
             assert_same_bits("y", inferred, y)
             for name, state, wanted in zip(
-                cell.states, state_arrays(cell, layer.final_state), expected, strict=True
+                cell.states, state_arrays(cell, final), expected, strict=True
             ):
                 assert_same_bits(f"{name}T", state, wanted)
 
 
 @needs_jit
 @every_cell
-def test_without_keeping_anything_memory_does_not_grow_with_time(cell):
+def test_memory_of_inference_does_not_grow_with_time(cell):
     def peak(steps):
         layer, x = cell.make(8, 40), np.zeros((32, steps, 8), np.float32)
         tracemalloc.start()
         try:
-            layer.forward(x, keep=False)
+            layer(x)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

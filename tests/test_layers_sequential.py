@@ -147,7 +147,7 @@ def test_a_layer_cannot_be_in_two_models():
     assert_refused(ValueError, fragments, Sequential, [Dense(3, 5), lstm])
     Sequential([Dense(3, 5), lstm.copy()])
     once = Dense(3, 3)
-    assert_refused(ValueError, ["layers[1]", "copy()"], Sequential, [once, once])
+    assert_refused(ValueError, ["Dense(3, 3)", "copy()"], Sequential, [once, once])
     Sequential([once])  # the refused call took nothing
 
 
@@ -173,8 +173,28 @@ def test_bad_layers_of_a_model_are_refused(layers, error, fragments):
 
 def test_an_error_inside_a_model_names_the_layer():
     model = Sequential([rnnlite.LSTM(I, H), Dense(H, 2)])
-    assert_refused(ValueError, ["LSTM.forward", "9", "5"], model.forward, np.ones((B, T, 9)))
-    wrong = Sequential([rnnlite.LSTM(I, H), Dense(H + 1, 2)])
+    fragments = ["Sequential.forward: layer 0, LSTM: x has 9 features", "built for 5"]
+    for run in (model.forward, model):
+        assert_refused(ValueError, fragments, run, np.ones((B, T, 9)))
+    deep = Sequential([Dense(I, I), Sequential([rnnlite.GRU(I, H), rnnlite.LSTM(H, H)])])
     assert_refused(
-        ValueError, ["Dense.forward", str((B, H)), str(H + 1)], wrong.forward, np.ones((B, T, I))
+        ValueError,
+        [
+            "Sequential.forward: layer 1, Sequential: layer 1, LSTM: x has shape (3, 6); ",
+            "wanted 3 axes, (batch, time, input); layer 0 returns its last step only: "
+            "return_sequences=True?",
+        ],
+        deep.forward,
+        np.ones((B, T, I)),
     )
+    assert_refused(ValueError, ["layer 0, LSTM: lengths "], model, np.ones((B, T, I)), [1])
+
+
+def test_sizes_that_cannot_fit_are_found_when_the_model_is_made():
+    fragments = ["Sequential: layers[1], Dense(7, 2), takes 7 features", "LSTM(5, 6), gives 6"]
+    assert_refused(ValueError, fragments, Sequential, [rnnlite.LSTM(I, H), Dense(H + 1, 2)])
+    both = rnnlite.Bidirectional(rnnlite.LSTM(I, H, return_sequences=True))
+    inner = [both, rnnlite.Dropout(0.5), Sequential([rnnlite.GRU(H, 3)])]
+    assert_refused(ValueError, ["takes 6 features", "gives 12"], Sequential, inner)
+    added = rnnlite.Bidirectional(rnnlite.LSTM(I, H, return_sequences=True), merge="sum")
+    Sequential([rnnlite.Embedding(9, I), added, rnnlite.Flatten(), Dense(T * H, 2)])

@@ -60,7 +60,7 @@ SMALL = {
 # Another value for each option, as a file has it.
 OTHER = {
     "activation": "relu",
-    "cell": "gru-2014",
+    "cell": {"cell": "gru-2014"},
     "clip": 0.5,
     "dim": 9,
     "dtype": "float64",

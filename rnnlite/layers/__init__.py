@@ -5,6 +5,7 @@ from rnnlite.layers.dense import Dense
 from rnnlite.layers.dropout import Dropout
 from rnnlite.layers.embedding import Embedding
 from rnnlite.layers.flatten import Flatten
+from rnnlite.layers.group import Group
 from rnnlite.layers.gru import GRU
 from rnnlite.layers.layer import Layer
 from rnnlite.layers.lstm import LSTM
@@ -21,6 +22,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "Group",
     "Layer",
     "Recurrent",
     "Sequential",

@@ -3,7 +3,6 @@
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.engine.memory import aligned_zeros
 from rnnlite.layers.layer import Layer
 from rnnlite.layers.recurrent import Recurrent
 
@@ -40,158 +39,102 @@ class Bidirectional(Layer):
     --------
     >>> from rnnlite.layers import LSTM
     >>> both = Bidirectional(LSTM(3, 4, return_sequences=True, seed=0), seed=1)
-    >>> both.forward(np.ones((2, 5, 3)), lengths=[5, 2]).shape
+    >>> both(np.ones((2, 5, 3)), lengths=[5, 2]).shape
     (2, 5, 8)
     """
 
-    _options = ("layer", "merge")
+    _zeroes_padding = True
 
     def __init__(self, layer, merge="concat", seed=None):
         if not isinstance(layer, Recurrent):
             raise TypeError(f"Bidirectional: layer is {layer!r}; wanted a recurrent layer")
-        if layer._in_a_model:
-            raise ValueError(
-                f"Bidirectional: layer, {layer!r}, is in a model already, and its parameters "
-                "with it; give layer.copy()"
-            )
         if layer.go_backwards:
             raise ValueError("Bidirectional: layer goes backwards; wanted one that goes forwards")
         self.merge = checking.one_of("Bidirectional", "merge", merge, ("concat", "sum"))
-        self.forward_layer, self.backward_layer = layer, layer.copy()
-        self.backward_layer.go_backwards = True
+        mirror = layer.copy()
+        mirror.go_backwards = True
         seed = checking.seed("Bidirectional", seed)
         if seed is None:  # drawn from the copy, so that the layer's next mask stays what it was
-            seed = int(self.backward_layer._rng.integers(2**63))
-        self.backward_layer.draw_weights(np.random.default_rng(seed))
-        self._own()
-
-    def _own(self):
-        self.layers = [self.forward_layer, self.backward_layer]
-        self.dtype = self.forward_layer.dtype
-        self.return_sequences = self.forward_layer.return_sequences
-        self.params, self.grads = {}, {}
-        self.flat_params = self.flat_grads = None
-        size = sum(layer.flat_params.size for layer in self.layers)
-        self._bind(aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype))
-        for layer in self.layers:
-            layer._in_a_model = True
-        self._forget()
-
-    def _names(self):
-        return "forward", "backward"
-
-    def __repr__(self):
-        return f"Bidirectional({self.forward_layer!r}, merge={self.merge!r})"
-
-    def _bind(self, flat_params, flat_grads):
-        self.flat_params, self.flat_grads = flat_params, flat_grads
-        start = 0
-        for prefix, layer in zip(("forward", "backward"), self.layers, strict=True):
-            end = start + layer.flat_params.size
-            layer._bind(flat_params[start:end], flat_grads[start:end])
-            for name, array in layer.params.items():
-                self.params[f"{prefix}.{name}"] = array
-                self.grads[f"{prefix}.{name}"] = layer.grads[name]
-            start = end
-
-    def _forget(self):
-        super()._forget()
-        for layer in self.layers:
-            layer._forget()
-
-    def copy(self, dtype=None):
-        """An independent layer with the same parameters; see ``Layer.copy``."""
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin._in_a_model = False
-        twin.forward_layer, twin.backward_layer = (layer.copy(dtype) for layer in self.layers)
-        twin._own()
-        return twin
-
-    def forward(self, x, initial_state=None, lengths=None, training=False, keep=True):
-        """Run both directions over a batch of sequences.
-
-        Parameters
-        ----------
-        x, lengths, training, keep
-            As in ``Recurrent.forward``.
-        initial_state : tuple, optional
-            One state for each direction, as ``final_state``.
-
-        Returns
-        -------
-        numpy.ndarray
-            (B, T, N) with ``return_sequences``, else (B, N); N is 2*hidden for
-            "concat", hidden for "sum".  The last state of the backward layer
-            is the one after the first input.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
-        """
-        states = _pair("Bidirectional.forward", "initial_state", initial_state)
-        outputs = [
-            layer.forward(x, initial_state=state, lengths=lengths, training=training, keep=keep)
-            for layer, state in zip(self.layers, states, strict=True)
-        ]
-        self._unused_forward = bool(keep)
-        if self.merge == "sum":
-            shape = outputs[0].shape
-        else:
-            shape = (*outputs[0].shape[:-1], 2 * outputs[0].shape[-1])
-        y = self._result("y", shape, training)
-        if self.merge == "sum":
-            return np.add(*outputs, out=y)
-        return np.concatenate(outputs, axis=-1, out=y)
-
-    def backward(self, dy, dfinal_state=None, need_dx=True):
-        """Backpropagate through both directions; fills ``grads`` and ``dinitial_state``.
-
-        Parameters
-        ----------
-        dy : array_like, in the shape of forward's result, or None
-            Gradient of the loss by the output.
-        dfinal_state : tuple, optional
-            Gradient by ``final_state``, one for each direction.
-        need_dx : bool
-            False for a first layer: its input gradient is not computed.
-
-        Returns
-        -------
-        numpy.ndarray (B, T, input_size) or None
-            Gradient by x, if needed.
-
-        Raises
-        ------
-        RuntimeError
-            Without a forward before it; each forward allows one backward.
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
-        """
-        dfinal = _pair("Bidirectional.backward", "dfinal_state", dfinal_state)
-        self._need_forward()
-        if dy is None:
-            parts = (None, None)
-        else:
-            shape = list(self.forward_layer._output_shape())
-            H = shape[-1]
-            shape[-1] *= 1 if self.merge == "sum" else 2
-            dy = self._incoming(dy, shape)
-            parts = (dy, dy) if self.merge == "sum" else (dy[..., :H], dy[..., H:])
-        self._unused_forward = False
-        dx, dx_mirrored = (
-            layer.backward(part, dfinal_state=dstate, need_dx=need_dx)
-            for layer, part, dstate in zip(self.layers, parts, dfinal, strict=True)
-        )
-        if need_dx:
-            dx += dx_mirrored
-        return dx
+            seed = int(mirror._rng.integers(2**63))
+        mirror.draw_weights(np.random.default_rng(seed))
+        parts = {"forward": layer, "backward": mirror}
+        # Without gaps, as in files that were written before: sums over all gradients are cut there.
+        super().__init__((), None, parts, aligned=False)
 
     @property
     def layer(self):
         """The forward direction, as the constructor took it."""
-        return self.forward_layer
+        return self._layers["forward"]
+
+    @property
+    def return_sequences(self):
+        """Whether both directions return every step."""
+        return self.layer.return_sequences
+
+    @property
+    def input_features(self):
+        """Features of x."""
+        return self.layer.input_size
+
+    def output_features(self, features):
+        """Units of both directions, or of one if they are added."""
+        return self.layer.hidden_size * (1 if self.merge == "sum" else 2)
+
+    def check_input(self, where, x, lengths):
+        """As the forward direction takes it."""
+        return self.layer.check_input(where, x, lengths)
+
+    def __call__(self, x, initial_state=None, lengths=None, return_state=False):
+        """Inference, as in ``Recurrent.__call__``; states are a pair, one for each direction."""
+        states = _pair("Bidirectional", "initial_state", initial_state)
+        results = [
+            layer(x, initial_state=state, lengths=lengths, return_state=True)
+            for layer, state in zip(self.layers, states, strict=True)
+        ]
+        (y, final), (mirrored, mirrored_final) = results
+        y = self._merged(y, mirrored, None)
+        return (y, (final, mirrored_final)) if return_state else y
+
+    def forward(self, x, initial_state=None, lengths=None, training=False):
+        """Run both directions, as in ``Recurrent.forward``; ``initial_state`` is a pair.
+
+        Returns (B, T, N) with ``return_sequences``, else (B, N); N is 2*hidden for "concat",
+        hidden for "sum".  The last state of the backward layer is the one after the first input.
+        """
+        initial = _pair("Bidirectional.forward", "initial_state", initial_state)
+        return self._forward(x, lengths, training, initial=initial)
+
+    def backward(self, dy, dfinal_state=None, need_dx=True):
+        """Go back through both directions, as in ``Recurrent.backward``; a pair of states."""
+        dfinal = _pair("Bidirectional.backward", "dfinal_state", dfinal_state)
+        return self._backward(dy, need_dx, dfinal=dfinal)
+
+    def forward_pass(self, x, saved, initial=(None, None)):
+        """Both directions, then their outputs together."""
+        there, back = (
+            saved.run(layer, x, saved.lengths, initial_state=state)
+            for layer, state in zip(self.layers, initial, strict=True)
+        )
+        shape = (*there.shape[:-1], self.output_features(None))
+        return self._merged(there, back, saved.result("y", shape, self.dtype))
+
+    def backward_pass(self, dy, saved, dfinal):
+        """Each direction's share of dy, and the sum of both dx."""
+        H = self.layer.hidden_size
+        same = dy is None or self.merge == "sum"
+        parts = (dy, dy) if same else (dy[..., :H], dy[..., H:])
+        dx, mirrored = (
+            layer.backward(part, dfinal_state=dstate, need_dx=saved.need_dx)
+            for layer, part, dstate in zip(self.layers, parts, dfinal, strict=True)
+        )
+        if saved.need_dx:
+            dx += mirrored
+        return dx
+
+    def _merged(self, there, back, out):
+        if self.merge == "sum":
+            return np.add(there, back, out=out)
+        return np.concatenate([there, back], axis=-1, out=out)
 
     @property
     def final_state(self):

@@ -58,121 +58,67 @@ class Dense(Layer):
     array([[6.5, 6.5]], dtype=float32)
     """
 
-    _options = ("in_features", "out_features", "dtype", "w_init")
+    _zeroes_padding = True
 
     def __init__(
         self, in_features, out_features, seed=None, dtype="float32", *, w_init="glorot_uniform"
     ):
         self.in_features = checking.whole_number("Dense", "in_features", in_features)
         self.out_features = checking.whole_number("Dense", "out_features", out_features)
-        shapes = {"W": (self.in_features, self.out_features), "b": (self.out_features,)}
         self.w_init = w_init
         initialize = initializers.get("Dense", w_init, "w_init")
-        super().__init__("Dense", shapes, dtype)
+        shapes = {"W": (self.in_features, self.out_features), "b": (self.out_features,)}
+        super().__init__(shapes, dtype)
         rng = np.random.default_rng(checking.seed("Dense", seed))
         self.params["W"][...] = initialize(rng, *shapes["W"])
 
-    def __repr__(self):
-        return f"Dense({self.in_features}, {self.out_features})"
+    @property
+    def input_features(self):
+        """Columns of x."""
+        return self.in_features
 
-    def _forget(self):
-        super()._forget()
-        self._buffers = self._shape = self._lengths = None
-        self._outputs_are_reused = False
+    def output_features(self, features):
+        """Columns of y."""
+        return self.out_features
 
-    def forward(self, x, lengths=None, training=False, keep=True):
-        """Compute y = x W + b.
-
-        Parameters
-        ----------
-        x : array_like (B, in_features) or (B, T, in_features)
-            Rows; converted to the layer's dtype.
-        lengths : array_like of int (B,), optional
-            For x (B, T, in_features): valid steps of each row, 1 to T.  Past them
-            outputs are zero, and the padding of x takes no part.
-        training : bool
-            True in a training loop: the returned array is then memory of the
-            layer, written again by the next forward, and nothing is allocated.
-        keep : bool
-            False for inference: ``backward`` is not possible.
-
-        Returns
-        -------
-        numpy.ndarray (B, out_features) or (B, T, out_features)
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
-        """
-        x = checking.real_array("Dense.forward", "x", x)
-        I, N = self.in_features, self.out_features
+    def check_input(self, where, x, lengths):
+        """x (B, in_features) or (B, T, in_features)."""
+        x, I = checking.real_array(where, "x", x), self.in_features
         if x.ndim not in (2, 3) or x.shape[-1] != I or 0 in x.shape:
             raise ValueError(
-                f"Dense.forward: x has shape {x.shape}; wanted (batch, {I}) or (batch, time, {I})"
+                f"{where}: x has shape {x.shape}; wanted (batch, {I}) or (batch, time, {I})"
             )
-        if lengths is not None:
-            if x.ndim < 3:
-                raise ValueError(
-                    f"Dense.forward: lengths were given, but x has shape {x.shape}; "
-                    f"wanted (batch, time, {I})"
-                )
-            lengths = checking.row_lengths("Dense.forward", lengths, *x.shape[:2])
-        self._lengths = lengths
+        return checking.contiguous(x, self.dtype), self._checked_lengths(where, x, lengths)
+
+    def forward_pass(self, x, saved):
+        """y = x W + b."""
+        I, N = self.in_features, self.out_features
         rows = x.size // I
-        if self._buffers is None or self._buffers.rows != rows:
-            self._buffers = _Buffers(rows, I, N, self.dtype)
-        buffers, self._shape = self._buffers, x.shape[:-1]
-        y = self._result("y", (*self._shape, N), training)
-        self._outputs_are_reused = bool(training)
+        buffers = getattr(saved, "buffers", None)
+        if buffers is None or buffers.rows != rows:
+            buffers = saved.buffers = _Buffers(rows, I, N, self.dtype)
+        y = saved.result("y", (*x.shape[:-1], N), self.dtype)
         kernels.pack_matrix(self.flat_params, I + 1, N, buffers.packed)
         threads.parallel_for(
             kernels.dense_forward, rows, rows * I * N,
-            checking.contiguous(x, self.dtype).reshape(-1), buffers.x1, buffers.ld,
+            x.reshape(-1), buffers.x1, buffers.ld,
             buffers.packed, buffers.zeros, y.reshape(-1), I, N,
         )  # fmt: skip
-        self._clear_padding(buffers.x1, y)
-        self._unused_forward = bool(keep)
+        _clear_padding(saved, rows, buffers.x1, y)
         return y
 
-    def backward(self, dy, need_dx=True):
-        """Compute dW = x^T dy, db = sum dy, dx = dy W^T; fills ``grads``.
-
-        Parameters
-        ----------
-        dy : array_like, in the shape of forward's result
-            Gradient of the loss by the output; ignored at padded steps.
-        need_dx : bool
-            False for a first layer: its input gradient is not computed.
-
-        Returns
-        -------
-        numpy.ndarray, in the shape of x, or None
-            Gradient by x, if needed.  After ``forward(training=True)`` it is
-            memory of the layer, written again by the next backward.
-
-        Raises
-        ------
-        RuntimeError
-            Without a forward before it; each forward allows one backward.
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
-        """
-        self._need_forward()
-        I, N, buffers = self.in_features, self.out_features, self._buffers
-        dy = self._incoming(dy, (*self._shape, N))
-        self._unused_forward = False
-        if need_dx:
-            dx = self._result("dx", (*self._shape, I), self._outputs_are_reused)
+    def backward_pass(self, dy, saved):
+        """dW = x^T dy, db = sum dy, dx = dy W^T."""
+        I, N, buffers, dx = self.in_features, self.out_features, saved.buffers, None
+        if saved.need_dx:
+            dx = saved.result("dx", (*dy.shape[:-1], I), self.dtype)
             kernels.pack_transpose(self.flat_params, I, N, buffers.packed_transpose)
-        else:
-            dx = None
         threads.parallel_for(
             kernels.dense_backward, buffers.rows, buffers.rows * I * N,
             dy.reshape(-1), buffers.dy, buffers.dy_row, buffers.packed_transpose, buffers.zeros,
-            buffers.zeros if dx is None else dx.reshape(-1), need_dx, I, N,
+            buffers.zeros if dx is None else dx.reshape(-1), saved.need_dx, I, N,
         )  # fmt: skip
-        self._clear_padding(buffers.dy, dx)
+        _clear_padding(saved, buffers.rows, buffers.dy, dx)
         threads.parallel_for(
             weight_gradients, I + 1, buffers.rows * I * N,
             buffers.zeros, buffers.x1, buffers.ld, buffers.dy, buffers.dy_row, buffers.rows,
@@ -181,12 +127,11 @@ class Dense(Layer):
         )  # fmt: skip
         return dx
 
-    def _clear_padding(self, *arrays):
-        """Zero the padded steps of arrays with a row for each step: NaN times 0 is NaN."""
-        if self._lengths is None:
-            return
-        T = self._shape[1]
+
+def _clear_padding(saved, rows, *arrays):
+    """Zero the padded steps of arrays with a row for each step: NaN times 0 is NaN."""
+    if saved.lengths is not None:
         for array in arrays:
             if array is not None:
-                row = array.size // self._buffers.rows
-                kernels.clear_padding(array.reshape(-1), self._lengths, T, row)
+                T, size = saved.input_shape[1], array.size // rows
+                kernels.clear_padding(array.reshape(-1), saved.lengths, T, size)

@@ -30,12 +30,6 @@ class Dropout(RandomLayer):
     dtype : {"float32", "float64"}
         The masks of one seed are the same in both.
 
-    Attributes
-    ----------
-    rate : float
-    params, grads : dict
-        Empty: there is nothing to learn.
-
     Raises
     ------
     ValueError, TypeError
@@ -53,109 +47,46 @@ class Dropout(RandomLayer):
            [0., 0., 0., 0.]], dtype=float32)
     """
 
-    _options = ("rate", "per_sequence", "dtype")
+    _zeroes_padding = True  # zeros stay zeros, and NaN past the lengths concerns no other number
 
     def __init__(self, rate, seed=None, per_sequence=False, dtype="float32"):
         self.rate = checking.real_number("Dropout", "rate", rate, 0.0, 1.0, high_included=False)
         self.per_sequence = checking.true_or_false("Dropout", "per_sequence", per_sequence)
-        super().__init__("Dropout", {}, dtype)
+        super().__init__((), dtype)
         self.draw_masks_from(checking.seed("Dropout", seed))
 
-    def __repr__(self):
-        return f"Dropout({self.rate}{', per_sequence=True' if self.per_sequence else ''})"
+    def output_features(self, features):
+        """As many as there were."""
+        return features
 
-    def _forget(self):
-        super()._forget()
-        self._draws = self._mask = None
-        self._shape = None
-        self._masked = False  # whether the last forward was masked
+    def _checked_lengths(self, where, x, lengths):
+        return None  # every number is computed by itself
 
-    def forward(self, x, lengths=None, training=False, keep=True):
-        """Multiply x by a new random mask in training; else pass it on.
+    def forward_pass(self, x, saved):
+        """y = x m in training; else x itself."""
+        saved.masked = saved.training and self.rate > 0.0
+        if not saved.masked:
+            return x
+        self._draw_mask(saved)
+        return np.multiply(x, saved.mask, out=saved.result("y", x.shape, self.dtype))
 
-        Parameters
-        ----------
-        x : array_like (B, ...)
-            Of two axes or more; converted to the layer's dtype.
-        lengths : ignored
-            Every number is computed by itself.
-        training : bool
-            True in a training loop: there is a mask, the returned array is
-            memory of the layer, written again by the next forward, and nothing
-            is allocated.
-        keep : bool
-            False for inference: ``backward`` is not possible.
+    def backward_pass(self, dy, saved):
+        """dx = dy m."""
+        if not (saved.masked and saved.need_dx):
+            return dy if saved.need_dx else None
+        return np.multiply(dy, saved.mask, out=saved.result("dx", dy.shape, self.dtype))
 
-        Returns
-        -------
-        numpy.ndarray, in the shape of x
-            Where there is no mask (outside training, or at rate 0), x itself
-            if it has the layer's dtype.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
-        """
-        x = checking.real_array("Dropout.forward", "x", x)
-        if x.ndim < 2 or 0 in x.shape:
-            raise ValueError(
-                f"Dropout.forward: x has shape {x.shape}; wanted (batch, ...), two axes or more "
-                "and none of them 0"
-            )
-        y = checking.contiguous(x, self.dtype)
-        self._shape, self._masked = x.shape, bool(training) and self.rate > 0.0
-        if self._masked:
-            self._draw_mask()
-            y = np.multiply(y, self._mask, out=self._result("y", self._shape, True))
-        self._unused_forward = bool(keep)
-        return y
-
-    def backward(self, dy, need_dx=True):
-        """Multiply dy by the mask of the last forward.
-
-        Parameters
-        ----------
-        dy : array_like, in the shape of x
-            Gradient of the loss by the output.
-        need_dx : bool
-            False for a first layer: there is nothing to compute.
-
-        Returns
-        -------
-        numpy.ndarray, in the shape of x, or None
-            Gradient by x, if needed.  After ``forward(training=True)`` it is
-            memory of the layer, written again by the next backward; where there
-            was no mask, dy itself if it has the layer's dtype.
-
-        Raises
-        ------
-        RuntimeError
-            Without a forward before it; each forward allows one backward.
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
-        """
-        dy = self._incoming(dy, self._shape)
-        self._unused_forward = False
-        if not need_dx:
-            return None
-        if not self._masked:
-            return dy
-        return np.multiply(dy, self._mask, out=self._result("dx", self._shape, True))
-
-    def _draw_mask(self):
+    def _draw_mask(self, saved):
         """Fill the mask with 0 (probability rate) and 1 / (1 - rate), in place.
 
         Drawn in float32 for either dtype: the same masks, at 1.8 ns a number
         instead of the 2.2 of a float64.
         """
-        if self._mask is None or self._mask.shape != self._shape:
-            shared = self.per_sequence and len(self._shape) > 2
-            B, _, *rest = self._shape
-            self._draws = np.empty((B, 1, *rest) if shared else self._shape, np.float32)
-            own_memory = shared or self.dtype != np.float32
-            self._mask = np.empty(self._shape, self.dtype) if own_memory else self._draws
-        mask, draws = self._mask, self._draws
+        shape = saved.input_shape
+        shared = self.per_sequence and len(shape) > 2
+        draws = saved.result("draws", (shape[0], 1, *shape[2:]) if shared else shape, np.float32)
+        apart = shared or self.dtype != np.float32
+        saved.mask = mask = saved.result("mask", shape, self.dtype) if apart else draws
         self._rng.random(dtype=np.float32, out=draws)  # even in [0, 1)
         # 1 where the draw reaches the rate, else 0.  A comparison would need another array, and
         # np.copyto(mask, scale, where=...) guesses at branches: 4.1 ns a number, this 0.3.

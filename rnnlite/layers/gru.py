@@ -9,18 +9,11 @@ class GRU(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        Features of x, and units.
-    return_sequences : bool
-        Whether forward returns the hidden state after every step, or the last one.
-    seed : int, optional
-        Of the initial weights (Wx Glorot uniform, Wh orthogonal) and the dropout masks.
-    dtype : {"float32", "float64"}
+    input_size, hidden_size, return_sequences, seed, dtype, **options
+        As for ``Recurrent``.
     reset_after : bool
         Whether the reset gate acts after the recurrent product, as in cuDNN
         and PyTorch, or on h before it, as in the paper.
-    **options
-        ``go_backwards``, ``recurrent_dropout``, ``wx_init``, ``wh_init``: see ``Recurrent``.
 
     Attributes
     ----------
@@ -41,8 +34,6 @@ class GRU(Recurrent):
     >>> gru.forward(np.ones((2, 5, 3))).shape, sorted(gru.params)
     ((2, 4), ['Wh', 'Wx', 'b', 'bh'])
     """
-
-    _options = (*Recurrent._options[1:], "reset_after")
 
     def __init__(
         self,

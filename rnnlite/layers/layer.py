@@ -1,180 +1,253 @@
-"""What every layer and model has: parameters, their gradients, forward and backward."""
-
-import math
+"""What every layer and model does: inference, forward and backward; how to write one."""
 
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.engine.memory import aligned_zeros
+from rnnlite.layers.saved import Pool, Saved
+from rnnlite.layers.tree import Tree
+from rnnlite.layers.turns import Turns
 
 
-class Layer:
-    """Base of all layers.
+class Layer(Tree):
+    """Base of all layers and models; derive from it to write one of your own.
+
+    A class of your own defines three methods:
+
+    ``__init__(self, ..., dtype="float32")``
+        calls ``super().__init__(shapes, dtype)`` with the shape of each parameter by
+        name, and keeps each of its arguments (but a ``seed``) as an attribute of the same
+        name: files, copies and ``repr`` are made of them.
+    ``forward_pass(self, x, saved)``
+        returns y.  x (B, ...) is an array of the layer's dtype.  What the derivative
+        needs is set as attributes of ``saved``; nothing of a run is set on ``self``,
+        since many threads may be in here.  ``saved.lengths``, int64 (B,) or None, and
+        ``saved.training`` tell how it was called.
+    ``backward_pass(self, dy, saved)``
+        writes dL/d(parameter) into ``self.grads[name][...]`` and returns dL/dx.
+
+    All else is done here and is the same for every layer: inference from any number of
+    threads, checks, one flat array of parameters, lengths (padded steps of x, y, dy and dx
+    are zero), copies, files (``load(path, layers=[Mine])``), pickles, the gradient check.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Of the parameters, which are zero at first.
+    dtype : {"float32", "float64"} or None
+        None: that of the layers inside.
+    layers : dict of str to Layer, optional
+        Layers inside this one, each in no other model.  They are run by
+        ``saved.run(layer, x, lengths)`` and go back by their ``backward``.
 
     Attributes
     ----------
     params, grads : dict of str to numpy.ndarray
-        Parameters and their gradients by name.  The arrays are views into
-        ``flat_params`` and ``flat_grads``; write into them (``p[...] = value``)
-        rather than replacing them.
+        Parameters and their gradients by name: views into the flat arrays.  Write into them
+        (``p[...] = value``) or assign (``params[name] = array``), which copies.
     flat_params, flat_grads : numpy.ndarray (n,)
-        All parameters, and all gradients, as one array each: an optimizer is
-        one pass over them.  A ``Sequential`` moves the arrays of its layers
-        into its own.
+        All parameters, and all gradients, as one array each.
     dtype : numpy.dtype
-        float32 or float64.
+    layers : list of Layer
+        The layers inside.
+
+    Examples
+    --------
+    >>> class Scale(Layer):
+    ...     def __init__(self, features, dtype="float32"):
+    ...         super().__init__({"s": (features,)}, dtype)
+    ...         self.features = features
+    ...         self.params["s"][...] = 2.0
+    ...
+    ...     def forward_pass(self, x, saved):
+    ...         saved.x = x
+    ...         return x * self.params["s"]
+    ...
+    ...     def backward_pass(self, dy, saved):
+    ...         self.grads["s"][...] = (dy * saved.x).reshape(-1, self.features).sum(axis=0)
+    ...         return dy * self.params["s"]
+    >>> from rnnlite import gradcheck
+    >>> Scale(2)([[1.0, 3.0]]), gradcheck.check(Scale(2), np.random.rand(4, 2)).passed
+    (array([[2., 6.]], dtype=float32), True)
     """
 
-    _in_a_model = False  # whether a Sequential owns the memory
-    _largest = None  # most numbers it may have, where a file asks for them
-    # The constructor's arguments but for the seed, each an attribute of that name.
-    _options = ()
-    layers = ()  # the layers that a model is made of
+    takes_indices = False  # whether x holds whole numbers, which have no gradient
+    input_features = None  # features of x, where one number of them is wanted
+    _zeroes_padding = False  # whether the layer does itself what ``lengths`` asks for
+    _time_from = 3  # axes from which axis 1 of x is time
 
-    def __call__(self, x, lengths=None, **others):
-        """Inference: as ``forward``, but nothing is kept, and the result is the caller's."""
-        return self.forward(x, lengths=lengths, keep=False, **others)
+    def output_features(self, features):
+        """Features of y for so many of x; None where that is not known."""
+        return None
 
-    def walk(self, key=""):
-        """Yield ``(key, layer)``: ``("", this)``, ``("0", its first layer)``, ``("0.forward", ...)``."""
-        yield key, self
-        for name, layer in zip(self._names(), self.layers, strict=True):
-            yield from layer.walk(f"{key}.{name}" if key else name)
+    def _forget(self):
+        """Drop all memory of runs."""
+        self._saved, self._pool, self._turns = Saved(True), Pool(), Turns()
+        self._may_go_back = False
 
-    def _names(self):
-        return map(str, range(len(self.layers)))
+    def __call__(self, x, lengths=None):
+        """Inference: compute the output, keep nothing, in any number of threads at once.
 
-    def __init__(self, where, shapes, dtype):
-        self._forget()
-        self.dtype = checking.float_dtype(where, dtype)
-        self._shapes = dict(shapes)  # in the order of their place in memory
-        size = sum(math.prod(shape) for shape in self._shapes.values())
-        if self._largest is not None and size > self._largest:
-            raise ValueError(f"{where}: has {size:,} numbers; there are {self._largest:,} for it")
-        checking.number_of_numbers(where, size)
-        self.params, self.grads = {}, {}
-        self.flat_params = self.flat_grads = None
-        self._bind(aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype))
-
-    def _bind(self, flat_params, flat_grads):
-        """Live in these arrays from now on, with the values there were."""
-        if flat_params.dtype != self.dtype:  # without parameters, a layer takes its model's
-            self.dtype = flat_params.dtype
-            self._forget()
-        if self.flat_params is not None:
-            flat_params[...] = self.flat_params
-            flat_grads[...] = self.flat_grads
-        self.flat_params, self.flat_grads = flat_params, flat_grads
-        for views, flat in ((self.params, flat_params), (self.grads, flat_grads)):
-            start = 0
-            for name, shape in self._shapes.items():
-                size = math.prod(shape)
-                views[name] = flat[start : start + size].reshape(shape)
-                start += size
-
-    def options(self):
-        """All that its constructor needs to make a layer like it, but for the seed.
-
-        Returns
-        -------
-        dict
-            Arguments by name.
-
-        Examples
-        --------
-        >>> from rnnlite.layers import Dropout
-        >>> Dropout(0.5, seed=0).options()
-        {'rate': 0.5, 'per_sequence': False, 'dtype': dtype('float32')}
-        """
-        return {name: getattr(self, name) for name in self._options}
-
-    def num_params(self):
-        """Number of trainable numbers.
-
-        Returns
-        -------
-        int
-        """
-        return sum(array.size for array in self.params.values())
-
-    def copy(self, dtype=None):
-        """An independent layer with the same parameters.
+        While another thread trains the model, an answer may come of weights between two steps.
 
         Parameters
         ----------
-        dtype : {"float32", "float64"}, optional
-            Precision of the copy; the layer's own if not given.
+        x : array_like (B, ...)
+            Rows; (B, T, features) for layers with a time axis.
+        lengths : array_like of int (B,), optional
+            Valid steps of each row, 1 to T.
 
         Returns
         -------
-        Layer
-            Of the same class, without the memory of a forward pass.
+        numpy.ndarray
+            Yours to keep and to change.
 
         Raises
         ------
-        ValueError
-            For another dtype.
+        ValueError, TypeError
+            For a wrong shape, or an array that does not hold real numbers.
         """
-        dtype = self.dtype if dtype is None else checking.float_dtype("copy", dtype)
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin._in_a_model = False
-        twin.dtype = dtype
-        twin.params, twin.grads = {}, {}
-        twin.flat_params = twin.flat_grads = None
-        twin.__dict__.update(self._own_state())
-        twin._bind(
-            aligned_zeros(self.flat_params.size, dtype), aligned_zeros(self.flat_grads.size, dtype)
-        )
-        twin.flat_params[...] = self.flat_params
-        twin._forget()
-        return twin
+        return self._owned(self.infer(x, lengths), x)
 
-    def __copy__(self):
-        return self.copy()
+    def forward(self, x, lengths=None, training=False):
+        """Compute the output, and save what ``backward`` needs.
 
-    def __deepcopy__(self, memo):
-        return self.copy()
+        Parameters
+        ----------
+        x : array_like (B, ...)
+            Rows; (B, T, features) for layers with a time axis.  Converted to the layer's dtype.
+        lengths : array_like of int (B,), optional
+            Valid steps of each row, 1 to T.  Past them outputs are zero, recurrent states stay
+            as they were, and whatever the padding of x holds takes no part.
+        training : bool
+            True in a training loop: dropout is drawn, and the returned array is memory of
+            the layer, written again by the next forward, so that nothing is allocated.
 
-    def __reduce_ex__(self, protocol):
-        raise TypeError(f"{type(self).__name__} cannot be pickled; layers are copied by .copy()")
+        Returns
+        -------
+        numpy.ndarray
 
-    def _own_state(self):
-        """Attributes that a copy must not share with the original."""
-        return {}
-
-    def _forget(self):
-        """Drop the memory of the last forward pass and all buffers."""
-        self._unused_forward = False
-        self._results = {}  # arrays that forward and backward return while training, by name
-
-    def _result(self, name, shape, reused):
-        """A fresh array, or the layer's own of that name, if the shape is still the same."""
-        if not reused:
-            return np.empty(shape, self.dtype)
-        array = self._results.get(name)
-        if array is None or array.shape != shape:
-            array = self._results[name] = np.empty(shape, self.dtype)
-        return array
-
-    def _incoming(self, dy, shape, meaning="as forward's result"):
-        """``dy`` as backward takes it.  It may be corrected: forward is used up afterwards."""
-        self._need_forward()
-        where = f"{type(self).__name__}.backward"
-        return checking.shaped(where, "dy", dy, shape, meaning, self.dtype)
-
-    def _need_forward(self):
-        """Each forward allows one backward: the buffers are overwritten by it."""
-        if not self._unused_forward:
-            raise RuntimeError(
-                f"{type(self).__name__}.backward: there is no forward pass to go back through; "
-                "call forward first, and backward once after each forward"
-            )
-
-    def forward(self, x, lengths=None, training=False, keep=True):
-        """Compute the output; see the layer's own documentation."""
-        raise NotImplementedError
+        Raises
+        ------
+        ValueError, TypeError
+            For a wrong shape, or an array that does not hold real numbers.
+        RuntimeError
+            If another thread's ``fit`` is training the model.
+        """
+        return self._forward(x, lengths, training)
 
     def backward(self, dy, need_dx=True):
-        """Compute the gradients; see the layer's own documentation."""
-        raise NotImplementedError
+        """Backpropagate through the last ``forward``; overwrites ``grads``.
+
+        Only the last forward counts, whichever it was meant for: two of them and then one
+        backward give the gradient of the second.  For two inputs run forward, backward,
+        forward, backward, and add up the gradients; answers that need no gradient are
+        ``model(x)``.  ``backward`` also refuses a forward of another thread.
+
+        Parameters
+        ----------
+        dy : array_like, in the shape of forward's result
+            Gradient of the loss by the output; ignored at padded steps.
+        need_dx : bool
+            False for a first layer: the gradient by x is not computed.
+
+        Returns
+        -------
+        numpy.ndarray, in the shape of x, or None
+            Gradient by x, if needed and if x has one.  After ``forward(training=True)`` it is
+            memory of the layer, written again by the next backward.
+
+        Raises
+        ------
+        RuntimeError
+            Without a forward before it; each forward allows one backward.
+        ValueError, TypeError
+            For a wrong shape, or an array that does not hold real numbers; the forward may
+            then be used by a corrected call.
+        """
+        return self._backward(dy, need_dx)
+
+    def infer(self, x, lengths=None, **states):
+        """``model(x)`` for a caller that does not own x: the result may be x itself."""
+        saved = self._pool.take(getattr(x, "shape", None))
+        try:
+            return self._run("", saved, x, lengths, False, states)
+        finally:
+            self._pool.give_back(saved)
+
+    def forward_pass(self, x, saved):
+        """Compute y, saving what ``backward_pass`` needs; see the class."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward_pass(x, saved)")
+
+    def backward_pass(self, dy, saved):
+        """Write ``grads`` and return dx; see the class."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward_pass(dy, saved)")
+
+    def check_input(self, where, x, lengths):
+        """x as ``forward_pass`` takes it, and lengths as int64, or an error; to override."""
+        x = checking.real_array(where, "x", x)
+        if x.ndim < 2 or 0 in x.shape:
+            raise ValueError(
+                f"{where}: x has shape {x.shape}; wanted (batch, ...), two axes or more and none "
+                "of them 0"
+            )
+        return checking.contiguous(x, self.dtype), self._checked_lengths(where, x, lengths)
+
+    def _checked_lengths(self, where, x, lengths):
+        if lengths is None:
+            return None
+        if x.ndim < self._time_from:
+            raise ValueError(
+                f"{where}: lengths were given, but x has shape {x.shape}; wanted (batch, time"
+                f"{', features' if self._time_from > 2 else ''})"
+            )
+        return checking.row_lengths(where, lengths, *x.shape[:2])
+
+    def _run(self, method, saved, x, lengths, training, states):
+        where = type(self).__name__ + method
+        x, saved.lengths = self.check_input(where, x, lengths)
+        saved.training, saved.input_shape = training, getattr(x, "shape", None)
+        if self._zeroes_padding:
+            y = self.forward_pass(x, saved, **states)
+        else:
+            y = saved.without_padding(self.forward_pass(saved.without_padding(x), saved, **states))
+        saved.output_shape = y.shape
+        return y
+
+    def _forward(self, x, lengths, training, **states):
+        with self._turns:
+            self._may_go_back = False  # should it fail half-way
+            y = self._run(".forward", self._saved, x, lengths, bool(training), states)
+            self._may_go_back = True
+            self._turns.note("forward")
+        return y
+
+    def _backward(self, dy, need_dx, **dstates):
+        where, saved = f"{type(self).__name__}.backward", self._saved
+        with self._turns:
+            if not self._may_go_back:
+                raise RuntimeError(
+                    f"{where}: there is no forward pass to go back through; "
+                    "call forward first, and backward once after each forward"
+                )
+            self._turns.check(where, "forward")
+            if dy is not None or not dstates:
+                meaning = "as forward's result"
+                dy = checking.shaped(where, "dy", dy, saved.output_shape, meaning, self.dtype)
+            self._may_go_back, saved.need_dx = False, bool(need_dx)
+            self._turns.note("backward")
+            if self._zeroes_padding:
+                return self.backward_pass(dy, saved, **dstates)
+            dx = self.backward_pass(saved.without_padding(dy), saved, **dstates)
+            return None if dx is None or not need_dx else saved.without_padding(dx)
+
+    def _owned(self, y, x):
+        """``y``, copied if it is the caller's own x."""
+        return y.copy() if isinstance(x, np.ndarray) and np.may_share_memory(y, x) else y
+
+    def trained_by_this_thread(self, where):
+        """A block in which no other thread can train this model; for ``fit``."""
+        return self._turns.owned(where)
+
+    def check_gradients(self, where):
+        """Refuse gradients that another thread's backward wrote; for optimizers."""
+        self._turns.check(where, "backward")

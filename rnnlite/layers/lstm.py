@@ -12,22 +12,15 @@ class LSTM(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        Features of x, and units.
+    input_size, hidden_size, return_sequences, seed, dtype, **options
+        As for ``Recurrent``.
     forget_bias : float
         Initial bias of the forget gate (1.0: Jozefowicz et al. 2015).
-    return_sequences : bool
-        Whether forward returns the hidden state after every step, or the last one.
-    seed : int, optional
-        Of the initial weights (Wx Glorot uniform, Wh orthogonal) and the dropout masks.
-    dtype : {"float32", "float64"}
     peephole : bool
         Whether the gates see the cell state (Gers & Schmidhuber 2000), through
         the parameters ``p_i p_f p_o``, zero at first.
     clip : float, optional
         Bound every input of a sigmoid or tanh to [-clip, clip], as ONNX does.
-    **options
-        ``go_backwards``, ``recurrent_dropout``, ``wx_init``, ``wh_init``: see ``Recurrent``.
 
     Attributes
     ----------
@@ -59,8 +52,6 @@ class LSTM(Recurrent):
     >>> bool(np.allclose(h, y[:1]))
     True
     """
-
-    _options = (*Recurrent._options[1:], "forget_bias", "peephole", "clip")
 
     def __init__(
         self,

@@ -9,18 +9,11 @@ class RNN(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        Features of x, and units.
+    input_size, hidden_size, return_sequences, seed, dtype, **options
+        As for ``Recurrent``; ``wh_init="identity"`` with ReLU is the IRNN of Le, Jaitly &
+        Hinton 2015.
     activation : {"tanh", "relu"}
         The function f.
-    return_sequences : bool
-        Whether forward returns the hidden state after every step, or the last one.
-    seed : int, optional
-        Of the initial weights (Wx Glorot uniform, Wh orthogonal) and the dropout masks.
-    dtype : {"float32", "float64"}
-    **options
-        ``go_backwards``, ``recurrent_dropout``, ``wx_init``, ``wh_init``: see ``Recurrent``.
-        ``wh_init="identity"`` with ReLU is the IRNN of Le, Jaitly & Hinton 2015.
 
     Attributes
     ----------
@@ -40,8 +33,6 @@ class RNN(Recurrent):
     >>> rnn.forward(np.ones((2, 5, 3)), lengths=[5, 2])[1, 2:].max()
     np.float32(0.0)
     """
-
-    _options = (*Recurrent._options[1:], "activation")
 
     def __init__(
         self,

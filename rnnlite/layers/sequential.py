@@ -1,7 +1,6 @@
 """Sequential: layers one after the other, as one model."""
 
 from rnnlite import checking
-from rnnlite.engine.memory import CACHE_LINE, aligned_zeros
 from rnnlite.layers.layer import Layer
 
 
@@ -18,15 +17,12 @@ class Sequential(Layer):
     layers : list of Layer
     params, grads : dict
         The layers' own, under ``"0.Wx"``, ``"0.Wh"``, ..., by position.
-    flat_params, flat_grads : numpy.ndarray (n,)
-        All parameters and all gradients of the model, one array each (with a
-        few zeros between layers, which keep each layer's memory aligned).
 
     Raises
     ------
     ValueError, TypeError
-        For an empty list, different dtypes, a layer used twice, or something
-        that is not a layer.
+        For an empty list, different dtypes, a layer used twice, something that is not a
+        layer, or a layer that takes another number of features than the one before it gives.
 
     Examples
     --------
@@ -39,124 +35,74 @@ class Sequential(Layer):
     ((4, 10), ['0.Wx', '0.b', '0.Wh', '1.W', '1.b'])
     """
 
-    _options = ("layers",)
+    _zeroes_padding = True
 
     def __init__(self, layers):
-        self.layers = checking.sequence("Sequential", "layers", layers, "a list of layers")
-        if not self.layers:
+        layers = checking.sequence("Sequential", "layers", layers, "a list of layers")
+        if not layers:
             raise ValueError("Sequential: layers is empty; it needs at least one layer")
-        decides = 0  # which layer's dtype the model has: the first with parameters
-        for position, layer in enumerate(self.layers):
-            if not isinstance(layer, Layer):
-                raise TypeError(
-                    f"Sequential: layers[{position}] is of type {type(layer).__name__}; "
-                    "wanted a layer"
-                )
-            if not self.layers[decides].params:
-                decides = position
-            if layer.params and layer.dtype != self.layers[decides].dtype:
+        super().__init__((), None, {str(n): layer for n, layer in enumerate(layers)})
+        self.takes_indices = layers[0].takes_indices
+
+    def _check_layers(self, where):
+        dtype, features, before = super()._check_layers(where), None, None
+        for name, layer in self._layers.items():
+            wanted = layer.input_features
+            if None not in (features, wanted) and features != wanted:
                 raise ValueError(
-                    f"Sequential: layers[{position}] computes in {layer.dtype}, "
-                    f"layers[{decides}] in {self.layers[decides].dtype}; wanted one dtype"
+                    f"{where}: layers[{name}], {layer!r}, takes {wanted} features; "
+                    f"layers[{int(name) - 1}], {before!r}, gives {features}"
                 )
-            if layer._in_a_model or any(layer is other for other in self.layers[:position]):
-                raise ValueError(
-                    f"Sequential: layers[{position}], {layer!r}, is in a model already, and its "
-                    "parameters with it; give this model layer.copy()"
-                )
-        self.dtype = self.layers[decides].dtype
-        self.params, self.grads = {}, {}
-        self.flat_params = self.flat_grads = None
-        size = self._places()[-1][1]
-        self._bind(aligned_zeros(size, self.dtype), aligned_zeros(size, self.dtype))
+            features, before = layer.output_features(features), layer
+        return dtype
+
+    @property
+    def input_features(self):
+        """Features that the first layer takes."""
+        return self.layers[0].input_features
+
+    def output_features(self, features):
+        """Features that the last layer gives."""
         for layer in self.layers:
-            layer._in_a_model = True
-        self._forget()
+            features = layer.output_features(features)
+        return features
 
     def __repr__(self):
         return f"Sequential([{', '.join(map(repr, self.layers))}])"
 
-    def _places(self):
-        """Start and end of each layer's parameters in the flat arrays."""
-        lanes, places, start = CACHE_LINE // self.dtype.itemsize, [], 0
-        for layer in self.layers:
-            places.append((start, start + layer.flat_params.size))
-            start += -(-layer.flat_params.size // lanes) * lanes
-        return places
+    def check_input(self, where, x, lengths):
+        """The layers check what they are given."""
+        return x, lengths
 
-    def _bind(self, flat_params, flat_grads):
-        if flat_params.dtype != self.dtype:  # a model of nothing but parameterless layers
-            self.dtype = flat_params.dtype
-        self.flat_params, self.flat_grads = flat_params, flat_grads
-        for position, (layer, (start, end)) in enumerate(
-            zip(self.layers, self._places(), strict=True)
-        ):
-            layer._bind(flat_params[start:end], flat_grads[start:end])
-            for name, array in layer.params.items():
-                self.params[f"{position}.{name}"] = array
-                self.grads[f"{position}.{name}"] = layer.grads[name]
-
-    def copy(self, dtype=None):
-        """An independent model with the same parameters; see ``Layer.copy``."""
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin._in_a_model = False
-        Sequential.__init__(twin, [layer.copy(dtype) for layer in self.layers])
-        return twin
-
-    def forward(self, x, lengths=None, training=False, keep=True):
-        """Pass x through all layers.
-
-        Parameters
-        ----------
-        x : array_like
-            What the first layer takes.
-        lengths : array_like of int (B,), optional
-            Valid steps of each row; every layer that still has a time axis gets them.
-        training : bool
-            True in a training loop: returned arrays are memory of the layers.
-        keep : bool
-            False for inference: faster, less memory, and no ``backward``.
-
-        Returns
-        -------
-        numpy.ndarray
-            What the last layer returns.
-
-        Raises
-        ------
-        ValueError, TypeError
-            From the layer that cannot take what it was given.
-        """
-        for layer in self.layers:
-            x = layer.forward(x, lengths=lengths, training=training, keep=keep)
+    def forward_pass(self, x, saved):
+        """Pass x through all layers; lengths go with it as long as there is a time axis."""
+        lengths = saved.lengths
+        for name, layer in self._layers.items():
+            try:
+                x = saved.run(layer, x, lengths)
+            except (ValueError, TypeError) as error:
+                raise self._located(error, int(name), x) from error
             if x.ndim < 3:
                 lengths = None
-        self._unused_forward = bool(keep)
         return x
 
-    def backward(self, dy, need_dx=True):
-        """Pass dy back through all layers; fills ``grads``.
-
-        Parameters
-        ----------
-        dy : array_like, in the shape of forward's result
-            Gradient of the loss by the output.
-        need_dx : bool
-            False in training: the gradient by x itself is not computed.
-
-        Returns
-        -------
-        numpy.ndarray, in the shape of x, or None
-            Gradient by x, if needed.
-
-        Raises
-        ------
-        RuntimeError
-            Without a forward before it; each forward allows one backward.
-        """
-        self._need_forward()
-        for position in range(len(self.layers) - 1, -1, -1):
-            dy = self.layers[position].backward(dy, need_dx=need_dx or position > 0)
-            self._unused_forward = False  # from here on; a dy that does not fit can be corrected
+    def backward_pass(self, dy, saved):
+        """Pass dy back through all layers."""
+        for name, layer in reversed(self._layers.items()):
+            dy = layer.backward(dy, need_dx=saved.need_dx or name != "0")
         return dy
+
+    def _located(self, error, position, x):
+        """The error of a layer inside, saying which layer it was."""
+        layer = self.layers[position]
+        name, text = type(layer).__name__, str(error)
+        method, _, rest = text.partition(": ")
+        text = rest if method in (name, f"{name}.forward") else text
+        before = self.layers[position - 1] if position else None
+        if (
+            getattr(before, "return_sequences", None) is False
+            and hasattr(layer, "return_sequences")
+            and x.ndim == 2
+        ):
+            text += f"; layer {position - 1} returns its last step only: return_sequences=True?"
+        return type(error)(f"Sequential.forward: layer {position}, {name}: {text}")

@@ -111,6 +111,8 @@ class Optimizer:
             or the parameters have other names or shapes than at first.
         """
         where = f"{type(self).__name__}.step"
+        if hasattr(self._model, "check_gradients"):
+            self._model.check_gradients(where)
         lr = checking.real_number(where, "lr", self.lr, *LIMITS["lr"][:2])
         pairs = self._arrays()
         self.t += 1

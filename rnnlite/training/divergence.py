@@ -135,7 +135,7 @@ def _first_bad_layer(model, batch):
     x, lengths = batch.x, batch.lengths
     layers = model.layers if isinstance(model, Sequential) else [model]
     for position, layer in enumerate(layers):
-        x = layer.forward(x, lengths=lengths, keep=False)
+        x = layer(x, lengths=lengths)
         if not np.isfinite(x).all():
             return f"the first output that is not finite is that of layer {position}, {layer!r}"
         if x.ndim < 3:

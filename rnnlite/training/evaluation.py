@@ -94,7 +94,7 @@ def evaluate_source(where, model, source, loss):
     objective = None
     total = right = counted = 0.0
     for batch in source.epoch(0):
-        output = model.forward(batch.x, lengths=batch.lengths, keep=False)
+        output = model(batch.x, lengths=batch.lengths)
         if objective is None:
             objective = objective_for(where, loss, output.shape, batch.y)
             if source.rows is not None:
@@ -288,7 +288,7 @@ def _outputs(where, model, x, lengths, batch_size):
     source = source_of(where, model, x, np.zeros(n, np.int64), lengths, batch_size)
     outputs, start = None, 0
     for batch in source.epoch(0):
-        output = model.forward(batch.x, lengths=batch.lengths, keep=False)
+        output = model(batch.x, lengths=batch.lengths)
         if outputs is None:
             outputs = np.empty((n, *output.shape[1:]), output.dtype)
         outputs[start : start + len(output)] = output

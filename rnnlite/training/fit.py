@@ -224,7 +224,7 @@ def _validation(where, model, validation, batch_size):
 def _tried(where, model, loss, source):
     """Objective, and what the model says to one row: what does not fit is found before training."""
     few = None if source.lengths is None else source.lengths[:1]
-    output = model.forward(source.x[:1], lengths=few, keep=False)
+    output = model(source.x[:1], lengths=few)
     shape = (source.rows, *output.shape[1:])
     objective = objective_for(where, loss, shape, source.y)
     check_labels(where, objective, source.y, shape)

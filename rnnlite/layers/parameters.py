@@ -1,0 +1,149 @@
+"""Parameters: the one owner of where each parameter of a layer or a model lies in memory.
+
+All values are one flat array, and so are all gradients: an optimizer is one pass
+over them, a norm one sum, a checkpoint one array.  What people see by name are
+views into the two.
+
+    flat    [ 0.Wx ......... | 0.b .. | 0.Wh ........ | gap | 1.W .... | 1.b ]
+              places["0.Wx"]                                  parts["1"]
+
+A model moves the arrays of its layers into its own, and theirs become views.
+"""
+
+import math
+
+import numpy as np
+
+from rnnlite import checking
+from rnnlite.engine.memory import CACHE_LINE, aligned_zeros
+
+
+class Views(dict):
+    """Named views into a flat array: what is assigned is checked and copied into place.
+
+    Parameters
+    ----------
+    what : {"params", "grads"}
+        For messages.
+    """
+
+    def __init__(self, what):
+        super().__init__()
+        self._what = what
+
+    def bind(self, name, view):
+        """Let a name stand for this view."""
+        super().__setitem__(name, view)
+
+    def __setitem__(self, name, value):
+        self.update({name: value})
+
+    def update(self, *others, **named):
+        """Copy arrays into place: all of them, or none if one does not fit."""
+        checked = {}
+        for name, value in dict(*others, **named).items():
+            if name not in self:
+                known = ", ".join(self) or "none"
+                raise KeyError(f"{self._what}[{name!r}] does not exist; there are {known}")
+            view = self[name]
+            checked[name] = checking.shaped(
+                self._what, f"{self._what}[{name!r}]", value, view.shape, "as it is", view.dtype
+            )
+        for name, array in checked.items():
+            self[name][...] = array
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
+
+    def _fixed(self, *_, **__):
+        raise TypeError(
+            f"{self._what}: names cannot be added or removed; they belong to the layer, and values "
+            f"are copied into place: {self._what}[name] = array"
+        )
+
+    __delitem__ = pop = popitem = clear = setdefault = _fixed
+
+    def __reduce__(self):  # a copy is a plain dict: its arrays are views of nothing
+        return dict, ({name: np.array(view) for name, view in self.items()},)
+
+
+class Parameters:
+    """Values and gradients of a layer, or of all layers of a model.
+
+    Parameters
+    ----------
+    where : str
+        Layer that a message names.
+    shapes : dict of str to tuple of int
+        The layer's own parameters, in the order of their place in memory.
+    dtype : numpy.dtype
+    parts : dict of str to Parameters
+        Those of the layers inside, which move in after the layer's own.
+    aligned : bool
+        Whether each part begins at a cache line.
+    largest : int or None
+        Most numbers there may be, where a file asks for them.
+
+    Attributes
+    ----------
+    values, gradients : Views
+        By name; those of a part under ``"part.name"``.
+    flat, flat_gradients : numpy.ndarray (n,)
+    places : dict of str to slice
+        Where in the flat arrays each name lies.
+    """
+
+    def __init__(self, where, shapes, dtype, parts=(), aligned=True, largest=None):
+        self._shapes, self.dtype, self._parts = dict(shapes), dtype, dict(parts)
+        self.places, self._part_places = {}, {}
+        end = 0
+        for name, shape in self._shapes.items():
+            self.places[name] = slice(end, end := end + math.prod(shape))
+        if largest is not None and end > largest:
+            raise ValueError(f"{where}: has {end:,} numbers; there are {largest:,} for it")
+        lanes = CACHE_LINE // dtype.itemsize if aligned else 1
+        for key, part in self._parts.items():
+            start = -(-end // lanes) * lanes
+            self._part_places[key] = slice(start, end := start + part.size)
+            for name, place in part.places.items():
+                self.places[f"{key}.{name}"] = slice(start + place.start, start + place.stop)
+        self.size = end
+        checking.number_of_numbers(where, end)
+        self.values, self.gradients = Views("params"), Views("grads")
+        self.flat = self.flat_gradients = None
+        self.move(aligned_zeros(end, dtype), aligned_zeros(end, dtype))
+
+    def move(self, flat, flat_gradients):
+        """Live in these arrays from now on, with the values there were."""
+        self.dtype = flat.dtype  # a layer without parameters takes that of its model
+        if self.flat is not None:
+            flat[...], flat_gradients[...] = self.flat, self.flat_gradients
+        self.flat, self.flat_gradients = flat, flat_gradients
+        for name, shape in self._shapes.items():
+            place = self.places[name]
+            self.values.bind(name, flat[place].reshape(shape))
+            self.gradients.bind(name, flat_gradients[place].reshape(shape))
+        for key, part in self._parts.items():
+            place = self._part_places[key]
+            part.move(flat[place], flat_gradients[place])
+            for name in part.values:
+                self.values.bind(f"{key}.{name}", part.values[name])
+                self.gradients.bind(f"{key}.{name}", part.gradients[name])
+
+    def neighbours(self, names):
+        """Where parameters that lie side by side are in the flat arrays, as one slice."""
+        if not names:
+            return slice(0, 0)
+        return slice(self.places[names[0]].start, self.places[names[-1]].stop)
+
+    def copy(self, dtype, parts=()):
+        """Parameters with the same values in memory of their own; ``parts`` are the copied ones."""
+        twin = object.__new__(Parameters)
+        twin.__dict__.update(self.__dict__)
+        twin._parts = dict(parts)
+        twin.values, twin.gradients = Views("params"), Views("grads")
+        twin.flat = twin.flat_gradients = None
+        twin.move(aligned_zeros(self.size, dtype), aligned_zeros(self.size, dtype))
+        twin.flat[...] = self.flat
+        return twin

@@ -1,0 +1,90 @@
+"""What a run of a layer owns: what forward saves for backward, and arrays to be used again."""
+
+import threading
+
+import numpy as np
+
+
+class Saved:
+    """What one run of a layer saves for its backward pass, and arrays that the next run may use.
+
+    ``forward_pass`` sets any attribute it likes, and ``backward_pass`` finds it.
+
+    Parameters
+    ----------
+    for_backward : bool
+        False in inference: nothing needs to be saved.
+
+    Attributes
+    ----------
+    for_backward : bool
+    training : bool
+        Whether dropout is drawn and results use the memory of the last ones again.
+    lengths : numpy.ndarray of int64 (B,) or None
+        Valid steps of each row, checked.
+    need_dx : bool
+        Whether ``backward_pass`` is to compute the gradient by x.
+    output_shape : tuple of int
+        Of forward's result, and so of dy.
+    """
+
+    def __init__(self, for_backward):
+        self.for_backward = for_backward
+        self.training = self.need_dx = False
+        self.lengths = self.input_shape = self.output_shape = None
+        self._results = {}
+
+    def result(self, name, shape, dtype):
+        """An array to return: a fresh one, or, while training, that of the last run."""
+        if not self.training:
+            return np.empty(shape, dtype)
+        array = self._results.get(name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = self._results[name] = np.empty(shape, dtype)
+        return array
+
+    def run(self, layer, x, lengths=None, **states):
+        """What a layer inside this one answers: ``backward_pass`` may call its ``backward``."""
+        if self.for_backward:
+            return layer.forward(x, lengths=lengths, training=self.training, **states)
+        return layer.infer(x, lengths=lengths, **states)
+
+    def without_padding(self, array):
+        """x or an output (B, T, ...), copied with zeros past each row's length if there are any."""
+        has_time = array.shape[:2] == self.input_shape[:2] and array.ndim > 2
+        if self.lengths is None or not (has_time or array.shape == self.input_shape):
+            return array
+        array = array.copy()
+        array[np.arange(array.shape[1]) >= self.lengths[:, None]] = 0.0
+        return array
+
+
+class Pool:
+    """Memory of inference runs that are over, for those to come; any number of threads.
+
+    Eight threads that send inputs of eight shapes find what they need after a while: nothing is
+    allocated then.
+    """
+
+    MOST = 32  # idle ones; beyond that the one that waited longest is given up
+
+    def __init__(self):
+        self._idle, self._lock = [], threading.Lock()
+
+    def take(self, shape):
+        """A ``Saved`` that nobody uses: the last one of this shape, or of as many rows, or new."""
+        with self._lock:
+            same_rows = None
+            for n in range(len(self._idle) - 1, -1, -1):
+                found = self._idle[n].input_shape
+                if found == shape:
+                    return self._idle.pop(n)
+                if same_rows is None and found and shape and found[0] == shape[0]:
+                    same_rows = n
+            return Saved(False) if same_rows is None else self._idle.pop(same_rows)
+
+    def give_back(self, saved):
+        """Let others have it."""
+        with self._lock:
+            self._idle.append(saved)
+            del self._idle[: -self.MOST]
