@@ -16,7 +16,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from rnnlite.datasets.sample import SAMPLE, SAMPLE_MD5
+from rnnlite.datasets.text import SAMPLE, SAMPLE_MD5
 
 SOURCE_MD5 = "74c3b556c76ea0cfae111cdb64d08255"
 EDITION = "THE MILLENNIUM FULCRUM EDITION 2.9"

@@ -111,16 +111,6 @@ def time_series(
         columns) and ``y`` (n, horizon), read-only views of one float32 array of
         the whole series; ``.restore(y)`` undoes the normalisation.
 
-    Raises
-    ------
-    ValueError
-        A value is missing or infinite (the message names row and column), a
-        column does not exist, or a part is too short.
-    TypeError
-        For a column that does not hold numbers, or the path of a file.
-    ImportError
-        For a data frame where narwhals is not installed.
-
     Examples
     --------
     >>> t = np.arange(200)
@@ -146,7 +136,7 @@ def time_series(
         raise ValueError(f"{where}: columns is empty; wanted at least one name or place")
     names = tuple(names[place] for place in places)
     target = len(names) - 1 if target is None else _place(where, "target", names, target)
-    values = np.stack([_numbers(where, name, table[name]) for name in names], axis=1)
+    values = np.stack([_numbers(where, name, table[name]) for name in names]).T
     _fill_gaps(where, values, names, missing)
     ends = _ends(where, split, len(values), window, horizon)
 
@@ -181,7 +171,8 @@ def _table(where, source):
             f"{where}: source has shape {source.shape}; wanted (rows,) or (rows, columns)"
         )
     if is_frame:
-        return {name: source[name] for name in source.columns}
+        # By place: a number in brackets would be one even where it is a name.
+        return {name: source[:, place] for place, name in enumerate(source.columns)}
     return dict(enumerate(source.reshape(len(source), -1).T))
 
 
@@ -236,23 +227,14 @@ def _place(where, argument, names, wanted):
 def _fill_gaps(where, values, names, missing):
     """Put the value of the row before where one is missing, or refuse; in place."""
     for column, name in zip(values.T, names, strict=True):
-        wrong = np.isinf(column)
+        wrong, gaps = np.isinf(column), np.isnan(column)
         if wrong.any():
-            row = int(wrong.argmax())
+            row = wrong.argmax()
             raise ValueError(f"{where}: row {row}, column {name!r} is {column[row]}")
-        gaps = np.isnan(column)
-        if not gaps.any():
-            continue
-        row = int(gaps.argmax())
-        if missing == "error":
-            raise ValueError(
-                f"{where}: row {row}, column {name!r} has no value; missing='forward' puts"
-                " the one before"
-            )
-        if row == 0:
-            raise ValueError(
-                f"{where}: row {row}, column {name!r} has no value, and there is none before it"
-            )
+        if gaps.any() and (missing == "error" or gaps[0]):
+            row = gaps.argmax()
+            hint = "missing='forward' puts the one before" if row > 0 else "none is before it"
+            raise ValueError(f"{where}: row {row}, column {name!r} has no value; {hint}")
         latest = np.maximum.accumulate(np.where(gaps, 0, np.arange(len(column))))
         column[...] = column[latest]
 

@@ -5,6 +5,16 @@ import numpy as np
 from rnnlite import checking
 
 
+def whole_numbers(where, name, value):
+    """``value`` as an array of whole numbers with one axis; an empty list is one."""
+    array = checking.any_array(where, name, value)
+    if array.dtype.kind not in "iu" and array.size > 0:
+        raise TypeError(f"{where}: {name} holds {array.dtype}; it must hold whole numbers")
+    if array.ndim != 1:
+        raise ValueError(f"{where}: {name} has shape {array.shape}; wanted one axis")
+    return array
+
+
 class Vocabulary:
     """A set of characters, each with a number: its place in sorted order.
 
@@ -104,21 +114,10 @@ class Vocabulary:
         -------
         str
         """
-        numbers = checking.any_array("Vocabulary.decode", "numbers", numbers)
-        if numbers.size == 0 and numbers.ndim == 1:
-            return ""
-        if numbers.dtype.kind not in "iu":
-            raise TypeError(
-                f"Vocabulary.decode: numbers holds {numbers.dtype}; it must hold whole numbers"
-            )
-        if numbers.ndim != 1:
+        numbers = whole_numbers("Vocabulary.decode", "numbers", numbers)
+        if len(numbers) > 0 and (numbers.min() < 0 or numbers.max() >= len(self)):
             raise ValueError(
-                f"Vocabulary.decode: numbers has shape {numbers.shape}; wanted one axis"
+                f"Vocabulary.decode: numbers runs from {numbers.min()} to {numbers.max()}; each"
+                f" must lie in 0..{len(self) - 1}"
             )
-        low, high = numbers.min(), numbers.max()
-        if low < 0 or high >= len(self):
-            raise ValueError(
-                f"Vocabulary.decode: numbers runs from {low} to {high}; each must lie in"
-                f" 0..{len(self) - 1}"
-            )
-        return "".join(map(self.characters.__getitem__, numbers.tolist()))
+        return "".join(self.characters[number] for number in numbers.tolist())
