@@ -70,8 +70,9 @@ def test_an_unknown_character_may_become_a_known_one():
     [
         (("",), ValueError, "characters is empty"),
         ((b"abc",), TypeError, "characters is b'abc'; wanted a str"),
-        (("abc", "x"), ValueError, "unknown is 'x'; it must be in the vocabulary"),
-        (("abc", "ab"), TypeError, "unknown is 'ab'; wanted a single character or None"),
+        (("abc", "x"), ValueError, "unknown is 'x'; wanted one of the characters"),
+        (("abc", "ab"), ValueError, "unknown is 'ab'; wanted one of the characters"),
+        (("abc", ["a"]), ValueError, "unknown is ['a']; wanted one of the characters"),
     ],
 )
 def test_a_vocabulary_needs_characters(arguments, error, words):

@@ -18,10 +18,6 @@ Each says where it is from, what is hard about it, what a guess without memory
 scores, and what counts as solved.  Tasks are named tuples ``x, y`` or ``x, y, lengths``
 that go straight into a layer.  Data that are nowhere raise `DataNotFound`,
 damaged files `CorruptData`.
-
-    images.py, idx.py     files of images: where they are, what is in them
-    sequences.py          what the tasks return
-    data/                 bundled files, licence, source
 """
 
 from rnnlite.datasets.adding import adding_problem
@@ -45,31 +41,9 @@ from rnnlite.datasets.text import Text, sample_text, text, text_batches, text_wi
 from rnnlite.datasets.vocabulary import Vocabulary
 
 __all__ = [
-    "FASHION_CLASSES",
-    "MNIST",
-    "REBER_SYMBOLS",
-    "TEMPORAL_ORDER_SYMBOLS",
-    "CorruptData",
-    "DataNotFound",
-    "PaddedSequences",
-    "ReberStrings",
-    "Sequences",
-    "Split",
-    "Text",
-    "TimeSeries",
-    "Vocabulary",
-    "adding_problem",
-    "copy_memory",
-    "embedded_reber",
-    "fashion_mnist",
-    "mnist",
-    "mnist_5k",
-    "random_affine",
-    "reber_correct",
-    "sample_text",
-    "temporal_order",
-    "text",
-    "text_batches",
-    "text_windows",
-    "time_series",
-]
+    "FASHION_CLASSES", "MNIST", "REBER_SYMBOLS", "TEMPORAL_ORDER_SYMBOLS", "CorruptData",
+    "DataNotFound", "PaddedSequences", "ReberStrings", "Sequences", "Split", "Text",
+    "TimeSeries", "Vocabulary", "adding_problem", "copy_memory", "embedded_reber",
+    "fashion_mnist", "mnist", "mnist_5k", "random_affine", "reber_correct", "sample_text",
+    "temporal_order", "text", "text_batches", "text_windows", "time_series",
+]  # fmt: skip

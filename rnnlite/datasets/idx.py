@@ -21,12 +21,8 @@ import numpy as np
 class CorruptData(ValueError):
     """A data file is damaged, or is not the file its name promises.
 
-    The message names the file, what was found and what was expected.
-
-    Attributes
-    ----------
-    md5 : str or None
-        MD5 of a file that has the right form but the wrong content.
+    The message names the file, what was found and what was expected; ``md5`` is that of a
+    file of the right form but the wrong content, else None.
 
     Examples
     --------

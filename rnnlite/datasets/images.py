@@ -1,15 +1,8 @@
 """MNIST, Fashion-MNIST and 5,000 bundled digits: where they are looked for, what comes back.
 
-A recurrent network reads an image from the top down: 28 steps of 28 pixels.  The files of
-the two large sets are taken from the first of these places that has them:
-
-    folder given      this one, and nowhere else
-    RNNLITE_DATA      the folder this environment variable names, or one inside it
-    system folders    where packages of the operating system put them
-    the cache         to which pooch downloads them if they are nowhere
-
-They are known by the MD5 sum of what is in them, since compressed files differ from place
-to place; a download is held against the sum of the compressed file as published.
+A recurrent network reads an image from the top down: 28 steps of 28 pixels.  Files are
+known by the MD5 sum of what is in them, since compressed ones differ from place to place;
+a download by pooch is held against the sum of the compressed file as published.
 """
 
 import importlib.resources
@@ -109,9 +102,8 @@ def _files(*sums):
 
 
 DIGITS = Source(
-    name="mnist",
-    title="MNIST",
-    files=_files(
+    "mnist", "MNIST",
+    _files(
         ("6bbc9ace898e44ae57da46a324031adb", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
         ("a25bea736e30d166cdddb491f175f624", "d53e105ee54ea40749a09fcbcd1e9432"),
         ("2646ac647ad5339dbf082846283269ea", "9fb629c4189551a2d022fa330f9573f3"),
@@ -123,14 +115,13 @@ DIGITS = Source(
         "http://yann.lecun.com/exdb/mnist/",  # the original
     ),
     own_folder="mnist",
-)
+)  # fmt: skip
 
 # The authors published the sums of the compressed files;
 # scripts/check_fashion_mnist.py derives the others from them.
 CLOTHES = Source(
-    name="fashion_mnist",
-    title="Fashion-MNIST",
-    files=_files(
+    "fashion_mnist", "Fashion-MNIST",
+    _files(
         ("f4a8712d7a061bf5bd6d2ca38dc4d50a", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
         ("9018921c3c673c538a1fc5bad174d6f9", "25c81989df183df01b3e8a0aad5dffbe"),
         ("8181f5470baa50b63fa0f6fddb340f0a", "bef4ecab320f06d8554ea6380940ec79"),
@@ -144,7 +135,7 @@ CLOTHES = Source(
     own_folder="fashion-mnist",
     in_data="fashion-mnist",  # beside MNIST's files, which have the same names
     system=("/usr/share/datasets/fashion-mnist",),  # Debian's package dataset-fashion-mnist
-)
+)  # fmt: skip
 
 # Made by scripts/make_mnist_5k.py: 4,000 training images, then 1,000 test images, each part mixed.
 DIGITS_5K = (
@@ -214,12 +205,10 @@ def fashion_mnist(folder=None, one_hot=False, validation=5_000, download=True):
     the best convolutional networks of 0.967 (both from the authors' list); an LSTM
     of 128 units that reads the rows came to 0.876 in five passes.  No score counts as solved.
 
-    The files are looked for in ``folder`` if given, and only there; else in the
-    folder ``fashion-mnist`` inside the one that the environment variable
-    ``RNNLITE_DATA`` names (they have the same names as MNIST's), in
-    ``/usr/share/datasets/fashion-mnist``, where Debian's package
-    ``dataset-fashion-mnist`` puts them, then in the user's cache, to which
-    they are downloaded (30 MB).  MD5 sums are checked, and MNIST's files refused.
+    The files (30 MB) are looked for as MNIST's are, but in the folder ``fashion-mnist``
+    inside the one that ``RNNLITE_DATA`` names, for they have the same names; and before the
+    cache in ``/usr/share/datasets/fashion-mnist``, where Debian's package
+    ``dataset-fashion-mnist`` puts them.  MNIST's files are refused.
 
     Parameters
     ----------
@@ -335,11 +324,8 @@ def _paths(source, folder, download):
 
 def _find(file, places):
     """Path of a file, plain or compressed, in the first place that has it; else None."""
-    for place in places:
-        for name in (file.name, f"{file.name}.gz"):
-            if (place / name).is_file():
-                return place / name
-    return None
+    names = (file.name, f"{file.name}.gz")
+    return next(filter(Path.is_file, (place / name for place in places for name in names)), None)
 
 
 def _download(source, files, folder, by_hand):
@@ -365,9 +351,8 @@ def _download(source, files, folder, by_hand):
         for mirror in source.mirrors:
             try:
                 for file in files:
-                    name = f"{file.name}.gz"
-                    known = f"md5:{file.packed_md5}"
-                    pooch.retrieve(mirror + name, known, name, folder, downloader=downloader)
+                    name, md5 = f"{file.name}.gz", f"md5:{file.packed_md5}"
+                    pooch.retrieve(mirror + name, md5, name, folder, downloader=downloader)
                 return
             except (requests.RequestException, ValueError) as error:
                 failures.append(f"{urlsplit(mirror).netloc} ({_reason(error)})")

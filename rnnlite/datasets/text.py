@@ -99,10 +99,8 @@ def text(path=None, *, validation=0.1, vocabulary=None):
 
     Raises
     ------
-    DataNotFound
-        There is no such file.
-    ValueError
-        The file is empty or not UTF-8, or has a character that the given
+    DataNotFound, ValueError
+        There is no such file; it is empty, not UTF-8, or has a character that the given
         vocabulary does not know.
 
     Examples

@@ -53,12 +53,8 @@ class Vocabulary:
         self.characters = "".join(sorted(set(characters)))
         self.dtype = np.min_scalar_type(len(self.characters) - 1)
         self._numbers = {character: k for k, character in enumerate(self.characters)}
-        if unknown is not None and (not isinstance(unknown, str) or len(unknown) != 1):
-            raise TypeError(
-                f"Vocabulary: unknown is {unknown!r}; wanted a single character or None"
-            )
-        if unknown is not None and unknown not in self._numbers:
-            raise ValueError(f"Vocabulary: unknown is {unknown!r}; it must be in the vocabulary")
+        if not (unknown is None or (isinstance(unknown, str) and unknown in self._numbers)):
+            raise ValueError(f"Vocabulary: unknown is {unknown!r}; wanted one of the characters")
         self.unknown = unknown
 
     def __len__(self):
