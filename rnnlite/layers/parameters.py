@@ -107,8 +107,9 @@ class Parameters:
             for name, place in part.places.items():
                 self.places[f"{key}.{name}"] = slice(start + place.start, start + place.stop)
         self.size = end
-        if largest is not None and end > largest:
-            raise ValueError(f"{where}: has {end:,} numbers; there are {largest:,} for it")
+        count = sum(place.stop - place.start for place in self.places.values())  # without gaps
+        if largest is not None and count > largest:
+            raise ValueError(f"{where}: has {count:,} numbers; there are {largest:,} for it")
         checking.number_of_numbers(where, end)
         self.values, self.gradients = Views("params"), Views("grads")
         self.flat = self.flat_gradients = None
