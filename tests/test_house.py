@@ -588,3 +588,9 @@ def test_everything_exported_exists_and_is_sorted():
     ):
         assert [name for name in module.__all__ if not hasattr(module, name)] == []
         assert len(module.__all__) == len(set(module.__all__))
+
+
+def test_the_package_shows_what_users_may_use():
+    shown = {name for name in dir(rnnlite) if not name.startswith("__")}
+    assert shown == set(rnnlite.__all__) and {"LSTM", "Layer", "fit", "schedules"} <= shown
+    assert not shown & {"engine", "kernels", "checking", "custom", "training", "optim"}
