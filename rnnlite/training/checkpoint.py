@@ -18,18 +18,7 @@ SECONDS_BETWEEN = 30.0
 
 
 class Checkpoint:
-    """Keeps a run in a file.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    path : str or os.PathLike
-    every : int or None
-        Steps between two saves; None: at each record and every 30 seconds.
-    resume : bool
-        Whether to go on from the file.
-    """
+    """Keeps a run in a file."""
 
     def __init__(self, where, path, every, resume):
         if not isinstance(path, (str, os.PathLike)):
@@ -41,17 +30,7 @@ class Checkpoint:
         self._began_with = None  # settings of the optimizer, before anything changed them
 
     def start(self, run):
-        """Load the run if it is to be resumed; never let a new one write over an old one.
-
-        Parameters
-        ----------
-        run : Run
-
-        Raises
-        ------
-        FileExistsError
-            If there is a file, and the run is not to be resumed.
-        """
+        """Load the run if it is to be resumed; never let a new one write over an old one."""
         self._began_with = _optimizer_settings(run.optimizer)
         found = next((p for p in (self.path, previous_path(self.path)) if p.exists()), None)
         if found is None:
@@ -65,27 +44,13 @@ class Checkpoint:
             self._began_with = load(run, found, self.where)
 
     def is_due(self, run):
-        """Whether to save in the middle of an epoch.
-
-        Parameters
-        ----------
-        run : Run
-
-        Returns
-        -------
-        bool
-        """
+        """Whether to save in the middle of an epoch."""
         if self.every is not None:
             return run.step % self.every == 0
         return time.monotonic() - self._saved_at > SECONDS_BETWEEN
 
     def save(self, run):
-        """Write the file, whole or not at all; the one before it stays beside it.
-
-        Parameters
-        ----------
-        run : Run
-        """
+        """Write the file, whole or not at all; the one before it stays beside it."""
         header, arrays = _state(run)
         header["began_with"] = self._began_with
         container.write(self.path, "checkpoint", header, arrays, keep_previous=True)
@@ -125,25 +90,7 @@ def _state(run):
 
 
 def load(run, path, where):
-    """Put a run where the file says it was; on an error it is as it was before.
-
-    Parameters
-    ----------
-    run : Run
-    path : pathlib.Path
-    where : str
-        Function that a message names.
-
-    Returns
-    -------
-    dict
-        The settings with which the optimizer began.
-
-    Raises
-    ------
-    CorruptFile, ValueError
-        If the file is damaged, or of another run.
-    """
+    """Put a run where the file says it was; on an error it is as it was before."""
     _, header, arrays = container.read(path, ("checkpoint",))
     try:
         _check_same_run(where, path, header, run)

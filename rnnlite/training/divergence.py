@@ -35,22 +35,7 @@ ADVICE = "try a smaller learning rate (lr is {lr:g}), clip_norm=1.0, or smaller 
 
 
 def explain(model, batch, step, epoch, loss, lr):
-    """The error for a step whose loss or gradient is not finite.
-
-    Parameters
-    ----------
-    model : Layer
-    batch : Batch
-    step, epoch : int
-        Counted from 1.
-    loss : float
-    lr : float
-
-    Returns
-    -------
-    Exception
-        ValueError if the data are to blame, else TrainingDiverged.
-    """
+    """The error for a step whose loss or gradient is not finite."""
     at = f"fit: step {step} (epoch {epoch})"
     blame = bad_data(at, batch)
     if blame is not None:
@@ -68,18 +53,7 @@ def explain(model, batch, step, epoch, loss, lr):
 
 
 def bad_data(where, batch):
-    """The error for data that are not finite.
-
-    Parameters
-    ----------
-    where : str
-        How the message opens.
-    batch : Batch
-
-    Returns
-    -------
-    ValueError or None
-    """
+    """The error for data that are not finite."""
     for name in ("x", "y"):
         bad = _first_bad(getattr(batch, name), batch.lengths)
         if bad is not None:

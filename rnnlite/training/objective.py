@@ -14,16 +14,7 @@ BY_NAME = {
 
 
 class Objective:
-    """A loss function with the bookkeeping around it.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    loss : str or callable
-        A name of ``BY_NAME``, or ``loss(output, y) -> (loss, gradient)``, which
-        is also given ``lengths=`` if there are any and the output has a time axis.
-    """
+    """A loss function with the bookkeeping around it."""
 
     def __init__(self, where, loss):
         if isinstance(loss, str):
@@ -62,20 +53,7 @@ class Objective:
         return checking.as_float(self._where, "the loss", result[0]), result[1]
 
     def count(self, output, y, lengths=None):
-        """Right answers, and answers that count: rows, or steps that are not padding.
-
-        Parameters
-        ----------
-        output : numpy.ndarray (B, C) or (B, T, C)
-        y : array_like (B, ...)
-        lengths : array_like of int (B,), optional
-
-        Returns
-        -------
-        right : float
-            0 where there is no right answer.
-        counted : int
-        """
+        """Right answers, and answers that count: rows, or steps that are not padding."""
         answers = output.shape[:2] if output.ndim == 3 else output.shape[:1]
         counts = None
         if lengths is not None and output.ndim == 3:
@@ -93,28 +71,7 @@ class Objective:
 
 
 def objective_for(where, loss, output_shape, y):
-    """The objective that was asked for, or the one that such labels suggest.
-
-    Parameters
-    ----------
-    where : str
-    loss : str, callable or None
-        None: whole numbers, and one-hot rows in the shape of the output, are
-        classes; other numbers in the shape of the output are values to come close to.
-    output_shape : tuple of int
-        Of what the model computes for these rows.
-    y : numpy.ndarray
-
-    Returns
-    -------
-    Objective
-        It counts right answers where y holds classes, whatever the loss is.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the loss is unknown, or labels and output do not go together.
-    """
+    """The objective that was asked for, or the one that such labels suggest."""
     C = output_shape[-1]
     are_classes = y.shape == output_shape[:-1] and y.dtype.kind in "iu"
     if loss is not None:
@@ -139,17 +96,7 @@ def objective_for(where, loss, output_shape, y):
 
 
 def check_labels(where, objective, y, output_shape):
-    """All class labels, before the first step: a bad one in the last batch is found now.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    objective : Objective
-    y : numpy.ndarray (n, ...)
-    output_shape : tuple of int
-        Of what the model computes for these rows.
-    """
+    """All class labels, before the first step: a bad one in the last batch is found now."""
     classes = output_shape[-1]
     if objective.in_classes and y.dtype.kind in "iu" and y.ndim < len(output_shape):
         low, high = int(y.min()), int(y.max())
@@ -162,17 +109,7 @@ def check_labels(where, objective, y, output_shape):
 
 
 def name_of(thing):
-    """A name that is the same in every process, for messages and for comparing two runs.
-
-    Parameters
-    ----------
-    thing : object
-        Often a function.
-
-    Returns
-    -------
-    str
-    """
+    """A name that is the same in every process, for messages and for comparing two runs."""
     if isinstance(thing, str):
         return thing
     if isinstance(thing, functools.partial):
