@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.layers import Embedding, Sequential
 
 PACKAGE = str(Path(checking.__file__).parent)
 
@@ -87,11 +86,8 @@ class Arrays:
 
     def _warn(self, x):
         where, model, self._model = self._where, self._model, None
-        layer = model
-        while isinstance(layer, Sequential):
-            layer = layer.layers[0]
         kind = x.dtype
-        if isinstance(layer, Embedding):
+        if model.takes_indices:
             return
         if kind.kind in "iu":
             first = x[: self.batch_size]

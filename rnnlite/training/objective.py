@@ -1,10 +1,13 @@
 """The objective of a training run: its loss, and what counts as a right answer."""
 
 import functools
+import inspect
 
 import numpy as np
 
 from rnnlite import checking, losses
+
+PROTOCOL = "a function (output, y, *, lengths=None) -> (loss, doutput)"
 
 BY_NAME = {
     "softmax_cross_entropy": losses.softmax_cross_entropy,
@@ -14,15 +17,18 @@ BY_NAME = {
 
 
 class Objective:
-    """A loss function with the bookkeeping around it."""
+    """A loss function with the bookkeeping around it.
+
+    ``loss`` is a name of ``BY_NAME``, or ``loss(output, y, *, lengths=None) -> (loss, doutput)``;
+    lengths are handed on if there are any and the output has a time axis.
+    """
 
     def __init__(self, where, loss):
         if isinstance(loss, str):
             loss = BY_NAME[checking.one_of(where, "loss", loss, tuple(BY_NAME))]
         if not callable(loss):
             raise TypeError(
-                f"{where}: loss is {loss!r}; wanted {' or '.join(map(repr, BY_NAME))}, "
-                "or a function (output, y) -> (loss, gradient)"
+                f"{where}: loss is {loss!r}; wanted {' or '.join(map(repr, BY_NAME))}, {PROTOCOL}"
             )
         inner = loss
         while isinstance(inner, functools.partial):
@@ -32,25 +38,45 @@ class Objective:
         self.in_classes = inner is losses.softmax_cross_entropy
         self.in_halves = inner is losses.binary_cross_entropy
         self.counts_right_answers = self.in_classes or self.in_halves
-        self._reuses = inner in BY_NAME.values()
+        self.is_ours = inner in BY_NAME.values()
         self._gradient = None  # memory of the last gradient, written again
 
     def __call__(self, output, y, lengths=None):
         """Loss, and its gradient by the output (memory of this object for the library's losses)."""
         options = {}
         if lengths is not None and output.ndim == 3:
+            self._check_takes_lengths()
             options["lengths"] = lengths
-        if self._reuses:
+        if self.is_ours:
             if self._gradient is None or self._gradient.shape != output.shape:
                 self._gradient = np.empty_like(output)
             options["out"] = self._gradient
         result = self.function(output, y, **options)
         if not isinstance(result, (tuple, list)) or len(result) != 2 or np.ndim(result[0]):
             raise TypeError(
-                f"{self._where}: loss returned {result!r}; wanted (loss, gradient), a number and "
-                "an array"
+                f"{self._where}: loss {self.name} returned {result!r}; wanted (loss, doutput), a "
+                "number and an array"
             )
-        return checking.as_float(self._where, "the loss", result[0]), result[1]
+        loss, doutput = result
+        if np.shape(doutput) != output.shape:
+            raise ValueError(
+                f"{self._where}: loss {self.name} returned a gradient of shape "
+                f"{np.shape(doutput)}; wanted {output.shape}, that of the output"
+            )
+        return checking.as_float(self._where, "the loss", loss), doutput
+
+    def _check_takes_lengths(self):
+        if self.is_ours:
+            return
+        try:
+            parameters = inspect.signature(self.function).parameters.values()
+        except ValueError:  # a built-in: it says so itself
+            return
+        if not any(p.name == "lengths" or p.kind is p.VAR_KEYWORD for p in parameters):
+            raise TypeError(
+                f"{self._where}: lengths are given, and loss {self.name} does not take them; "
+                f"wanted {PROTOCOL}"
+            )
 
     def count(self, output, y, lengths=None):
         """Right answers, and answers that count: rows, or steps that are not padding."""
@@ -93,6 +119,20 @@ def objective_for(where, loss, output_shape, y):
         f"{where}: y holds {y.dtype} of shape {y.shape} where the model computes {output_shape}; "
         f"wanted whole numbers of shape {output_shape[:-1]} (classes), or shape {output_shape}"
     )
+
+
+def tried(where, loss, output, batch, all_y=None, call_all=False):
+    """The objective for such outputs and labels; a loss of one's own is called once with them.
+
+    ``all_y``: the labels of all rows, if they are known.  ``call_all``: call any loss.
+    """
+    y = batch.y if all_y is None else all_y
+    shape = (len(y), *output.shape[1:])
+    objective = objective_for(where, loss, shape, y)
+    check_labels(where, objective, y, shape)
+    if call_all or not objective.is_ours:
+        objective(output, batch.y, batch.lengths)
+    return objective
 
 
 def check_labels(where, objective, y, output_shape):
