@@ -9,21 +9,10 @@ from rnnlite.kernels.fingerprint import fingerprint
 
 
 def custom_cell(
-    name,
-    step,
-    step_backward,
-    *,
-    gates,
-    saved,
-    states=("h",),
-    blocks=None,
-    unit_params=None,
-    recurrent_bias=False,
-    intermediate=None,
-    intermediate_backward=None,
-    whole_rows=False,
+    name, step, step_backward, *, gates, saved, states=("h",), blocks=None, unit_params=None,
+    recurrent_bias=False, intermediate=None, intermediate_backward=None, whole_rows=False,
     compiled=True,
-):
+):  # fmt: skip
     """Make a cell from two functions; ``rnnlite.Recurrent`` runs it through time.
 
     You write one time step and its derivative.  The engine adds the
@@ -72,12 +61,6 @@ def custom_cell(
     Cell
         For ``rnnlite.Recurrent(cell, input_size, hidden_size)``, which
         ``rnnlite.gradcheck.check`` takes like any layer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For arguments that do not fit together, or functions that return something
-        else than they should; the message says which.
 
     Examples
     --------

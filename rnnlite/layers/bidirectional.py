@@ -29,12 +29,6 @@ class Bidirectional(Layer):
     final_state, dinitial_state : tuple
         That of the forward layer, then that of the backward layer.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For something that is not a recurrent layer, is in a model already, or
-        goes backwards itself.
-
     Examples
     --------
     >>> from rnnlite.layers import LSTM

@@ -100,11 +100,6 @@ class Layer(Tree):
         -------
         numpy.ndarray
             Yours to keep and to change.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
         """
         return self._owned(self.infer(x, lengths), x)
 

@@ -33,11 +33,6 @@ class Recurrent(RandomLayer):
     **unknown
         None: an argument that does not exist is refused by its name.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, or an argument of another kind.
-
     Examples
     --------
     >>> from rnnlite import cells
@@ -49,20 +44,10 @@ class Recurrent(RandomLayer):
     _zeroes_padding = True
 
     def __init__(
-        self,
-        cell,
-        input_size,
-        hidden_size,
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-        *,
-        go_backwards=False,
-        recurrent_dropout=0.0,
-        wx_init="glorot_uniform",
-        wh_init="orthogonal",
+        self, cell, input_size, hidden_size, return_sequences=False, seed=None, dtype="float32", *,
+        go_backwards=False, recurrent_dropout=0.0, wx_init="glorot_uniform", wh_init="orthogonal",
         **unknown,
-    ):
+    ):  # fmt: skip
         where = type(self).__name__
         checking.no_others(where, unknown, (*self._options, "seed"))
         if not isinstance(cell, cells.Cell):

@@ -101,11 +101,6 @@ class EarlyStopping:
     best : float or None
         The best figure so far.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range.
-
     Examples
     --------
     >>> EarlyStopping(patience=3, monitor="val_accuracy")
@@ -149,11 +144,6 @@ class EarlyStopping:
         -------
         bool
             Whether training should stop.
-
-        Raises
-        ------
-        ValueError
-            If the history has no such column.
 
         Examples
         --------

@@ -95,11 +95,6 @@ def confusion_matrix(labels, predicted, classes=None, names=None):
     -------
     ConfusionMatrix
 
-    Raises
-    ------
-    ValueError, TypeError
-        For shapes that differ, a class out of range, or a wrong number of names.
-
     Examples
     --------
     >>> print(confusion_matrix([0, 0, 0, 1], [0, 0, 1, 1], names=["cat", "dog"]))

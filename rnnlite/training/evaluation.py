@@ -56,11 +56,6 @@ def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
     Metrics
         ``.loss`` and ``.accuracy``.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For data that do not fit the model or one another, or are not finite.
-
     Examples
     --------
     >>> from rnnlite import RNN, Dense, Sequential
@@ -112,11 +107,6 @@ def predict_values(model, x, *, lengths=None, batch_size=256):
     -------
     numpy.ndarray (n, C) or (n, T, C)
 
-    Raises
-    ------
-    ValueError, TypeError
-        For data that do not fit the model.
-
     Examples
     --------
     >>> from rnnlite import Dense, RNN, Sequential
@@ -144,11 +134,6 @@ def predict(model, x, *, lengths=None, batch_size=256):
     numpy.ndarray of int64 (n,) or (n, T)
         The class of the highest score; for a single output 1 where it is above
         0, else 0.  -1 at padded steps.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For data that do not fit the model, or of which it makes NaN.
 
     Examples
     --------
@@ -188,11 +173,6 @@ def predict_proba(model, x, *, lengths=None, batch_size=256):
     numpy.ndarray (n, C) or (n, T, C)
         0 at padded steps.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For data that do not fit the model.
-
     Examples
     --------
     >>> from rnnlite import RNN, Dense, Sequential
@@ -231,11 +211,6 @@ def accuracy_interval(accuracy, n, z=1.96):
     Returns
     -------
     low, high : float
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a number outside its range.
 
     Examples
     --------

@@ -47,11 +47,6 @@ class History(dict):
         **record
             The same names each time.
 
-        Raises
-        ------
-        ValueError
-            If the columns are others than those of the first record.
-
         Examples
         --------
         >>> history = History()
