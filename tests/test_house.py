@@ -159,9 +159,11 @@ def home(trees, module, name):
             source = (node.module or "").removeprefix("rnnlite").replace(".", "/").strip("/")
             places = (f"{source}.py", f"{source}/__init__.py".strip("/"))
             found = [place for place in places if place in trees]
-            if f"{source}/{name}.py".strip("/") in trees or not found:
+            if not found or found[0] == module:
                 return None
-            return home(trees, found[0], name) if found[0] != module else None
+            # ``training/fit.py`` and its function share a name: a package that imports the name
+            # from there exports the function.
+            return home(trees, found[0], name)
     return module
 
 

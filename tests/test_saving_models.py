@@ -183,23 +183,24 @@ def recurrent_layers(draw, dtype, I, go_backwards):
 
 
 @st.composite
-def stacks(draw, dtype, depth=2):
+def stacks(draw, dtype, depth=2, width=3):
     layers = []
     for _ in range(draw(st.integers(1, 3))):
         kind = draw(st.integers(0, 5 if depth else 4))
         if kind == 0:
-            layers.append(Dense(draw(sizes), draw(sizes), dtype=dtype))
+            layers.append(Dense(width, draw(sizes), dtype=dtype))
         elif kind == 1:
             layers.append(Embedding(draw(sizes), draw(sizes), dtype=dtype))
         elif kind == 2:
             layers.append(Dropout(draw(shares), per_sequence=draw(st.booleans()), dtype=dtype))
         elif kind == 3:
-            layers.append(draw(recurrent_layers(dtype, draw(sizes), draw(st.booleans()))))
+            layers.append(draw(recurrent_layers(dtype, width, draw(st.booleans()))))
         elif kind == 4:
-            layer = draw(recurrent_layers(dtype, draw(sizes), False))
+            layer = draw(recurrent_layers(dtype, width, False))
             layers.append(Bidirectional(layer, merge=draw(st.sampled_from(["concat", "sum"]))))
         else:
-            layers.append(draw(stacks(dtype, depth - 1)))
+            layers.append(draw(stacks(dtype, depth - 1, width)))
+        width = layers[-1].output_features(width)
     return Sequential(layers)
 
 

@@ -1,6 +1,7 @@
 """Layers of one's own in files: named by their class, which loading is given."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from conftest import assert_refused, assert_same_bits
 from saved_models import LEAKY, assert_same_model, round_trip, stirred
 
 import rnnlite
-from rnnlite import LSTM, Dense, Dropout, Recurrent, Sequential
+from rnnlite import LSTM, Dense, Dropout, Group, Recurrent, Sequential
 from rnnlite import cells as library
 from rnnlite.layers import Layer
 from rnnlite.saving import models
@@ -20,32 +21,25 @@ pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
 class Scale(Layer):
     """y = gain * x."""
 
-    _options = ("features", "start", "names", "flag", "precision", "dtype")
-
     def __init__(
         self, features, start=1.0, names=(), flag=None, precision=None, dtype="float32", seed=None
     ):
-        super().__init__("Scale", {"gain": (features,)}, dtype)
-        self.features, self.start, self.names = features, start, names
-        self.flag, self.precision = flag, precision
+        super().__init__({"gain": (features,)}, dtype)
+        self.features, self.start, self.names = features, start, list(names)
+        self.flag, self.precision = flag, precision and np.dtype(precision)
         self.params["gain"][...] = start
 
-    def __repr__(self):
-        return f"{type(self).__name__}({self.features})"
+    def forward_pass(self, x, saved):
+        saved.x = x
+        return x * self.params["gain"]
 
-    def forward(self, x, lengths=None, training=False, **_):
-        self._x = np.asarray(x, self.dtype)
-        return self._x * self.params["gain"]
-
-    def backward(self, dy, need_dx=True):
-        self.grads["gain"][...] = (dy * self._x).reshape(-1, self.features).sum(axis=0)
+    def backward_pass(self, dy, saved):
+        self.grads["gain"][...] = (dy * saved.x).reshape(-1, self.features).sum(axis=0)
         return dy * self.params["gain"]
 
 
 class Parts(Sequential):
     """Layers by name, and a cell and a layer that are options of their own."""
-
-    _options = ("parts", "last", "kind")
 
     def __init__(self, parts, last, kind=library.GRU):
         self.parts, self.last, self.kind = parts, last, kind
@@ -58,7 +52,7 @@ class Mine(LSTM):
 
 def a_model():
     names = ("a", ["b", 2, None, True])
-    parts = {"class": Scale(3, np.float32(0.5), names), "cell": Recurrent(LEAKY, 3, 4)}
+    parts = {"class": Scale(3, 0.5, names), "cell": Recurrent(LEAKY, 3, 4)}
     model = Sequential(
         [
             Parts(parts, Scale(4, flag=False, precision=np.dtype("f2")), LEAKY),
@@ -80,7 +74,8 @@ def test_layers_of_one_s_own_come_back(tmp_path):
     assert type(mine) is Mine and list(parts.parts) == ["class", "cell"] and parts.kind is LEAKY
     first = parts.parts["class"]
     assert (first.features, first.start, first.names) == (3, 0.5, ["a", ["b", 2, None, True]])
-    assert parts.last.flag is False and parts.last.precision == "float16"
+    assert describe(Scale(3, np.float32(0.5))) == describe(Scale(3, 0.5))
+    assert parts.last.flag is False and parts.last.precision == np.float16
     other = a_model()
     other.flat_params[...] = 0.0
     assert_same_model(round_trip(model, tmp_path, into=other), model)
@@ -114,21 +109,16 @@ def test_a_class_that_is_not_given_is_named(tmp_path):
     assert type(rnnlite.load(path, layers=[Scale, Scale]).layers[1]) is Scale
 
 
-def with_options(*names, **attributes):
-    return type("Odd", (Scale,), {"_options": names, **attributes})
-
-
 @pytest.mark.parametrize(
     ("layer", "says"),
     [
         (type("Dense", (Scale,), {})(3), "class Dense of test_saving_own_layers has the name of"),
-        (with_options("start")(3), "Odd: its constructor needs features, which Odd._options"),
-        (Scale(3, names=np.zeros(3)), "Scale: names is array([0., 0., 0.]); a file holds"),
+        (Scale(3, flag=np.zeros(3)), "Scale: flag is array([0., 0., 0.]); a file holds"),
         (Scale(3, names=[1, len]), "Scale: names is <built-in function len>; a file holds"),
         (Scale(3, flag={"a": 1}), "Scale: flag is {'a': 1}; a file holds"),
         (Scale(3, flag=1j), "Scale: flag is 1j; a file holds"),
     ],
-    ids=["name", "constructor", "array", "function", "dict", "complex"],
+    ids=["name", "array", "function", "dict", "complex"],
 )
 def test_what_could_not_be_made_again_is_not_saved(tmp_path, layer, says):
     for model in (layer, Sequential([layer])):
@@ -188,3 +178,23 @@ def test_a_run_goes_on_from_a_checkpoint(tmp_path):
     resumed = train(path, 2, resume=True)
     assert_same_bits("weights", resumed.flat_params, whole.flat_params)
     assert_same_model(rnnlite.load(path, layers=[Scale, Mine]), whole)
+
+
+class Block(Layer):
+    """Layers inside that are no options: its constructor makes them."""
+
+    def __init__(self, size, dtype="float32"):
+        super().__init__((), dtype, {"a": Dense(size, size), "b": Scale(size)})
+        self.size = size
+
+
+def test_a_group_and_layers_that_a_constructor_makes(tmp_path):
+    model = stirred(
+        Group(encoder=Sequential([Block(3), LSTM(3, 4)]), decoder=Recurrent(LEAKY, 4, 2))
+    )
+    loaded = round_trip(model, tmp_path, cells=[LEAKY], layers=[Block])
+    assert_same_model(loaded, model)
+    assert models.own_parts(model) == ((LEAKY,), (Block, Scale))
+    twin = pickle.loads(pickle.dumps(model))
+    assert_same_model(twin, model)
+    assert twin.decoder.cell.step is LEAKY.step

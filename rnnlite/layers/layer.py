@@ -224,12 +224,12 @@ class Layer(Tree):
     def _backward(self, dy, need_dx, **dstates):
         where, saved = f"{type(self).__name__}.backward", self._saved
         with self._turns:
+            self._turns.check(where, "forward")
             if not self._may_go_back:
                 raise RuntimeError(
                     f"{where}: there is no forward pass to go back through; "
                     "call forward first, and backward once after each forward"
                 )
-            self._turns.check(where, "forward")
             if dy is not None or not dstates:
                 meaning = "as forward's result"
                 dy = checking.shaped(where, "dy", dy, saved.output_shape, meaning, self.dtype)

@@ -9,7 +9,6 @@ layer, a list of them, or a dict of layers by name.  A description may come from
 name the library's layers and those that the caller gives; their constructors check every option.
 """
 
-import inspect
 import reprlib
 
 import numpy as np
@@ -36,10 +35,12 @@ def describe(model):
             f"model is of type {type(model).__name__}, which is not a layer or a model of rnnlite: "
             "no file can hold it"
         )
-    cls = type(model)
-    if is_own(cls):
-        _check_own(cls)
-    name, options = cls.__name__, model.options()
+    name, options = type(model).__name__, model.options()
+    if is_own(type(model)) and name in CLASSES:
+        raise TypeError(
+            f"class {name} of {type(model).__module__} has the name of a layer of rnnlite, which a "
+            "file would mean by it; give it another name"
+        )
     return {
         "class": name,
         "options": {k: _described(f"{name}: {k}", v) for k, v in options.items()},
@@ -49,25 +50,6 @@ def describe(model):
 def is_own(cls):
     """Whether a class of layers is not the library's."""
     return CLASSES.get(cls.__name__) is not cls
-
-
-def _check_own(cls):
-    """Complain of a class whose layers could be written, but not made again."""
-    name = cls.__name__
-    if name in CLASSES:
-        raise TypeError(
-            f"class {name} of {cls.__module__} has the name of a layer of rnnlite, which a file "
-            "would mean by it; give it another name"
-        )
-    for argument in inspect.signature(cls).parameters.values():
-        needed = argument.default is argument.empty and argument.kind not in (
-            argument.VAR_POSITIONAL, argument.VAR_KEYWORD,
-        )  # fmt: skip
-        if needed and argument.name not in cls._options:
-            raise TypeError(
-                f"{name}: its constructor needs {argument.name}, which {name}._options does not "
-                "list: no file could make the layer again"
-            )
 
 
 def _described(place, value):

@@ -19,16 +19,9 @@ from pathlib import Path
 # cannot be replaced.
 PATIENCE = (0.01, 0.05, 0.2, 0.5)
 
-_FULL = "free some space there, or give another folder"
-_FORBIDDEN = "change its permissions, or give another folder"
-_ADVICE = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EFBIG: _FULL,
-    errno.EACCES: _FORBIDDEN,
-    errno.EPERM: _FORBIDDEN,
-    errno.EROFS: _FORBIDDEN,
-}
+_FULL, _FORBIDDEN = "free some space there", "change its permissions"
+_ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL)
+_ADVICE |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _FORBIDDEN)
 
 
 def previous_path(path):
@@ -161,6 +154,7 @@ def _fsync_folder(folder):
 
 def _explained(error, path):
     """The error with the path and with what to do, of the same class."""
-    advice = _ADVICE.get(error.errno, "give another path")
+    what = _ADVICE.get(error.errno)
+    advice = f"{what}, or give another folder" if what else "give another path"
     message = f"{error.strerror or error}; {advice} (what was there before is as it was)"
     return OSError(error.errno or errno.EIO, message, str(path))

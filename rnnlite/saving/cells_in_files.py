@@ -35,7 +35,7 @@ def describe(cell):
         "cell": cell.name,
         "gates": list(cell.gates),
         "projections": [
-            [gates[block.x_gate], gates[block.h_gate], block.after_intermediate]
+            [gates[block.x_gate], gates[block.h_gate], *["intermediate"] * block.after_intermediate]
             for block in cell.blocks
         ],
         "states": list(cell.states),

@@ -11,9 +11,9 @@ arrays knows every byte.  So the reader believes nothing that a file says about 
 is right if writing what was read from it gives the same bytes, the SHA-256 with them.
 
 The bytes are made here, not by ``zipfile`` and ``numpy.lib.format``, for two promises.  Equal
-models are equal files, and old files stay right, under any Python: ``zipfile`` of 3.11.4 writes
-other bytes than that of 3.11.3.  And there is no byte to hide in, even where somebody computed
-the SHA-256 anew: those two read the same from a file of 386 bytes with any of 133 changed.
+models are equal files, and old files stay right, whatever wrote them: ``zipfile`` of Python 3.11.7
+writes other bytes than that of 3.10.13.  And there is no byte to hide in, even where somebody
+made a new SHA-256: of 386 bytes those two read the same with any one of 133 changed.
 
 Numbers of zip are from PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.5.3 (all sizes are written in
 the long form, zip64, so that a file of 5 GB is written as one of 5 KB is); those of ``.npy``
@@ -81,12 +81,9 @@ def read(path, kinds):
 
 def parse(file, kinds):
     """As ``read``, from an open file or an ``io.BytesIO``."""
-    start, wanted = file.read(42), _local(HEADER, 0, 0)
-    if (
-        not start
-        or start[:14] != wanted[: len(start)][:14]
-        or start[30:] != wanted[30 : len(start)]
-    ):
+    start = file.read(42)
+    zipped, name = _local(HEADER, 0, 0).startswith(start[:14]), HEADER.encode()
+    if not (start and zipped and name.startswith(start[30:])):
         raise CorruptFile(_what_it_is(start))
     try:
         return _contents(file, kinds)
@@ -106,9 +103,6 @@ def checked_path(where, path):
     if not text or "\0" in text:
         raise ValueError(f"{where}: path is {text!r}; wanted the name of a file")
     return Path(text)
-
-
-# ---- the bytes -----------------------------------------------------------------------------
 
 
 def _local(name, size, crc):
@@ -189,9 +183,6 @@ def _signed(pieces):
         digest.update(piece)
         yield piece
     yield digest.hexdigest().encode()
-
-
-# ---- reading -------------------------------------------------------------------------------
 
 
 def _contents(file, kinds):

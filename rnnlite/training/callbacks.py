@@ -71,24 +71,13 @@ class Callback:
 
 
 class Call(Callback):
-    """A plain function as a callback: called after each record.
-
-    Parameters
-    ----------
-    function : callable
-        Takes the Run.
-    """
+    """A plain function as a callback: called after each record."""
 
     def __init__(self, function):
         self._function = function
 
     def record(self, run):
-        """Call the function.
-
-        Parameters
-        ----------
-        run : Run
-        """
+        """Call the function."""
         self._function(run)
 
 

@@ -1,11 +1,11 @@
-"""Position and Sums: where a run is, and what it has seen since the last record."""
+"""Where a training run is, and what it has seen since the last record."""
 
 from dataclasses import dataclass
 
 
 @dataclass
-class Position:
-    """Where a run is.
+class Counters:
+    """Where a run is: which batch is next, and how much there was.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Position:
 
 
 @dataclass
-class Sums:
+class RunningTotals:
     """Sums over the steps since the last record.
 
     Attributes

@@ -77,20 +77,7 @@ def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
 
 
 def evaluate_source(where, model, source, loss):
-    """``evaluate`` once the batches are at hand.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    model : Layer
-    source : Arrays or Stream
-    loss : str, callable or None
-
-    Returns
-    -------
-    Metrics
-    """
+    """``evaluate`` once the batches are at hand."""
     objective = None
     total = right = counted = 0.0
     for batch in source.epoch(0):
@@ -265,14 +252,7 @@ def accuracy_interval(accuracy, n, z=1.96):
 
 
 def check_model(where, model):
-    """Refuse what is not a layer of this library.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    model : object
-    """
+    """Refuse what is not a layer of this library."""
     if not isinstance(model, Layer):
         raise TypeError(
             f"{where}: model is of type {type(model).__name__}; wanted a layer or a Sequential"

@@ -174,14 +174,6 @@ class History(dict):
 def figure_text(value):
     """A figure in few characters: four decimals, or three digits of what is smaller.
 
-    Parameters
-    ----------
-    value : float or int
-
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> figure_text(0.51234), figure_text(3.2e-8), figure_text(7)
