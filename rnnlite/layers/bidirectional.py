@@ -98,10 +98,10 @@ class Bidirectional(Layer):
         initial = _pair("Bidirectional.forward", "initial_state", initial_state)
         return self._forward(x, lengths, training, initial=initial)
 
-    def backward(self, dy, dfinal_state=None, need_dx=True):
+    def backward(self, dy, dfinal_state=None, need_dx=True, of=None):
         """Go back through both directions, as in ``Recurrent.backward``; a pair of states."""
         dfinal = _pair("Bidirectional.backward", "dfinal_state", dfinal_state)
-        return self._backward(dy, need_dx, dfinal=dfinal)
+        return self._backward(dy, need_dx, of, dfinal=dfinal)
 
     def forward_pass(self, x, saved, initial=(None, None)):
         """Both directions, then their outputs together."""

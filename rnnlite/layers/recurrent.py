@@ -150,7 +150,7 @@ class Recurrent(RandomLayer):
         """
         return self._forward(x, lengths, training, initial_state=initial_state)
 
-    def backward(self, dy, dfinal_state=None, need_dx=True):
+    def backward(self, dy, dfinal_state=None, need_dx=True, of=None):
         """Backpropagate through time, as in ``Layer.backward``, and to ``dinitial_state``.
 
         ``dfinal_state``, (B, H) or a tuple (dh, dc) of them for an LSTM, is the gradient of the
@@ -159,7 +159,7 @@ class Recurrent(RandomLayer):
         if self._may_go_back:  # before the pass is used up, so that it can be corrected
             where, B = f"{type(self).__name__}.backward", self._saved.input_shape[0]
             dfinal_state = self._states(where, "dfinal_state", dfinal_state, B)
-        return self._backward(dy, need_dx, dfinal=dfinal_state)
+        return self._backward(dy, need_dx, of, dfinal=dfinal_state)
 
     def forward_pass(self, x, saved, initial_state=None):
         """Run the cell through time."""
