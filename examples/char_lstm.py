@@ -32,11 +32,16 @@ class Writer:
         # For what goes over all parameters: the optimizer, clipping.
         self.model = rnnlite.Sequential([self.embedding, self.lstm, self.scores])
 
-    def forward(self, x, state, training=False):
+    def __call__(self, x, state):
         """Scores (B, T, characters) of what follows each character of x, and the state after."""
-        y = self.embedding.forward(x, training=training, keep=training)
-        y = self.lstm.forward(y, initial_state=state, training=training, keep=training)
-        return self.scores.forward(y, training=training, keep=training), self.lstm.final_state
+        y, state = self.lstm(self.embedding(x), initial_state=state, return_state=True)
+        return self.scores(y), state
+
+    def forward(self, x, state):
+        """The same in training, where ``backward`` follows."""
+        y = self.embedding.forward(x, training=True)
+        y = self.lstm.forward(y, initial_state=state, training=True)
+        return self.scores.forward(y, training=True), self.lstm.final_state
 
     def backward(self, dlogits):
         """Gradients of all parameters; they end at the first character of the batch."""
@@ -44,8 +49,8 @@ class Writer:
 
     def step(self, x, state):
         """The same for a single character of each row: scores (B, characters)."""
-        h, state = self.lstm.step(self.embedding.forward(x, keep=False), state)
-        return self.scores.forward(h, keep=False), state
+        h, state = self.lstm.step(self.embedding(x), state)
+        return self.scores(h), state
 
 
 def surprise(writer, characters):
@@ -53,7 +58,7 @@ def surprise(writer, characters):
     state, losses = None, []
     steps = min(500, len(characters) - 1)
     for x, y in zip(*datasets.text_batches(characters, 1, steps), strict=True):
-        logits, state = writer.forward(x, state)
+        logits, state = writer(x, state)
         losses.append(rnnlite.softmax_cross_entropy(logits, y)[0])
     return np.mean(losses)
 
@@ -135,7 +140,7 @@ def main():
         batch = step % len(x)
         if batch == 0:
             state = None  # the text begins again
-        logits, state = writer.forward(x[batch], state, training=True)
+        logits, state = writer.forward(x[batch], state)
         loss, dlogits = rnnlite.softmax_cross_entropy(logits, y[batch])
         writer.backward(dlogits)
         rnnlite.clip_gradients(writer.model, 1.0)

@@ -5,12 +5,13 @@ Both are computed on the same test windows, the last part of the series, which t
 network has not seen, and in the units of the series.
 
     python examples/forecast.py
-    python examples/forecast.py --csv sales.csv --target revenue --season 7 --horizon 7
+    python examples/forecast.py --csv sales.csv --columns price revenue --season 7 --horizon 7
     python examples/forecast.py --plot forecast.png
     python examples/forecast.py --help
 
 Without a file a series is made: hourly, with a rhythm of the day that grows and
-shrinks over weeks, a wandering level, and noise.
+shrinks over weeks, a wandering level, and noise.  A file is read by pandas
+(``pip install pandas narwhals``); its first line names the columns.
 """
 
 import argparse
@@ -54,13 +55,14 @@ def train(model, data, steps, lr, rng):
             print(f"step {step + 1:5d}/{steps}  loss {np.mean(losses[-100:]):.4f}", flush=True)
 
 
-def forecast(model, x, target, **how):
+def forecast(model, x, target, training=False):
     """The last value, plus what the network makes of how the others differ from theirs.
 
     So a level that was never there in training is no news to it.
     """
     last = x[:, -1:]
-    return last[..., target] + model.forward(x - last, **how)
+    x = x - last
+    return last[..., target] + (model.forward(x, training=True) if training else model(x))
 
 
 def errors(data, guess, season):
@@ -105,7 +107,8 @@ def options():
     )
     add = parser.add_argument
     add("--csv", metavar="FILE", help="a series; one is made up if not given")
-    add("--target", metavar="COLUMN", help="what to forecast; the last column")
+    add("--columns", metavar="COLUMN", nargs="+", help="what the network sees; all columns")
+    add("--target", metavar="COLUMN", help="what of these to forecast; the last one")
     add("--season", type=int, default=24, help="rows of a season (default: %(default)s)")
     add("--window", type=int, default=48, help="rows the network sees (default: %(default)s)")
     add("--horizon", type=int, default=12, help="rows it forecasts (default: %(default)s)")
@@ -128,7 +131,18 @@ def options():
     args = parser.parse_args()
     if args.plot and importlib.util.find_spec("matplotlib") is None:
         parser.error("--plot needs matplotlib: pip install matplotlib")
+    if args.csv and not all(map(importlib.util.find_spec, ("pandas", "narwhals"))):
+        parser.error("--csv needs pandas and narwhals: pip install pandas narwhals")
     return args
+
+
+def series(args, rng):
+    """The table of the user's file, or an array that is made up."""
+    if args.csv is None:
+        return made_up(3000, rng)
+    import pandas
+
+    return pandas.read_csv(args.csv)
 
 
 def main():
@@ -137,11 +151,11 @@ def main():
     rng = np.random.default_rng(args.seed)
     try:
         data = datasets.time_series(
-            made_up(3000, rng) if args.csv is None else args.csv,
-            window=args.window, horizon=args.horizon, target=args.target, missing=args.missing,
+            series(args, rng), window=args.window, horizon=args.horizon,
+            columns=args.columns, target=args.target, missing=args.missing,
         )  # fmt: skip
-    except (OSError, ValueError) as error:
-        sys.exit(f"forecast.py: {error}")
+    except (OSError, ValueError, TypeError) as error:  # some of pandas have several lines
+        sys.exit(f"forecast.py: {' '.join(str(error).split())}")
     if not 1 <= args.season <= args.window:
         sys.exit(f"forecast.py: --season is {args.season}; wanted 1 to {args.window}, the --window")
     model = rnnlite.Sequential(
@@ -157,7 +171,7 @@ def main():
     began = time.perf_counter()
     train(model, data, args.steps, args.lr, rng)
     print(f"trained in {time.perf_counter() - began:.1f} s\nmean squared error on the test part:")
-    guess = forecast(model, data.test.x, data.target, keep=False)
+    guess = forecast(model, data.test.x, data.target)
     for name, error in errors(data, guess, args.season).items():
         print(f"  {name:20} {error:10.4g}")
     if args.plot:

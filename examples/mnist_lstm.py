@@ -132,7 +132,7 @@ def accuracy(model, images, labels, at_once=500):
     """Share of the images whose highest score is the right digit."""
     right = 0
     for start in range(0, len(images), at_once):
-        scores = model.forward(images[start : start + at_once], keep=False)
+        scores = model(images[start : start + at_once])
         right += np.sum(scores.argmax(axis=1) == labels[start : start + at_once])
     return right / len(images)
 

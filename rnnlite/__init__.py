@@ -2,7 +2,7 @@
 
     functional, reference   the networks as plain functions, fast and plain NumPy
     LSTM, RNN, GRU, Dense, Sequential, Adam    the same as objects
-    custom_cell, Recurrent  a cell of your own
+    custom_cell, Recurrent, Layer    a cell, a layer of your own
     gradcheck               is this gradient right?
     fit, evaluate, predict  training, and what comes of it
     save, load              models in files
@@ -11,7 +11,16 @@
 ``python examples/mnist_lstm.py`` in the repository shows all of it at work.
 """
 
-from rnnlite import datasets, functional, gradcheck, initializers, reference, saving
+from rnnlite import (
+    cells,
+    datasets,
+    functional,
+    gradcheck,
+    initializers,
+    layers,
+    reference,
+    saving,
+)
 from rnnlite.custom import custom_cell
 from rnnlite.engine.threads import get_num_threads, set_num_threads
 from rnnlite.layers import (
@@ -24,6 +33,7 @@ from rnnlite.layers import (
     Embedding,
     Flatten,
     Group,
+    Layer,
     Recurrent,
     Sequential,
 )
@@ -50,48 +60,17 @@ from rnnlite.training import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "GRU",
-    "LSTM",
-    "RNN",
-    "SGD",
-    "Adam",
-    "Bidirectional",
-    "Callback",
-    "ConfusionMatrix",
-    "DataWarning",
-    "Dense",
-    "Dropout",
-    "EarlyStopping",
-    "Embedding",
-    "Flatten",
-    "Group",
-    "History",
-    "Metrics",
-    "Recurrent",
-    "Sequential",
-    "TrainingDiverged",
-    "accuracy_interval",
-    "binary_cross_entropy",
-    "clip_gradients",
-    "confusion_matrix",
-    "custom_cell",
-    "datasets",
-    "evaluate",
-    "fit",
-    "functional",
-    "get_num_threads",
-    "gradcheck",
-    "gradient_norm",
-    "initializers",
-    "load",
-    "mean_squared_error",
-    "predict",
-    "predict_proba",
-    "predict_values",
-    "reference",
-    "save",
-    "saving",
-    "schedules",
-    "set_num_threads",
+    "GRU", "LSTM", "RNN", "SGD", "Adam", "Bidirectional", "Callback", "ConfusionMatrix",
+    "DataWarning", "Dense", "Dropout", "EarlyStopping", "Embedding", "Flatten", "Group", "History",
+    "Layer", "Metrics", "Recurrent", "Sequential", "TrainingDiverged", "accuracy_interval",
+    "binary_cross_entropy", "cells", "clip_gradients", "confusion_matrix", "custom_cell",
+    "datasets", "evaluate", "fit", "functional", "get_num_threads", "gradcheck", "gradient_norm",
+    "initializers", "layers", "load", "mean_squared_error", "predict", "predict_proba",
+    "predict_values", "reference", "save", "saving", "schedules", "set_num_threads",
     "softmax_cross_entropy",
-]
+]  # fmt: skip
+
+
+def __dir__():
+    """What users may use, and none of the rooms behind it."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

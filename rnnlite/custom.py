@@ -28,21 +28,10 @@ def _also_by_old_names(function):
 
 @_also_by_old_names
 def custom_cell(
-    name,
-    step,
-    step_backward,
-    *,
-    gates,
-    saved,
-    states=("h",),
-    projections=None,
-    unit_params=None,
-    recurrent_bias=False,
-    intermediate=None,
-    intermediate_backward=None,
-    whole_rows=False,
+    name, step, step_backward, *, gates, saved, states=("h",), projections=None, unit_params=None,
+    recurrent_bias=False, intermediate=None, intermediate_backward=None, whole_rows=False,
     compiled=True,
-):
+):  # fmt: skip
     """Make a cell from two functions; ``rnnlite.Recurrent`` runs it through time.
 
     You write one time step and its derivative.  The engine adds the
@@ -91,12 +80,6 @@ def custom_cell(
     Cell
         For ``rnnlite.Recurrent(cell, input_size, hidden_size)``, which
         ``rnnlite.gradcheck.check`` takes like any layer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For arguments that do not fit together, or functions that return something
-        else than they should; the message says which.
 
     Examples
     --------
@@ -148,8 +131,9 @@ def custom_cell(
         checking.real_number(where, f"unit_params[{key!r}]", value, -1e30, 1e30)
         for key, value in unit_params.items()
     )
+    fingerprint(where, functions.values())  # what it cannot tell, no kernel could be cached for
     cell = Cell(
-        name=f"{name}-{fingerprint(where, functions.values())}",
+        name=name,
         family=name,
         gates=gates,
         projections=_projections(where, projections, gates, intermediate is not None),

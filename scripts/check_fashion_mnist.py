@@ -1,4 +1,4 @@
-"""Check that the MD5 sums in rnnlite/datasets/known_files.py are those of Fashion-MNIST.
+"""Check that the MD5 sums in rnnlite/datasets/images.py are those of Fashion-MNIST.
 
     apt-get download dataset-fashion-mnist
     dpkg -x dataset-fashion-mnist_*.deb unpacked
@@ -18,33 +18,16 @@ import hashlib
 import sys
 from pathlib import Path
 
-from rnnlite.datasets import known_files
+from rnnlite.datasets import images
 
-# MD5 as published, and the time in the header: seconds since 1970, on 31 August 2017.
-PUBLISHED = {
-    "train-images-idx3-ubyte": ("8d4fb7e6c68d591d4c3dfef9ec88bf0d", 1504176606),
-    "train-labels-idx1-ubyte": ("25c81989df183df01b3e8a0aad5dffbe", 1504176606),
-    "t10k-images-idx3-ubyte": ("bef4ecab320f06d8554ea6380940ec79", 1504176627),
-    "t10k-labels-idx1-ubyte": ("bb300cfdad3c16e7a12a480ee83cd310", 1504176627),
-}
+# The time in the authors' headers: seconds since 1970, on 31 August 2017.
+TIMES = (1504176606, 1504176606, 1504176627, 1504176627)
 HEADER = 10  # bytes before the compressed data, if the file holds no name
 HAS_NAME = 8
 
 
 def as_published(content, name, time):
-    """The compressed file with the authors' header.
-
-    Parameters
-    ----------
-    content : bytes
-        A gzip file, with a name in its header or without.
-    name : str
-    time : int
-
-    Returns
-    -------
-    bytes
-    """
+    """A gzip file, with a name in its header or without, with the authors' header."""
     if content[3] & HAS_NAME:
         return content
     header = bytes((0x1F, 0x8B, 8, HAS_NAME)) + time.to_bytes(4, "little") + content[8:HEADER]
@@ -57,11 +40,10 @@ def main():
     parser.add_argument("folder", type=Path, help="with the four files, compressed")
     folder = parser.parse_args().folder
     same = True
-    for file in known_files.CLOTHES:
+    for file, time in zip(images.CLOTHES.files, TIMES, strict=True):
         content = (folder / f"{file.name}.gz").read_bytes()
-        published, time = PUBLISHED[file.name]
         for what, found, expected in (
-            ("published file", as_published(content, file.name, time), published),
+            ("published file", as_published(content, file.name, time), file.packed_md5),
             ("its content", gzip.decompress(content), file.md5),
         ):
             md5 = hashlib.md5(found, usedforsecurity=False).hexdigest()

@@ -13,27 +13,17 @@ the text and the line that names the electronic edition.
 import argparse
 import gzip
 import hashlib
-import io
 import sys
 from pathlib import Path
 
-from rnnlite.datasets.sample import SAMPLE, SAMPLE_MD5
+from rnnlite.datasets.text import SAMPLE, SAMPLE_MD5
 
 SOURCE_MD5 = "74c3b556c76ea0cfae111cdb64d08255"
 EDITION = "THE MILLENNIUM FULCRUM EDITION 2.9"
 
 
 def clean(content):
-    """The text of the source, as it is bundled.
-
-    Parameters
-    ----------
-    content : bytes
-
-    Returns
-    -------
-    bytes
-    """
+    """The bytes of the source, as they are bundled."""
     text = content.decode("ascii").rstrip("\x1a").replace("\r\n", "\n")
     lines = text.strip("\n").split("\n")
     place = [line.strip() for line in lines].index(EDITION)
@@ -54,12 +44,10 @@ def main():
     if md5 != SOURCE_MD5:
         raise SystemExit(f"{arguments.source}: MD5 {md5}; expected {SOURCE_MD5}")
     text = clean(content)
-    packed = io.BytesIO()
-    with gzip.GzipFile("", "wb", compresslevel=9, fileobj=packed, mtime=0) as file:
-        file.write(text)  # neither date nor name: the same bytes at any time of day
     path = arguments.folder / SAMPLE
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(packed.getvalue())
+    # Neither date nor name: the same bytes at any time of day.
+    path.write_bytes(gzip.compress(text, 9, mtime=0))
 
     md5 = hashlib.md5(text, usedforsecurity=False).hexdigest()
     verdict = "as expected" if md5 == SAMPLE_MD5 else f"NOT the expected {SAMPLE_MD5}"

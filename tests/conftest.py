@@ -22,9 +22,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from programs import load_example
-from small_mnist import SMALL, mnist_module
+from small_mnist import SMALL
 
 import rnnlite
+from rnnlite.datasets import images
 from rnnlite.kernels.jit import JIT_DISABLED
 
 # The same examples on every run and every machine; the first call may compile for seconds.
@@ -83,8 +84,8 @@ def no_waiting_for_the_disk():
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """`datasets.mnist` made to expect the small files, and to know no real place."""
-    monkeypatch.setattr(mnist_module, "FILES", tuple(file for _, file in SMALL.values()))
-    monkeypatch.setattr(mnist_module, "MIRRORS", ())
+    files = tuple(file for _, file in SMALL.values())
+    monkeypatch.setattr(images, "DIGITS", images.DIGITS._replace(files=files, mirrors=()))
     monkeypatch.setenv("RNNLITE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("RNNLITE_DATA", raising=False)
     return tmp_path

@@ -28,6 +28,26 @@ def leaky(name="leaky", **options):
 LEAKY = leaky()
 
 
+def model_of_version_1():
+    """What tests/model_version_1.npz holds, which was saved when a file had only names of cells."""
+    layers = [
+        rnnlite.LSTM(3, 4, peephole=True, clip=0.5, return_sequences=True),
+        rnnlite.Dropout(0.5),
+        rnnlite.Recurrent(LEAKY, 4, 3, return_sequences=True),
+        rnnlite.Bidirectional(rnnlite.GRU(3, 2, return_sequences=True), merge="sum"),
+        rnnlite.Recurrent(rnnlite.cells.GRU_2014, 2, 3, recurrent_dropout=0.5),
+        rnnlite.Dense(3, 2),
+    ]
+    model = rnnlite.Sequential(layers)
+    for n, array in enumerate(model.params.values(), 1):
+        array[...] = np.linspace(-n, n, array.size).reshape(array.shape) / 16
+    for n, layer in enumerate(layer for _, layer in model.walk()):
+        if hasattr(layer, "draw_masks_from"):
+            layer.draw_masks_from(n)
+            layer._rng.random(3, dtype=np.float32)
+    return model
+
+
 def stirred(model, seed=0):
     """The model with other weights than the initial ones, and some masks drawn."""
     rng = np.random.default_rng(seed)

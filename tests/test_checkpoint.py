@@ -358,8 +358,8 @@ def test_an_optimizer_whose_rate_changed_on_the_way_may_go_on(tmp_path):
     ("change", "says"),
     [
         (lambda header: header.pop("finished"), "finished"),
-        (lambda header: header["position"].update(batch=-1), "batch = -1"),
-        (lambda header: header["sums"].update(loss="1"), "loss = '1'"),
+        (lambda header: header["counters"].update(batch=-1), "batch = -1"),
+        (lambda header: header["totals"].update(loss="1"), "loss = '1'"),
         (lambda header: header["history"].update(loss=[]), "history"),
         (lambda header: header["early_stopping"].update(waited=None), "early_stopping"),
     ],
@@ -375,6 +375,20 @@ def test_a_checkpoint_that_was_forged_is_refused(tmp_path, change, says):
     with pytest.raises(CorruptFile, match=says):
         train(model, checkpoint=path, early_stopping=2, resume=True)
     assert np.array_equal(model.flat_params, weights)
+
+
+def test_a_checkpoint_with_the_names_of_before_goes_on(tmp_path):
+    """What are counters, totals and raw weights was position, sums and live weights."""
+    old = {"counters": "position", "totals": "sums", "run/raw_weights": "run/live"}
+    path, whole, model = tmp_path / "run.npz", network(), network()
+    for epochs, which, file in [(3, whole, {}), (2, network(), {"checkpoint": path})]:
+        fit(which, *data(), epochs=epochs, batch_size=B, average=0.9, **file)
+    _, header, arrays = container.read(path, "checkpoint")
+    assert {"counters", "totals"} <= set(header) and "run/raw_weights" in arrays
+    header, arrays = ({old.get(k, k): v for k, v in part.items()} for part in (header, arrays))
+    container.write(path, "checkpoint", header, arrays)
+    fit(model, *data(), epochs=3, batch_size=B, average=0.9, checkpoint=path, resume=True)
+    assert np.array_equal(model.flat_params, whole.flat_params)
 
 
 def test_a_callback_that_refuses_its_state_leaves_the_model_alone(tmp_path):

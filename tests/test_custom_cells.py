@@ -11,6 +11,7 @@ import pytest
 import rnnlite
 from rnnlite import cells, gradcheck
 from rnnlite.cells.functions import tanh, zero_like
+from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.jit import JIT_DISABLED
 
 FOLDER = Path(__file__).parent.parent / "examples" / "custom_cells"
@@ -321,10 +322,11 @@ def test_cells_that_differ_only_in_a_constant_are_told_apart():
     assert not np.allclose(*outputs)
 
 
-def test_the_same_equations_have_the_same_name_twice():
+def test_a_name_is_what_was_given_and_kernels_are_told_apart_by_equations():
     first, second = (rnnlite.custom_cell("mine", step, step_backward, **GOOD) for _ in range(2))
-    assert first.name == second.name
-    assert first.name != rnnlite.custom_cell("mine", make_decaying(0.5), step_backward, **GOOD).name
+    other = rnnlite.custom_cell("mine", make_decaying(0.5), step_backward, **GOOD)
+    assert first.name == second.name == other.name == "mine"
+    assert identity(first) == identity(second) != identity(other)
 
 
 def test_equations_may_use_functions_of_numpy_in_whole_rows():

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from programs import load
-from small_mnist import mnist_module
 
 from rnnlite import datasets
+from rnnlite.datasets import images
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "make_mnist_5k.py"
 
@@ -32,8 +32,8 @@ def test_bundled_subset_has_the_same_number_of_each_digit():
 
 def test_bundled_training_and_test_images_are_disjoint():
     data = datasets.mnist_5k(validation=1000)
-    images = np.concatenate([part.images for part in data])
-    assert len({image.tobytes() for image in images}) == 5000
+    everything = np.concatenate([part.images for part in data])
+    assert len({image.tobytes() for image in everything}) == 5000
 
 
 def test_bundled_order_is_fixed_and_mixed():
@@ -81,8 +81,8 @@ def test_results_may_be_written_to_without_harm_to_the_next_call():
 
 
 def test_damaged_bundled_file_is_refused(monkeypatch):
-    wrong = tuple(file._replace(md5="0" * 32) for file in mnist_module.BUNDLED)
-    monkeypatch.setattr(mnist_module, "BUNDLED", wrong)
+    wrong = tuple(file._replace(md5="0" * 32) for file in images.DIGITS_5K)
+    monkeypatch.setattr(images, "DIGITS_5K", wrong)
     with pytest.raises(datasets.CorruptData, match=r"mnist_5k-images.*MD5 .*; expected 0{32}"):
         datasets.mnist_5k()
 
@@ -94,11 +94,12 @@ def test_script_takes_the_last_hundred_of_each_digit_for_test():
     assert set(place[:4000]) == set(range(400)) and set(place[4000:]) == set(range(400, 500))
 
 
+@pytest.mark.long
 def test_script_makes_the_bundled_files_again(monkeypatch, tmp_path, capsys):
     script, data = load(SCRIPT), datasets.mnist_5k()
     table = np.empty((5000, 785), np.uint8)  # the source, put together again from its result
-    images = np.concatenate([data.train.images, data.test.images]).reshape(5000, 784)
-    table[script.order(), :784] = np.rint(images * 255)
+    pixels = np.concatenate([data.train.images, data.test.images]).reshape(5000, 784)
+    table[script.order(), :784] = np.rint(pixels * 255)
     table[script.order(), 784] = np.concatenate([data.train.labels, data.test.labels])
     np.savetxt(tmp_path / "table.csv.gz", table, "%d", delimiter=",")
     arguments = [str(SCRIPT), str(tmp_path / "table.csv.gz"), "--folder", str(tmp_path / "made")]
@@ -106,7 +107,7 @@ def test_script_makes_the_bundled_files_again(monkeypatch, tmp_path, capsys):
     assert script.main() == 0
     assert capsys.readouterr().out.count("as expected") == 2
     bundled = Path(datasets.__file__).parent / "data"
-    for file in mnist_module.BUNDLED:
+    for file in images.DIGITS_5K:
         made = (tmp_path / "made" / f"{file.name}.gz").read_bytes()
         assert made[4:8] == bytes(4)  # no time of day
         content = (bundled / f"{file.name}.gz").read_bytes()

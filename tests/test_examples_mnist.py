@@ -14,6 +14,7 @@ from rnnlite import datasets
 
 
 @needs_jit
+@pytest.mark.long
 def test_the_record_recipe_learns_and_keeps_its_model(run_example, tmp_path):
     printed = run_example(
         "mnist_record", "--bundled", "--epochs", 4, "--save", tmp_path / "model.npz"
@@ -78,6 +79,7 @@ def test_the_loss_of_each_image_is_remembered(hard_images):
 
 
 @needs_jit
+@pytest.mark.long
 def test_pixel_by_pixel_goes_on_from_its_checkpoint(run_example, tmp_path):
     few = ("--bundled", "--images", 128, "--checkpoint")
     at_once = run_example("mnist_pixels", *few, tmp_path / "a.npz", "--epochs", 2)

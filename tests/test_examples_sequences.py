@@ -130,7 +130,7 @@ def test_single_steps_are_the_same_as_reading_at_once():
     example = load_example("char_lstm")
     writer = example.Writer(9, 5, seed=0)
     text = np.random.default_rng(0).integers(0, 9, (2, 6))
-    at_once, _ = writer.forward(text, None)
+    at_once, _ = writer(text, None)
     state = None
     for t in range(6):
         logits, state = writer.step(text[:, t], state)
@@ -189,23 +189,63 @@ def test_a_level_never_seen_is_no_news_to_the_forecast():
     np.testing.assert_allclose(high, low + 50, rtol=1e-4)
 
 
-def test_a_csv_file_is_forecast(run_example, tmp_path):
-    path = tmp_path / "tide.csv"
-    t = np.arange(300)
-    lines = [f"day {k},{np.sin(k / 2):.4f},{np.cos(k / 5):.4f}" for k in t]
-    path.write_text("day,level,wind\n" + "\n".join(lines) + "\n")
+@pytest.fixture
+def csv_file(tmp_path):
+    for library in "pandas", "narwhals":
+        pytest.importorskip(library, reason="the example reads a file by pandas and narwhals")
+
+    def write(text):
+        path = tmp_path / "tide.csv"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+TIDE = "day,level,wind\n" + "\n".join(
+    f"day {k},{np.sin(k / 2):.4f},{np.cos(k / 5):.4f}" for k in range(300)
+)
+
+
+def test_a_csv_file_is_forecast(run_example, csv_file):
     out = run_example(
-        "forecast", "--csv", path, "--target", "level", "--window", 15, "--season", 13,
-        "--horizon", 4, "--steps", 5, "--hidden", 4,
+        "forecast", "--csv", csv_file(TIDE), "--target", "level", "--window", 15, "--season", 13,
+        "--horizon", 4, "--steps", 5, "--hidden", 4, "--columns", "level", "wind",
     )  # fmt: skip
     assert "15 rows seen, 4 forecast" in out and "13 rows before" in forecast_errors(out)
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TIDE, "column 'day' holds String, not numbers"),
+        ("a,b\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
+        ("", "No columns to parse"),
+        ("level\n1\n\n2\n#N/A\n4", "row 2, column 'level' has no value"),
+        ('sales\n"1,234"\n7', "column 'sales' holds String"),
+    ],
+)
+def test_a_csv_file_that_is_no_table_of_numbers_is_refused(run_example, csv_file, text, words):
+    with pytest.raises(SystemExit) as stopped:
+        run_example("forecast", "--csv", csv_file(text), "--window", 1, "--horizon", 1)
+    assert stopped.value.code.startswith("forecast.py: ") and words in stopped.value.code
+    assert "\n" not in stopped.value.code
+
+
+def test_a_file_without_pandas_says_what_to_install(run_example, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    program = load_example("forecast")
+    monkeypatch.setattr("sys.argv", ["forecast.py", "--csv", "tide.csv"])
+    with pytest.raises(SystemExit):
+        program.main()
+    assert "--csv needs pandas and narwhals: pip install pandas narwhals" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--csv", "/nonexistent"), "there is no file"),
-        (("--target", "rain"), "target is 'rain'"),
+        (("--target", "level"), "target names 'level'"),
+        (("--target", "rain"), "target names 'rain'"),
         (("--window", 5), "--season is 24; wanted 1 to 5, the --window"),
     ],
 )
@@ -220,6 +260,7 @@ def test_the_forecast_refuses_in_one_line(run_example, arguments, words):
 
 
 @needs_jit
+@pytest.mark.long
 def test_the_drawings_are_better_than_the_mean_image(run_example):
     out = run_example("one_to_sequence", "--steps", 600, "--hidden", 48, "--lr", 0.015)
     line = r"on 1,000 test images: ([\d.]+) nats a pixel, [\d.]+ by the mean image"

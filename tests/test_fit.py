@@ -262,6 +262,44 @@ def test_the_loss_can_be_named_or_brought_along():
     assert "accuracy" not in fit(network(outputs=1), x, y, loss=own, batch_size=B)
 
 
+def own_loss(output, y, *, lengths=None):
+    """Half the squared error of the valid steps."""
+    difference = output - y
+    if lengths is not None:
+        difference[np.arange(output.shape[1]) >= lengths[:, None]] = 0.0
+    return 0.5 * float(np.sum(difference**2)), difference
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_loss_of_ones_own_is_tried_before_the_first_step(stream):
+    x, wanted = np.ones((6, T, 3), "f"), np.ones((6, T, 2), "f")
+    lengths = np.array([1, 2, 3, 4, 4, 4])
+    model = Sequential([RNN(3, 2, return_sequences=True, seed=0)])
+    before = model.flat_params.copy()
+
+    def run(loss, lengths=lengths):
+        if stream:
+            batch = (x, wanted) if lengths is None else (x, wanted, lengths)
+            return fit(model, [batch], loss=loss)
+        return fit(model, x, wanted, lengths=lengths, loss=loss)
+
+    for loss, error, says in [
+        (lambda output, y: (0.0, output), TypeError, "does not take them; wanted a function"),
+        (lambda output, y, lengths: 3.0, TypeError, "returned 3.0; wanted (loss, doutput)"),
+        (lambda output, y, lengths: (0.0, y[:, 0]), ValueError, "gradient of shape (6, 2); wanted"),
+        (lambda output, y, lengths: ("a", y), TypeError, "the loss is 'a'"),
+        (3, TypeError, "loss is 3; wanted 'softmax"),
+    ]:
+        with pytest.raises(error) as raised:
+            run(loss)
+        assert str(raised.value).startswith("fit: ") and says in str(raised.value)
+        np.testing.assert_array_equal(model.flat_params, before)
+    assert run(own_loss)["loss"][0] > 0
+    assert not np.array_equal(model.flat_params, before)
+    run(lambda output, y: own_loss(output, y), lengths=None)
+    assert rnnlite.evaluate(model, x, wanted, lengths=lengths, loss=own_loss).loss > 0
+
+
 def test_right_answers_are_counted_whatever_the_loss():
     def own(output, y):
         return rnnlite.softmax_cross_entropy(output, y)
@@ -510,7 +548,7 @@ def test_the_optimizer_must_be_the_models():
         ),
         (
             {"validation": (np.zeros((2, T, 4), "f4"), [0, 1])},
-            "fit: validation: RNN.forward: x has 4",
+            "fit: validation: Sequential.forward: layer 0, RNN: x has 4",
         ),
         (
             {"validation": (np.zeros((2, T, F), "f4"), np.zeros((2, 3)))},

@@ -44,7 +44,7 @@ def served():
 
 
 def test_a_server_with_eight_threads_gets_every_answer_right(monkeypatch):
-    """Eight shapes, 300 requests each, through every way to ask; hardly any memory is taken anew."""
+    """Eight shapes, 300 requests each, through every way to ask; hardly any memory taken anew."""
     model = served()
     shapes = [(1, 1), (2, 9), (1, 30), (7, 4), (16, 3), (3, 17), (33, 5), (5, 11)]
     requests = [rng(n).normal(size=(B, T, 5)).astype("f") for n, (B, T) in enumerate(shapes)]
@@ -146,3 +146,29 @@ def test_fit_keeps_other_threads_from_training_its_model():
     rnnlite.fit(model, x, [0, 1] * 4, callbacks=Meet())
     assert len(met) == 2 and met[1].startswith("fit: another thread is training this model")
     in_another_thread(lambda: rnnlite.fit(model, x, [0, 1] * 4))
+
+
+def test_threads_that_train_at_once_get_errors_and_nothing_else():
+    """Whatever their shapes: no wrong sizes in a kernel, no gradient of two batches."""
+    model = Sequential([LSTM(5, 8, seed=0), Dense(8, 3, seed=1)])
+    optimizer, caught, done = Adam(model), [], []
+
+    def train(n):
+        x = rng(n).normal(size=(n + 1, 3 * n + 1, 5)).astype("f")
+        for _ in range(sized(100, 5)):
+            try:
+                y = model.forward(x, training=True)
+                model.backward(np.ones_like(y))
+                optimizer.step()
+                done.append(n)
+            except RuntimeError as error:
+                caught.append(str(error))
+
+    threads = [threading.Thread(target=train, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) + len(caught) == 4 * sized(100, 5)
+    assert all("another thread's" in text for text in caught)
+    assert np.isfinite(model.flat_params).all()

@@ -1,13 +1,21 @@
 """Models in files: what comes back is the model, and only models of the library are saved."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import assert_refused, assert_same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from saved_models import LEAKY, assert_same_model, assert_same_outputs, round_trip, stirred
+from saved_models import (
+    LEAKY,
+    assert_same_model,
+    assert_same_outputs,
+    model_of_version_1,
+    round_trip,
+    stirred,
+)
 
 import rnnlite
 from rnnlite import (
@@ -175,23 +183,24 @@ def recurrent_layers(draw, dtype, I, go_backwards):
 
 
 @st.composite
-def stacks(draw, dtype, depth=2):
+def stacks(draw, dtype, depth=2, width=3):
     layers = []
     for _ in range(draw(st.integers(1, 3))):
         kind = draw(st.integers(0, 5 if depth else 4))
         if kind == 0:
-            layers.append(Dense(draw(sizes), draw(sizes), dtype=dtype))
+            layers.append(Dense(width, draw(sizes), dtype=dtype))
         elif kind == 1:
             layers.append(Embedding(draw(sizes), draw(sizes), dtype=dtype))
         elif kind == 2:
             layers.append(Dropout(draw(shares), per_sequence=draw(st.booleans()), dtype=dtype))
         elif kind == 3:
-            layers.append(draw(recurrent_layers(dtype, draw(sizes), draw(st.booleans()))))
+            layers.append(draw(recurrent_layers(dtype, width, draw(st.booleans()))))
         elif kind == 4:
-            layer = draw(recurrent_layers(dtype, draw(sizes), False))
+            layer = draw(recurrent_layers(dtype, width, False))
             layers.append(Bidirectional(layer, merge=draw(st.sampled_from(["concat", "sum"]))))
         else:
-            layers.append(draw(stacks(dtype, depth - 1)))
+            layers.append(draw(stacks(dtype, depth - 1, width)))
+        width = layers[-1].output_features(width)
     return Sequential(layers)
 
 
@@ -207,14 +216,8 @@ def test_any_architecture_comes_back(tmp_path_factory, model):
     assert (folder / "again.npz").read_bytes() == (folder / "model.npz").read_bytes()
 
 
-class Mine(LSTM):
-    pass
-
-
-@pytest.mark.parametrize(
-    "model", [Mine(2, 3), Sequential([Mine(2, 3)]), "model", None, rnnlite.Adam(Dense(2, 2)), LSTM]
-)
-def test_only_models_of_the_library_are_saved(tmp_path, model):
+@pytest.mark.parametrize("model", ["model", None, rnnlite.Adam(Dense(2, 2)), LSTM], ids=["text", "none", "optimizer", "class"])
+def test_only_models_are_saved(tmp_path, model):
     assert_refused(TypeError, ["is not a layer"], rnnlite.save, model, tmp_path / "model.npz")
     assert list(tmp_path.iterdir()) == []
 
@@ -231,6 +234,29 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "data.npz"
     container.write(path, "data", {}, {})
     assert_refused(CorruptFile, [str(path), "'data'", "'model'"], rnnlite.load, path)
+
+
+def test_a_file_of_an_earlier_version_is_the_same_model():
+    path, model = Path(__file__).parent / "model_version_1.npz", model_of_version_1()
+    loaded = rnnlite.load(path, cells=[LEAKY])
+    assert_same_model(loaded, model)
+    into = model_of_version_1()
+    into.flat_params[...] = 0.0
+    assert_same_model(rnnlite.load(path, into=into), model)
+    assert_refused(ValueError, ["layer 2: cell is 'leaky'", "has none"], rnnlite.load, path)
+
+
+def test_bytes_in_memory_are_those_of_a_file(tmp_path):
+    model = model_of_version_1()
+    rnnlite.save(model, tmp_path / "model.npz")
+    content = models.to_bytes(model)
+    assert content == (tmp_path / "model.npz").read_bytes()
+    assert_same_model(models.from_bytes(content, cells=[LEAKY]), model)
+    damaged = bytearray(content)
+    damaged[len(damaged) // 2] ^= 1
+    assert_refused(CorruptFile, ["damaged"], models.from_bytes, bytes(damaged), cells=[LEAKY])
+    assert models.own_parts(model) == ((LEAKY,), ())
+    assert models.own_parts(Sequential([LSTM(2, 3, clip=0.5), Dense(3, 1)])) == ((), ())
 
 
 @pytest.mark.parametrize("path", [None, 3, b"model.npz", ["model.npz"]])

@@ -10,7 +10,7 @@
     copy_memory       ten symbols, a long silence, then say them again
 
     text           the characters of any UTF-8 file; sample_text, bundled, if none is named
-    time_series    a CSV file or an array, windowed for forecasting
+    time_series    an array or a data frame, windowed for forecasting
 
     random_affine    images moved, turned, stretched and bent at random
 
@@ -18,55 +18,32 @@ Each says where it is from, what is hard about it, what a guess without memory
 scores, and what counts as solved.  Tasks are named tuples ``x, y`` or ``x, y, lengths``
 that go straight into a layer.  Data that are nowhere raise `DataNotFound`,
 damaged files `CorruptData`.
-
-    idx.py, known_files.py, image_files.py, download.py    files of images
-    sequences.py                                           what the tasks return
-    vocabulary.py, utf8.py, csv_table.py                   files of text
-    data/                                                  bundled files, licence, source
 """
 
 from rnnlite.datasets.adding import adding_problem
 from rnnlite.datasets.augment import random_affine
 from rnnlite.datasets.copy_memory import copy_memory
-from rnnlite.datasets.corrupt_data import CorruptData
-from rnnlite.datasets.download import DataNotFound
-from rnnlite.datasets.fashion_mnist import FASHION_CLASSES, fashion_mnist
-from rnnlite.datasets.image_files import MNIST, Split
-from rnnlite.datasets.mnist import mnist, mnist_5k
+from rnnlite.datasets.idx import CorruptData
+from rnnlite.datasets.images import (
+    FASHION_CLASSES,
+    MNIST,
+    DataNotFound,
+    Split,
+    fashion_mnist,
+    mnist,
+    mnist_5k,
+)
 from rnnlite.datasets.reber import REBER_SYMBOLS, ReberStrings, embedded_reber, reber_correct
-from rnnlite.datasets.sample import sample_text
 from rnnlite.datasets.sequences import PaddedSequences, Sequences
 from rnnlite.datasets.series import TimeSeries, time_series
 from rnnlite.datasets.temporal_order import TEMPORAL_ORDER_SYMBOLS, temporal_order
-from rnnlite.datasets.text import Text, text, text_batches, text_windows
+from rnnlite.datasets.text import Text, sample_text, text, text_batches, text_windows
 from rnnlite.datasets.vocabulary import Vocabulary
 
 __all__ = [
-    "FASHION_CLASSES",
-    "MNIST",
-    "REBER_SYMBOLS",
-    "TEMPORAL_ORDER_SYMBOLS",
-    "CorruptData",
-    "DataNotFound",
-    "PaddedSequences",
-    "ReberStrings",
-    "Sequences",
-    "Split",
-    "Text",
-    "TimeSeries",
-    "Vocabulary",
-    "adding_problem",
-    "copy_memory",
-    "embedded_reber",
-    "fashion_mnist",
-    "mnist",
-    "mnist_5k",
-    "random_affine",
-    "reber_correct",
-    "sample_text",
-    "temporal_order",
-    "text",
-    "text_batches",
-    "text_windows",
-    "time_series",
-]
+    "FASHION_CLASSES", "MNIST", "REBER_SYMBOLS", "TEMPORAL_ORDER_SYMBOLS", "CorruptData",
+    "DataNotFound", "PaddedSequences", "ReberStrings", "Sequences", "Split", "Text", "TimeSeries",
+    "Vocabulary", "adding_problem", "copy_memory", "embedded_reber", "fashion_mnist", "mnist",
+    "mnist_5k", "random_affine", "reber_correct", "sample_text", "temporal_order", "text",
+    "text_batches", "text_windows", "time_series",
+]  # fmt: skip

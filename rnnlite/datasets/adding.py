@@ -48,11 +48,6 @@ def adding_problem(n, steps=100, seed=None, *, form="2015"):
         ``x`` (n, T, 2) float32, ``y`` (n, 1) float32; in the form of 1997 ``x``
         has T + T//10 steps, and there are ``lengths`` (n,) int64.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range, or of another kind.
-
     Examples
     --------
     >>> x, y = adding_problem(1000, steps=50, seed=0)

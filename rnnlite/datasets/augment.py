@@ -1,4 +1,9 @@
-"""Images that are moved, turned and bent a little: more to learn from than there is."""
+"""Images that are moved, turned and bent a little: more to learn from than there is.
+
+Bending serves one recipe alone, ``examples/mnist_record.py``.  It is here and in
+``kernels/affine.py`` all the same, since map and bend must be added up before the nearest
+pixel is taken: one after the other they would round twice, and take twice the time.
+"""
 
 import math
 
@@ -51,11 +56,6 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend
     -------
     numpy.ndarray (B, rows, columns)
         Of the dtype of ``images``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For another number of axes, or a number outside its range.
 
     Examples
     --------

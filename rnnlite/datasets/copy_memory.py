@@ -46,11 +46,6 @@ def copy_memory(n, delay=100, seed=None, *, one_hot=True):
         ``x`` (n, T + 20, 10) float32 or (n, T + 20) int64; ``y`` (n, T + 20) int64,
         a class for each step.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range, or of another kind.
-
     Examples
     --------
     >>> x, y = copy_memory(1, delay=5, seed=0, one_hot=False)

@@ -32,17 +32,11 @@ WALK = {
 
 
 def _embedded():
-    """The whole grammar as tables.
+    """The whole grammar: said and goes_to (20, 2) by node and side of the coin, legal (20, 7).
 
     Nodes 0 and 1 say B and T or P; a walk of its own for each of these begins at
     node 2 and at node 10; node 18 says E, and at node 19 the string is over.
-
-    Returns
-    -------
-    said, goes_to : numpy.ndarray (20, 2) int8
-        For each node and each side of the coin.
-    legal : numpy.ndarray (20, 7) float32
-        1 for each symbol the node can say.
+    ``legal`` is 1 for each symbol that a node can say.
     """
     nodes = {0: {"B": 1}, 1: {"T": 2, "P": 10}, 18: {"E": 19}}
     for first, remembered in ((2, "T"), (10, "P")):
@@ -135,11 +129,6 @@ def embedded_reber(n, seed=None, *, one_hot=True, exclude=None):
     ReberStrings
         ``x``, ``y``, ``lengths`` and ``legal``.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range, or of another kind.
-
     Examples
     --------
     >>> train = embedded_reber(256, seed=0)
@@ -157,15 +146,14 @@ def embedded_reber(n, seed=None, *, one_hot=True, exclude=None):
         raise TypeError(
             f"{where}: exclude is of type {type(exclude).__name__}; wanted ReberStrings or None"
         )
-    symbols, nodes = _walks(n, root)
+    walks = _walks(n, root)
     if exclude is not None:
-        symbols, nodes = _without(set(exclude.strings()), symbols, nodes, root)
+        walks = _without(set(exclude.strings()), walks, root)
+    symbols, nodes = walks
     lengths = (nodes != END).sum(axis=1)  # all symbols but the last, which ends the string
     longest = lengths.max()
-    x = symbols[:, :longest].astype(np.int64)
-    y = symbols[:, 1 : longest + 1].astype(np.int64)
-    padding = np.arange(longest) >= lengths[:, None]
-    x[padding] = 0
+    x, y = (symbols[:, start : start + longest].astype(np.int64) for start in (0, 1))
+    x[np.arange(longest) >= lengths[:, None]] = 0
     legal = LEGAL[nodes[:, :longest]]
     if one_hot:
         x = one_hot_vectors(x, len(REBER_SYMBOLS), lengths)
@@ -190,11 +178,6 @@ def reber_correct(scores, legal, lengths):
     -------
     numpy.ndarray (n,) bool
 
-    Raises
-    ------
-    ValueError, TypeError
-        For arrays that do not fit.
-
     Examples
     --------
     >>> data = embedded_reber(100, seed=0)
@@ -216,43 +199,34 @@ def reber_correct(scores, legal, lengths):
 
 
 def _walks(n, root):
-    """Symbols said and nodes come to, (n, steps) int8 each; every row has reached the end.
+    """Symbols said and nodes come to, (2, n, steps) int8; every row has reached the end.
 
     Every step has a stream of its own, so that row k does not depend on the
     number of rows.
     """
-    node, symbols, nodes = np.zeros(n, np.int8), [], []
+    node, steps = np.zeros(n, np.int8), []
     while (node != END).any():
         coin = np.random.default_rng(root.spawn(1)[0]).integers(0, 2, n)
-        symbols.append(SAID[node, coin])
-        node = GOES_TO[node, coin]
-        nodes.append(node)
-    return np.stack(symbols, axis=1), np.stack(nodes, axis=1)
+        said, node = SAID[node, coin], GOES_TO[node, coin]
+        steps.append((said, node))
+    return np.stack(steps, axis=2)
 
 
-def _without(excluded, symbols, nodes, root):
+def _without(excluded, walks, root):
     """The same number of walks, none of which says an excluded string."""
-    n, alphabet = len(symbols), np.array(list(REBER_SYMBOLS))
-    kept = []
-    missing = n
+    n, kept = walks.shape[1], []
     while True:
-        lengths = (nodes != END).sum(axis=1) + 1
-        words = ("".join(row[:k]) for row, k in zip(alphabet[symbols], lengths, strict=True))
-        fresh = [row for row, word in enumerate(words) if word not in excluded][:missing]
-        kept.append((symbols[fresh], nodes[fresh]))
-        missing -= len(fresh)
-        if missing == 0:
+        kept += [walk for walk in walks.swapaxes(0, 1) if _string(*walk) not in excluded]
+        if len(kept) >= n:
             break
-        symbols, nodes = _walks(n, root)
-    steps = max(part.shape[1] for part, _ in kept)
-    return tuple(
-        np.concatenate(
-            [
-                np.pad(
-                    part[which], ((0, 0), (0, steps - part[which].shape[1])), constant_values=fill
-                )
-                for part in kept
-            ]
-        )
-        for which, fill in ((0, 0), (1, END))
-    )
+        walks = _walks(n, root)
+    result = np.zeros((2, n, max(walk.shape[1] for walk in kept)), np.int8)
+    result[1] = END
+    for row, walk in enumerate(kept[:n]):
+        result[:, row, : walk.shape[1]] = walk
+    return result
+
+
+def _string(symbols, nodes):
+    """What a single walk says."""
+    return "".join(REBER_SYMBOLS[symbol] for symbol in symbols[: np.sum(nodes != END) + 1])

@@ -60,47 +60,15 @@ def streams(where, seed, count):
 
     A quantity with a stream of its own, drawn row after row, is the same in the
     first rows however many rows there are.
-
-    Parameters
-    ----------
-    where : str
-        For errors.
-    seed : int or None
-    count : int
-
-    Returns
-    -------
-    list of numpy.random.Generator
-
-    Examples
-    --------
-    >>> first, second = streams("here", 0, 2)
-    >>> bool(first.integers(100) == streams("here", 0, 2)[0].integers(100))
-    True
     """
     children = np.random.SeedSequence(checking.seed(where, seed)).spawn(count)
     return [np.random.default_rng(child) for child in children]
 
 
 def one_hot_vectors(symbols, count, lengths=None):
-    """Symbols as vectors with a single 1.
+    """Symbols (n, T), 0 to ``count - 1``, as vectors (n, T, count) with a single 1, float32.
 
-    Parameters
-    ----------
-    symbols : numpy.ndarray of int (n, T)
-    count : int
-        Number of different symbols.
-    lengths : numpy.ndarray of int (n,), optional
-        Past them vectors are zero.
-
-    Returns
-    -------
-    numpy.ndarray (n, T, count) float32
-
-    Examples
-    --------
-    >>> one_hot_vectors(np.array([[1, 0]]), 2)
-    array([[[0., 1.], [1., 0.]]], dtype=float32)
+    Past ``lengths`` (n,) vectors are zero.
     """
     # Written in place: np.eye(count)[symbols] would gather rows, at twice the time.
     x = np.zeros((*symbols.shape, count), np.float32)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.datasets.csv_table import read_table
 from rnnlite.datasets.sequences import Sequences
 
 PARTS = ("training", "validation", "test")
@@ -24,7 +23,7 @@ class TimeSeries(NamedTuple):
     mean, std : numpy.ndarray (columns,) float64
         Of the training rows; x and y are (value - mean) / std.
     columns : tuple
-        Their names, or places in the file.
+        Their names, or places in the array.
     target : int
         Place in ``columns`` of the one that is forecast.
 
@@ -58,30 +57,16 @@ class TimeSeries(NamedTuple):
         -------
         numpy.ndarray
             float64, in the shape of ``y``: y * std + mean of the target column.
-
-        Raises
-        ------
-        TypeError
-            ``y`` does not hold numbers.
         """
         y = checking.real_array("TimeSeries.restore", "y", y)
         return y.astype(np.float64) * self.std[self.target] + self.mean[self.target]
 
 
 def time_series(
-    source,
-    *,
-    window,
-    horizon=1,
-    columns=None,
-    target=None,
-    split=(0.7, 0.15, 0.15),
+    source, *, window, horizon=1, columns=None, target=None, split=(0.7, 0.15, 0.15),
     missing="error",
-    delimiter=None,
-    header=None,
-    decimal=".",
-):
-    """Windows of a time series, from a CSV file or an array, for forecasting.
+):  # fmt: skip
+    """Windows of a time series, from an array or a data frame, for forecasting.
 
     The rows are divided in order of time.  A window belongs to the part in which
     all values to be forecast lie; its inputs may reach back into the part before,
@@ -96,23 +81,22 @@ def time_series(
 
     Parameters
     ----------
-    source : str, os.PathLike or array_like (rows,) or (rows, columns)
-        A CSV file in UTF-8, or the values.
+    source : array_like (rows,) or (rows, columns), or a data frame
+        The values.  Data frames and series of pandas, polars and others are read
+        through the library narwhals (``pip install narwhals``).  A file is read by
+        ``pandas.read_csv`` or ``numpy.genfromtxt`` first.
     window, horizon : int
         Rows that are seen, and rows after them that are forecast.
     columns : sequence of str or int, optional
-        Columns that are seen: names of the header, or places from 0.  If not given,
-        every column whose first value is a number: dates are left out.
+        Columns that are seen, all if not given: names in a data frame, or places
+        from 0.  Each must hold numbers: dates and words are refused.
     target : str or int, optional
         The column of these that is forecast; the last one if not given.
     split : tuple of three float
         Shares of the rows for training, validation and test; together 1.
     missing : {"error", "forward"}
-        What to do about an empty cell, NA, NaN, null, none or ?: refuse it, or
+        What to do about NaN and the missing values of a data frame: refuse them, or
         put the value of the row before.
-    delimiter, header, decimal : optional
-        Of a file; see ``rnnlite.datasets.csv_table.read_table``: delimiter and header are
-        found out, the decimals stand behind a point.
 
     Returns
     -------
@@ -120,16 +104,6 @@ def time_series(
         ``.train``, ``.validation`` and ``.test``, each with ``x`` (n, window,
         columns) and ``y`` (n, horizon), read-only views of one float32 array of
         the whole series; ``.restore(y)`` undoes the normalisation.
-
-    Raises
-    ------
-    DataNotFound
-        There is no such file.
-    ValueError
-        A value is missing or not a number (the message names line and column), a
-        column does not exist, or a part is too short.
-    TypeError
-        For an argument of another kind.
 
     Examples
     --------
@@ -145,27 +119,19 @@ def time_series(
     window = checking.whole_number(where, "window", window)
     horizon = checking.whole_number(where, "horizon", horizon)
     missing = checking.one_of(where, "missing", missing, ("error", "forward"))
-    checking.one_of(where, "decimal", decimal, (".", ","))
-    if header is not None:
-        checking.true_or_false(where, "header", header)
-    if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1):
-        raise TypeError(f"{where}: delimiter is {delimiter!r}; wanted a single character or None")
-    columns = _column_list(where, columns)
-    if isinstance(source, str | os.PathLike):
-        table = read_table(where, source, columns, delimiter, header, decimal)
-        names, values = table.names, table.values
-
-        def place(row):
-            return f"{source}, line {table.lines[row]}"
-
-    else:
-        names, values = _from_array(where, source, columns)
-
-        def place(row):
-            return f"row {row}"
-
-    _fill_gaps(where, values, names, place, missing)
-    target = _target(where, names, target)
+    table = _table(where, source)
+    names, places = list(table), range(len(table))
+    if columns is not None:
+        if isinstance(columns, str):
+            raise TypeError(f"{where}: columns is {columns!r}; wanted a list of names or places")
+        columns = checking.sequence(where, "columns", columns, "a list of names or places")
+        places = [_place(where, "columns", names, column) for column in columns]
+    if not places:
+        raise ValueError(f"{where}: columns is empty; wanted at least one name or place")
+    names = tuple(names[place] for place in places)
+    target = len(names) - 1 if target is None else _place(where, "target", names, target)
+    values = np.stack([_numbers(where, name, table[name]) for name in names]).T
+    _fill_gaps(where, values, names, missing)
     ends = _ends(where, split, len(values), window, horizon)
 
     known = values[: ends[1]]
@@ -184,77 +150,87 @@ def time_series(
     return TimeSeries(*parts, mean, std, names, target)
 
 
-def _column_list(where, columns):
-    """``columns`` as a list of str and int, or None."""
-    if columns is None:
-        return None
-    if isinstance(columns, str) or not hasattr(columns, "__iter__"):
-        raise TypeError(f"{where}: columns is {columns!r}; wanted a list of names or places")
-    columns = [
-        column if isinstance(column, str) else checking.whole_number(where, "columns", column, 0)
-        for column in columns
-    ]
-    if not columns:
-        raise ValueError(f"{where}: columns is empty; wanted at least one name or place")
-    return columns
-
-
-def _from_array(where, source, columns):
-    """Names and float64 values (rows, columns) of an array; a copy."""
-    source = checking.real_array(where, "source", source)
-    if source.ndim not in (1, 2) or 0 in source.shape:
+def _table(where, source):
+    """The columns of an array or a data frame, by their names."""
+    if isinstance(source, str | os.PathLike):
+        raise TypeError(
+            f"{where}: source is {source!r}; wanted an array or a data frame: read the file by"
+            " pandas.read_csv or numpy.genfromtxt first"
+        )
+    # Asked of the class, since a property may compute.
+    is_frame = hasattr(type(source), "columns") or hasattr(type(source), "to_frame")
+    source = _frame(where, source) if is_frame else checking.real_array(where, "source", source)
+    if len(source.shape) not in (1, 2) or 0 in source.shape:
         raise ValueError(
             f"{where}: source has shape {source.shape}; wanted (rows,) or (rows, columns)"
         )
-    values = source.reshape(len(source), -1).astype(np.float64)
-    names = tuple(range(values.shape[1])) if columns is None else tuple(columns)
-    for name in names:
-        if name not in range(values.shape[1]):
-            raise ValueError(
-                f"{where}: columns names {name!r}; an array of shape {source.shape} has places"
-                f" 0..{values.shape[1] - 1}"
-            )
-    return names, values[:, names]
+    if is_frame:
+        # By place: a number in brackets would be one even where it is a name.
+        return {name: source[:, place] for place, name in enumerate(source.columns)}
+    return dict(enumerate(source.reshape(len(source), -1).T))
 
 
-def _fill_gaps(where, values, names, place, missing):
+def _frame(where, source):
+    """A data frame, or a single column of one, as narwhals reads it."""
+    kind = type(source).__name__
+    try:
+        import narwhals
+    except ImportError:
+        raise ImportError(
+            f"{where}: to read a {kind} the library narwhals is needed: pip install narwhals"
+        ) from None
+    try:
+        frame = narwhals.from_native(source, eager_only=True, allow_series=True)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{where}: source is a {kind} that cannot be read ({' '.join(str(error).split())});"
+            " wanted a data frame in memory, its columns of different names"
+        ) from None
+    return frame if isinstance(frame, narwhals.DataFrame) else frame.to_frame()
+
+
+def _numbers(where, name, column):
+    """The values of a column, float64; NaN where a data frame has none."""
+    if isinstance(column, np.ndarray):
+        return column.astype(np.float64)
+    import narwhals
+
+    if not column.dtype.is_numeric() and column.dtype != narwhals.Boolean:
+        raise TypeError(
+            f"{where}: column {name!r} holds {column.dtype}, not numbers; convert it, or name the"
+            " columns to be seen without it: columns=[...]"
+        )
+    return column.cast(narwhals.Float64).to_numpy()
+
+
+def _place(where, argument, names, wanted):
+    """The place of a column that somebody named, or told by its place."""
+    if isinstance(wanted, str):
+        if wanted not in names:
+            every = ", ".join(map(repr, names))
+            raise ValueError(f"{where}: {argument} names {wanted!r}; the columns are {every}")
+        return names.index(wanted)
+    place = checking.whole_number(where, argument, wanted, 0)
+    if place >= len(names):
+        raise ValueError(
+            f"{where}: {argument} names {place}; there are {len(names)} columns, from 0"
+        )
+    return place
+
+
+def _fill_gaps(where, values, names, missing):
     """Put the value of the row before where one is missing, or refuse; in place."""
     for column, name in zip(values.T, names, strict=True):
-        wrong = np.isinf(column)
+        wrong, gaps = np.isinf(column), np.isnan(column)
         if wrong.any():
-            row = int(wrong.argmax())
-            raise ValueError(f"{where}: {place(row)}, column {name!r} is {column[row]}")
-        gaps = np.isnan(column)
-        if not gaps.any():
-            continue
-        row = int(gaps.argmax())
-        if missing == "error":
-            raise ValueError(
-                f"{where}: {place(row)}, column {name!r} has no value; missing='forward' puts"
-                " the one before"
-            )
-        if row == 0:
-            raise ValueError(
-                f"{where}: {place(row)}, column {name!r} has no value, and there is none before it"
-            )
+            row = wrong.argmax()
+            raise ValueError(f"{where}: row {row}, column {name!r} is {column[row]}")
+        if gaps.any() and (missing == "error" or gaps[0]):
+            row = gaps.argmax()
+            hint = "missing='forward' puts the one before" if row > 0 else "none is before it"
+            raise ValueError(f"{where}: row {row}, column {name!r} has no value; {hint}")
         latest = np.maximum.accumulate(np.where(gaps, 0, np.arange(len(column))))
         column[...] = column[latest]
-
-
-def _target(where, names, target):
-    """Place of the target among the columns."""
-    if target is None:
-        return len(names) - 1
-    if isinstance(target, str):
-        if target not in names:
-            raise ValueError(
-                f"{where}: target is {target!r}; the columns are {', '.join(map(repr, names))}"
-            )
-        return names.index(target)
-    target = checking.whole_number(where, "target", target, 0)
-    if target >= len(names):
-        raise ValueError(f"{where}: target is {target}; there are {len(names)} columns, from 0")
-    return target
 
 
 def _ends(where, split, rows, window, horizon):

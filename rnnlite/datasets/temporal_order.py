@@ -52,11 +52,6 @@ def temporal_order(n, relevant=2, seed=None, *, steps=100, one_hot=True):
         ``x`` (n, T, 8) float32 in the order of ``TEMPORAL_ORDER_SYMBOLS``, or (n, T)
         int64, where T is the largest length; ``y`` (n,) int64; ``lengths`` (n,) int64.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range, or of another kind.
-
     Examples
     --------
     >>> x, y, lengths = temporal_order(5, seed=0, steps=20, one_hot=False)

@@ -1,14 +1,52 @@
 """Text as a sequence of characters, of which each is to be predicted from those before."""
 
+import gzip
+import hashlib
+import os
+import zlib
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.datasets.sample import sample_text
+from rnnlite.datasets.idx import CorruptData
+from rnnlite.datasets.images import BUNDLED, DataNotFound
 from rnnlite.datasets.sequences import Sequences
-from rnnlite.datasets.utf8 import read_utf8
-from rnnlite.datasets.vocabulary import Vocabulary
+from rnnlite.datasets.vocabulary import Vocabulary, whole_numbers
+
+SAMPLE = "alice.txt.gz"  # made by scripts/make_alice.py
+SAMPLE_MD5 = "ee048da4062a36702000d3a16015397d"  # of the decompressed file
+
+
+def sample_text():
+    """Alice's Adventures in Wonderland, by Lewis Carroll.
+
+    Published in 1865; its author died in 1898: the text is in the public domain
+    everywhere.  ``data/README.md`` beside this file says where it is from.
+
+    Returns
+    -------
+    str
+        148,000 characters, 70 different ones, all ASCII.
+
+    Examples
+    --------
+    >>> from rnnlite import datasets
+    >>> alice = datasets.sample_text()
+    >>> len(alice), len(set(alice))
+    (148425, 70)
+    >>> alice[alice.index("Alice was"):][:63]
+    'Alice was beginning to get very tired of sitting by her sister\\n'
+    """
+    try:
+        content = gzip.decompress((BUNDLED / SAMPLE).read_bytes())
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise CorruptData(f"{SAMPLE}: damaged gzip data ({error})") from None
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if md5 != SAMPLE_MD5:
+        raise CorruptData(f"{SAMPLE}: MD5 {md5}; expected {SAMPLE_MD5}")
+    return content.decode("ascii")
 
 
 class Text(NamedTuple):
@@ -61,13 +99,9 @@ def text(path=None, *, validation=0.1, vocabulary=None):
 
     Raises
     ------
-    DataNotFound
-        There is no such file.
-    ValueError
-        The file is empty or not UTF-8, a number is outside its range, or the
-        text has a character that the given vocabulary does not know.
-    TypeError
-        For an argument of another kind.
+    DataNotFound, ValueError
+        There is no such file; it is empty, not UTF-8, or has a character that the given
+        vocabulary does not know.
 
     Examples
     --------
@@ -79,14 +113,32 @@ def text(path=None, *, validation=0.1, vocabulary=None):
     share = checking.real_number(where, "validation", validation, 0.0, 1.0, high_included=False)
     if vocabulary is not None and not isinstance(vocabulary, Vocabulary):
         raise TypeError(f"{where}: vocabulary is {vocabulary!r}; wanted a Vocabulary or None")
-    content = sample_text() if path is None else read_utf8(where, path)
-    if not content:
-        raise ValueError(f"{where}: {path} is empty; wanted at least one character")
+    content = sample_text() if path is None else _content(where, path)
     if vocabulary is None:
         vocabulary = Vocabulary(content)
     numbers = vocabulary.encode(content)
     split = len(numbers) - int(share * len(numbers))
     return Text(numbers[:split], numbers[split:], vocabulary)
+
+
+def _content(where, path):
+    """The characters of a file, every line end a single newline, without a byte order mark."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{where}: path is {path!r}; wanted the path of a text file")
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise DataNotFound(f"{where}: there is no file {path}")
+    try:
+        content = path.read_text(encoding="utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{where}: {path} is not UTF-8: byte {error.object[error.start]:#04x} at offset"
+            f" {error.start} (line {line}); save the file as UTF-8"
+        ) from None
+    if not content:
+        raise ValueError(f"{where}: {path} is empty; wanted at least one character")
+    return content
 
 
 def text_batches(characters, batch_size, steps):
@@ -116,11 +168,6 @@ def text_batches(characters, batch_size, steps):
         ``x`` and ``y`` (batches, B, T), views of ``characters``; y is one character
         further.  Characters at the end that fill no batch, B T at
         most, are left out.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a text too short, or an argument of another kind.
 
     Examples
     --------
@@ -162,20 +209,11 @@ def text_windows(characters, steps, stride=None):
     Sequences
         ``x`` and ``y`` (n, T), views of ``characters``; y is one character further.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a text too short, or an argument of another kind.
-
     Examples
     --------
-    >>> text_windows(np.arange(8), steps=3, stride=2)
-    Sequences(x=array([[0, 1, 2],
-                       [2, 3, 4],
-                       [4, 5, 6]]),
-              y=array([[1, 2, 3],
-                       [3, 4, 5],
-                       [5, 6, 7]]))
+    >>> x, y = text_windows(np.arange(8), steps=3, stride=2)
+    >>> x
+    array([[0, 1, 2], [2, 3, 4], [4, 5, 6]])
     """
     where = "text_windows"
     T = checking.whole_number(where, "steps", steps)
@@ -187,14 +225,7 @@ def text_windows(characters, steps, stride=None):
 
 def _characters(where, characters, least, what):
     """``characters`` as an array of numbers, enough of them."""
-    characters = checking.any_array(where, "characters", characters)
-    if characters.dtype.kind not in "iu":
-        raise TypeError(
-            f"{where}: characters holds {characters.dtype}; wanted whole numbers,"
-            " as Vocabulary.encode makes them"
-        )
-    if characters.ndim != 1:
-        raise ValueError(f"{where}: characters has shape {characters.shape}; wanted one axis")
+    characters = whole_numbers(where, "characters", characters)
     if len(characters) < least:
         raise ValueError(
             f"{where}: characters has {len(characters)} of them; {what} need {least} at least,"

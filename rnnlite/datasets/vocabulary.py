@@ -4,9 +4,15 @@ import numpy as np
 
 from rnnlite import checking
 
-# Characters looked at in one go: an array of them takes 4 bytes each.
-AT_ONCE = 1 << 20
-HIGHEST = 0x110000  # of all code points, plus one
+
+def whole_numbers(where, name, value):
+    """``value`` as an array of whole numbers with one axis; an empty list is one."""
+    array = checking.any_array(where, name, value)
+    if array.dtype.kind not in "iu" and array.size > 0:
+        raise TypeError(f"{where}: {name} holds {array.dtype}; it must hold whole numbers")
+    if array.ndim != 1:
+        raise ValueError(f"{where}: {name} has shape {array.shape}; wanted one axis")
+    return array
 
 
 class Vocabulary:
@@ -28,11 +34,6 @@ class Vocabulary:
     dtype : numpy.dtype
         Of the numbers: the smallest of uint8, uint16 and uint32 that holds them.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If ``characters`` is not a str or empty, or ``unknown`` not one of them.
-
     Examples
     --------
     >>> vocabulary = Vocabulary("hello world")
@@ -49,24 +50,15 @@ class Vocabulary:
             raise TypeError(f"Vocabulary: characters is {characters!r}; wanted a str")
         if not characters:
             raise ValueError("Vocabulary: characters is empty; wanted at least one character")
-        known = np.zeros(HIGHEST, np.bool_)
-        for codes in _code_points(characters):
-            known[codes] = True
-        self._codes = np.flatnonzero(known)
-        self.characters = _text(self._codes)
-        self.dtype = np.min_scalar_type(len(self._codes) - 1)
-        self._number = np.full(self._codes[-1] + 1, -1, np.int32)  # of each code point
-        self._number[self._codes] = np.arange(len(self._codes))
-        if unknown is not None and (not isinstance(unknown, str) or len(unknown) != 1):
-            raise TypeError(
-                f"Vocabulary: unknown is {unknown!r}; wanted a single character or None"
-            )
-        if unknown is not None and unknown not in self.characters:
-            raise ValueError(f"Vocabulary: unknown is {unknown!r}; it must be in the vocabulary")
+        self.characters = "".join(sorted(set(characters)))
+        self.dtype = np.min_scalar_type(len(self.characters) - 1)
+        self._numbers = {character: k for k, character in enumerate(self.characters)}
+        if not (unknown is None or (isinstance(unknown, str) and unknown in self._numbers)):
+            raise ValueError(f"Vocabulary: unknown is {unknown!r}; wanted one of the characters")
         self.unknown = unknown
 
     def __len__(self):
-        return len(self._codes)
+        return len(self.characters)
 
     def __repr__(self):
         unknown = "" if self.unknown is None else f", unknown={self.unknown!r}"
@@ -81,7 +73,7 @@ class Vocabulary:
         return hash((self.characters, self.unknown))
 
     def encode(self, text):
-        """The number of each character.
+        """The number of each character.  Without ``unknown``, all must be in the vocabulary.
 
         Parameters
         ----------
@@ -91,34 +83,21 @@ class Vocabulary:
         -------
         numpy.ndarray (len(text),)
             Of ``dtype``, 0 to ``len(vocabulary) - 1``.
-
-        Raises
-        ------
-        TypeError
-            ``text`` is not a str.
-        ValueError
-            It has a character that is not in the vocabulary, which has no ``unknown``.
         """
         if not isinstance(text, str):
             raise TypeError(f"Vocabulary.encode: text is {text!r}; wanted a str")
-        numbers = np.empty(len(text), self.dtype)
-        start = 0
-        for codes in _code_points(text):
-            found = np.full(len(codes), -1, np.int32)
-            within = codes < len(self._number)
-            found[within] = self._number[codes[within]]
-            strange = found < 0
-            if strange.any():
-                if self.unknown is None:
-                    at = int(strange.argmax())
-                    raise ValueError(
-                        f"Vocabulary.encode: character {chr(codes[at])!r} (U+{codes[at]:04X}) at"
-                        f" place {start + at} is not among the {len(self)} of this vocabulary"
-                    )
-                found[strange] = self._number[ord(self.unknown)]
-            numbers[start : start + len(codes)] = found
-            start += len(codes)
-        return numbers
+        numbers = self._numbers
+        if self.unknown is not None:
+            others = dict.fromkeys(set(text) - numbers.keys(), numbers[self.unknown])
+            numbers = numbers | others
+        try:
+            return np.fromiter(map(numbers.__getitem__, text), self.dtype, len(text))
+        except KeyError as error:
+            (character,) = error.args
+            raise ValueError(
+                f"Vocabulary.encode: character {character!r} (U+{ord(character):04X}) at place"
+                f" {text.index(character)} is not among the {len(self)} of this vocabulary"
+            ) from None
 
     def decode(self, numbers):
         """The text of an array of numbers.
@@ -130,40 +109,11 @@ class Vocabulary:
         Returns
         -------
         str
-
-        Raises
-        ------
-        TypeError
-            The array does not hold whole numbers.
-        ValueError
-            It has more than one axis, or a number without a character.
         """
-        numbers = checking.any_array("Vocabulary.decode", "numbers", numbers)
-        if numbers.size == 0 and numbers.ndim == 1:
-            return ""
-        if numbers.dtype.kind not in "iu":
-            raise TypeError(
-                f"Vocabulary.decode: numbers holds {numbers.dtype}; it must hold whole numbers"
-            )
-        if numbers.ndim != 1:
+        numbers = whole_numbers("Vocabulary.decode", "numbers", numbers)
+        if len(numbers) > 0 and (numbers.min() < 0 or numbers.max() >= len(self)):
             raise ValueError(
-                f"Vocabulary.decode: numbers has shape {numbers.shape}; wanted one axis"
+                f"Vocabulary.decode: numbers runs from {numbers.min()} to {numbers.max()}; each"
+                f" must lie in 0..{len(self) - 1}"
             )
-        low, high = numbers.min(), numbers.max()
-        if low < 0 or high >= len(self):
-            raise ValueError(
-                f"Vocabulary.decode: numbers runs from {low} to {high}; each must lie in"
-                f" 0..{len(self) - 1}"
-            )
-        return _text(self._codes[numbers])
-
-
-def _code_points(text):
-    """The code points of a text, some at a time."""
-    for start in range(0, len(text), AT_ONCE):
-        piece = text[start : start + AT_ONCE].encode("utf-32-le", "surrogatepass")
-        yield np.frombuffer(piece, "<u4")
-
-
-def _text(codes):
-    return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        return "".join(self.characters[number] for number in numbers.tolist())

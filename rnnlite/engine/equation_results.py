@@ -30,7 +30,7 @@ def checked(cell, function, result, shape):
     TypeError, ValueError
         If it is something else; the message names the value and how it came.
     """
-    where = f"{cell.family}: {function}"
+    where = f"{cell.name}: {function}"
     kinds = tuple if cell.compiled else (tuple, list)
     if function == "intermediate":
         return _value(where, "a", result, shape)

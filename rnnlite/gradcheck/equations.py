@@ -29,11 +29,6 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
         A sentence for every result of ``step_backward`` (and ``intermediate_backward``)
         that is wrong; empty if the equations are right.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For something else than a cell, or a number outside its range.
-
     Examples
     --------
     >>> from rnnlite import cells

@@ -29,12 +29,6 @@ class Bidirectional(Layer):
     final_state, dinitial_state : tuple
         That of the forward layer, then that of the backward layer.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For something that is not a recurrent layer, is in a model already, or
-        goes backwards itself.
-
     Examples
     --------
     >>> from rnnlite.layers import LSTM
@@ -59,7 +53,7 @@ class Bidirectional(Layer):
         mirror.draw_weights(np.random.default_rng(seed))
         parts = {"forward": layer, "backward": mirror}
         # Without gaps, as in files that were written before: sums over all gradients are cut there.
-        super().__init__((), layer.dtype, parts, aligned=False)
+        super().__init__((), None, parts, aligned=False)
 
     @property
     def layer(self):
@@ -85,13 +79,7 @@ class Bidirectional(Layer):
         return self.layer.check_input(where, x, lengths)
 
     def __call__(self, x, initial_state=None, lengths=None, return_state=False):
-        """Inference, as in ``Recurrent.__call__``; states are a pair, one for each direction.
-
-        Parameters
-        ----------
-        x, initial_state, lengths, return_state
-            As in ``Recurrent.__call__``.
-        """
+        """Inference, as in ``Recurrent.__call__``; states are a pair, one for each direction."""
         states = _pair("Bidirectional", "initial_state", initial_state)
         results = [
             layer(x, initial_state=state, lengths=lengths, return_state=True)
@@ -102,41 +90,18 @@ class Bidirectional(Layer):
         return (y, (final, mirrored_final)) if return_state else y
 
     def forward(self, x, initial_state=None, lengths=None, training=False):
-        """Run both directions over a batch of sequences; as in ``Recurrent.forward``.
+        """Run both directions, as in ``Recurrent.forward``; ``initial_state`` is a pair.
 
-        Parameters
-        ----------
-        x, lengths, training
-            As in ``Recurrent.forward``.
-        initial_state : tuple, optional
-            One state for each direction, as ``final_state``.
-
-        Returns
-        -------
-        numpy.ndarray
-            (B, T, N) with ``return_sequences``, else (B, N); N is 2*hidden for
-            "concat", hidden for "sum".  The last state of the backward layer
-            is the one after the first input.
+        Returns (B, T, N) with ``return_sequences``, else (B, N); N is 2*hidden for "concat",
+        hidden for "sum".  The last state of the backward layer is the one after the first input.
         """
         initial = _pair("Bidirectional.forward", "initial_state", initial_state)
         return self._forward(x, lengths, training, initial=initial)
 
-    def backward(self, dy, dfinal_state=None, need_dx=True):
-        """Backpropagate through both directions; as in ``Recurrent.backward``.
-
-        Parameters
-        ----------
-        dy, need_dx
-            As in ``Recurrent.backward``.
-        dfinal_state : tuple, optional
-            Gradient by ``final_state``, one for each direction.
-
-        Returns
-        -------
-        numpy.ndarray (B, T, input_size) or None
-        """
+    def backward(self, dy, dfinal_state=None, need_dx=True, of=None):
+        """Go back through both directions, as in ``Recurrent.backward``; a pair of states."""
         dfinal = _pair("Bidirectional.backward", "dfinal_state", dfinal_state)
-        return self._backward(dy, need_dx, dfinal=dfinal)
+        return self._backward(dy, need_dx, of, dfinal=dfinal)
 
     def forward_pass(self, x, saved, initial=(None, None)):
         """Both directions, then their outputs together."""
@@ -150,10 +115,8 @@ class Bidirectional(Layer):
     def backward_pass(self, dy, saved, dfinal):
         """Each direction's share of dy, and the sum of both dx."""
         H = self.layer.hidden_size
-        if dy is None or self.merge == "sum":
-            parts = (dy, dy)
-        else:
-            parts = (dy[..., :H], dy[..., H:])
+        same = dy is None or self.merge == "sum"
+        parts = (dy, dy) if same else (dy[..., :H], dy[..., H:])
         dx, mirrored = (
             layer.backward(part, dfinal_state=dstate, need_dx=saved.need_dx)
             for layer, part, dstate in zip(self.layers, parts, dfinal, strict=True)

@@ -43,11 +43,6 @@ class Dense(Layer):
     params, grads : dict
         ``W`` (in_features, out_features), ``b`` (out_features,).
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, an unknown initializer, or an argument of another kind.
-
     Examples
     --------
     >>> import numpy as np

@@ -19,12 +19,6 @@ class Group(Layer):
     params, grads : dict
         Those of the parts, as ``"encoder.Wx"``.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For no part, something that is not a layer, a layer used twice, different dtypes, or a
-        name that a layer has otherwise.
-
     Examples
     --------
     >>> from rnnlite import LSTM, Adam
@@ -36,6 +30,7 @@ class Group(Layer):
 
     _options = ("parts",)
     _zeroes_padding = True
+    _part_name = "{}"
 
     def __init__(self, **parts):
         if set(parts) == {"parts"} and isinstance(parts["parts"], dict):  # as a file has them
@@ -43,17 +38,10 @@ class Group(Layer):
         where = type(self).__name__
         if not parts:
             raise ValueError(f"{where}: there are no parts; wanted layers by name, encoder=...")
-        for name, layer in parts.items():
-            if not isinstance(layer, Layer):
-                raise TypeError(
-                    f"{where}: {name} is of type {type(layer).__name__}; wanted a layer"
-                )
+        for name in parts:
             if not name.isidentifier() or hasattr(type(self), name) or name.startswith("_"):
                 raise ValueError(f"{where}: a part cannot have the name {name!r}; choose another")
-        with_params = [layer for layer in parts.values() if layer.params] or [*parts.values()]
-        if len(kinds := {layer.dtype for layer in with_params}) > 1:
-            raise ValueError(f"{where}: the parts compute in {kinds}; wanted one dtype")
-        super().__init__((), with_params[0].dtype, parts)
+        super().__init__((), None, parts)
 
     @property
     def parts(self):

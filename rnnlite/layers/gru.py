@@ -9,18 +9,11 @@ class GRU(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        Features of x, and units.
-    return_sequences : bool
-        Whether forward returns the hidden state after every step, or the last one.
-    seed : int, optional
-        Of the initial weights (Wx Glorot uniform, Wh orthogonal) and the dropout masks.
-    dtype : {"float32", "float64"}
+    input_size, hidden_size, return_sequences, seed, dtype, **options
+        As for ``Recurrent``.
     reset_after : bool
         Whether the reset gate acts after the recurrent product, as in cuDNN
         and PyTorch, or on h before it, as in the paper.
-    **options
-        ``go_backwards``, ``recurrent_dropout``, ``wx_init``, ``wh_init``: see ``Recurrent``.
 
     Attributes
     ----------
@@ -28,11 +21,6 @@ class GRU(Recurrent):
         ``Wx`` (input, 3*hidden), ``Wh`` (hidden, 3*hidden), ``b`` and ``bh``
         (3*hidden,); columns in the order r, z, n.
     final_state, dinitial_state : numpy.ndarray (B, hidden)
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, or an argument of another kind.
 
     Examples
     --------
@@ -43,16 +31,9 @@ class GRU(Recurrent):
     """
 
     def __init__(
-        self,
-        input_size,
-        hidden_size,
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-        *,
-        reset_after=True,
-        **options,
-    ):
+        self, input_size, hidden_size, return_sequences=False, seed=None, dtype="float32", *,
+        reset_after=True, **options,
+    ):  # fmt: skip
         self.reset_after = checking.true_or_false("GRU", "reset_after", reset_after)
         cell = cells.GRU if reset_after else cells.GRU_2014
         super().__init__(cell, input_size, hidden_size, return_sequences, seed, dtype, **options)

@@ -1,17 +1,16 @@
-"""What every layer and model is: parameters, inference, forward and backward, copies."""
+"""What every layer and model does: inference, forward and backward; how to write one."""
 
-import copy
-import inspect
+import weakref
 
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.layers.parameters import Parameters
 from rnnlite.layers.saved import Pool, Saved
+from rnnlite.layers.tree import Tree
 from rnnlite.layers.turns import Turns
 
 
-class Layer:
+class Layer(Tree):
     """Base of all layers and models; derive from it to write one of your own.
 
     A class of your own defines three methods:
@@ -36,7 +35,8 @@ class Layer:
     ----------
     shapes : dict of str to tuple of int
         Of the parameters, which are zero at first.
-    dtype : {"float32", "float64"}
+    dtype : {"float32", "float64"} or None
+        None: that of the layers inside.
     layers : dict of str to Layer, optional
         Layers inside this one, each in no other model.  They are run by
         ``saved.run(layer, x, lengths)`` and go back by their ``backward``.
@@ -76,150 +76,15 @@ class Layer:
     input_features = None  # features of x, where one number of them is wanted
     _zeroes_padding = False  # whether the layer does itself what ``lengths`` asks for
     _time_from = 3  # axes from which axis 1 of x is time
-    _in_a_model = False
-    _largest = None  # most numbers it may have, where a file asks for them
-
-    def __init_subclass__(cls, **keywords):
-        super().__init_subclass__(**keywords)
-        if "_options" not in cls.__dict__:
-            cls._options = tuple(name for name in _defaults(cls) if name != "seed")
-
-    def __init__(self, shapes=(), dtype="float32", layers=None, aligned=True):
-        where = type(self).__name__
-        dtype = checking.float_dtype(where, dtype)
-        self._layers = dict(layers or {})
-        for name, layer in self._layers.items():
-            _check_free(where, name, layer, self._layers)
-        self._parameters = Parameters(
-            where, shapes, dtype, self._parts(), aligned, largest=self._largest
-        )
-        for layer in self._layers.values():
-            layer._in_a_model = True
-        self._forget()
-
-    # ---- what it is made of ----
-
-    @property
-    def parameters(self):
-        """Where the parameters lie; see ``rnnlite/layers/parameters.py``."""
-        return self._parameters
-
-    @property
-    def params(self):
-        """Parameters by name; what is assigned to one is copied into place."""
-        return self._parameters.values
-
-    @property
-    def grads(self):
-        """Gradients of the last backward by name."""
-        return self._parameters.gradients
-
-    @params.setter
-    def params(self, value):
-        if value is not self.params:  # as after ``layer.params |= ...``
-            self.params.update(value)
-
-    @grads.setter
-    def grads(self, value):
-        if value is not self.grads:
-            self.grads.update(value)
-
-    @property
-    def flat_params(self):
-        """All parameters as one array; what is assigned is copied into place."""
-        return self._parameters.flat
-
-    @flat_params.setter
-    def flat_params(self, value):
-        self._parameters.flat[...] = self._flat("flat_params", value)
-
-    @property
-    def flat_grads(self):
-        """All gradients as one array; what is assigned is copied into place."""
-        return self._parameters.flat_gradients
-
-    @flat_grads.setter
-    def flat_grads(self, value):
-        self._parameters.flat_gradients[...] = self._flat("flat_grads", value)
-
-    def _flat(self, name, value):
-        shape = (self._parameters.size,)
-        return checking.shaped(type(self).__name__, name, value, shape, "as it is", self.dtype)
-
-    @property
-    def dtype(self):
-        """float32 or float64, of all parameters and results."""
-        return self._parameters.dtype
-
-    @property
-    def layers(self):
-        """The layers inside, first to last."""
-        return list(self._layers.values())
-
-    def walk(self, key=""):
-        """This layer and all inside it, each with its key, as in ``params``.
-
-        Parameters
-        ----------
-        key : str
-            Of this layer.
-
-        Yields
-        ------
-        key : str
-            ``""`` for this layer, ``"0"``, ``"1.forward"`` for those inside.
-        layer : Layer
-        """
-        yield key, self
-        for name, layer in self._layers.items():
-            yield from layer.walk(f"{key}.{name}" if key else name)
-
-    def options(self):
-        """All that its constructor needs to make a layer like it, but for the seed.
-
-        Returns
-        -------
-        dict
-            Arguments by name.
-
-        Examples
-        --------
-        >>> from rnnlite.layers import Dropout
-        >>> Dropout(0.5, seed=0).options()
-        {'rate': 0.5, 'per_sequence': False, 'dtype': dtype('float32')}
-        """
-        for name in self._options:
-            if not hasattr(self, name):
-                raise AttributeError(
-                    f"{type(self).__name__}: the constructor's argument {name!r} is no attribute; "
-                    f"write self.{name} = {name}, of which files, copies and repr are made"
-                )
-        return {name: getattr(self, name) for name in self._options}
-
-    def __repr__(self):
-        defaults, given = _defaults(type(self)), []
-        for name, value in self.options().items():
-            default = defaults.get(name, inspect.Parameter.empty)
-            if default is inspect.Parameter.empty:
-                given.append(getattr(value, "name", None) or repr(value))
-            elif name != "dtype" and value != default:
-                given.append(f"{name}={getattr(value, 'name', value)!r}")
-        return f"{type(self).__name__}({', '.join(given)})"
 
     def output_features(self, features):
         """Features of y for so many of x; None where that is not known."""
         return None
 
-    def num_params(self):
-        """Number of trainable numbers.
-
-        Returns
-        -------
-        int
-        """
-        return sum(array.size for array in self.params.values())
-
-    # ---- how it is run ----
+    def _forget(self):
+        """Drop all memory of runs."""
+        self._saved, self._pool, self._turns = Saved(True), Pool(), Turns()
+        self._may_go_back, self._result = False, None
 
     def __call__(self, x, lengths=None):
         """Inference: compute the output, keep nothing, in any number of threads at once.
@@ -237,11 +102,6 @@ class Layer:
         -------
         numpy.ndarray
             Yours to keep and to change.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
         """
         return self._owned(self.infer(x, lengths), x)
 
@@ -265,20 +125,17 @@ class Layer:
 
         Raises
         ------
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
         RuntimeError
             If another thread's ``fit`` is training the model.
         """
         return self._forward(x, lengths, training)
 
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy, need_dx=True, of=None):
         """Backpropagate through the last ``forward``; overwrites ``grads``.
 
-        Only the last forward counts, whichever it was meant for: two of them and then one
-        backward give the gradient of the second.  For two inputs run forward, backward,
-        forward, backward, and add up the gradients; answers that need no gradient are
-        ``model(x)``.  ``backward`` also refuses a forward of another thread.
+        Two forwards and then one backward give the gradient of the second; ``of`` says which
+        was meant.  For both, run forward, backward, forward, backward, and add up the
+        gradients; answers that need no gradient are ``model(x)``.
 
         Parameters
         ----------
@@ -286,6 +143,8 @@ class Layer:
             Gradient of the loss by the output; ignored at padded steps.
         need_dx : bool
             False for a first layer: the gradient by x is not computed.
+        of : numpy.ndarray, optional
+            The very array that forward returned: refused if that was not the last one.
 
         Returns
         -------
@@ -296,12 +155,10 @@ class Layer:
         Raises
         ------
         RuntimeError
-            Without a forward before it; each forward allows one backward.
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers; the forward may
-            then be used by a corrected call.
+            Without a forward before it (each allows one backward), after one of another thread,
+            or if ``of`` is of another forward.  A dy that does not fit may be corrected.
         """
-        return self._backward(dy, need_dx)
+        return self._backward(dy, need_dx, of)
 
     def infer(self, x, lengths=None, **states):
         """``model(x)`` for a caller that does not own x: the result may be x itself."""
@@ -354,19 +211,26 @@ class Layer:
         with self._turns:
             self._may_go_back = False  # should it fail half-way
             y = self._run(".forward", self._saved, x, lengths, bool(training), states)
-            self._may_go_back = True
+            if training:  # the memory of the last result, but an array of its own
+                y = y.view()
+            self._may_go_back, self._result = True, weakref.ref(y)
             self._turns.note("forward")
         return y
 
-    def _backward(self, dy, need_dx, **dstates):
+    def _backward(self, dy, need_dx, of, **dstates):
         where, saved = f"{type(self).__name__}.backward", self._saved
         with self._turns:
+            self._turns.check(where, "forward")
             if not self._may_go_back:
                 raise RuntimeError(
                     f"{where}: there is no forward pass to go back through; "
                     "call forward first, and backward once after each forward"
                 )
-            self._turns.check(where, "forward")
+            if of is not None and of is not self._result():
+                raise RuntimeError(
+                    f"{where}: of is not what the last forward returned; go back after each "
+                    "forward, before the next one"
+                )
             if dy is not None or not dstates:
                 meaning = "as forward's result"
                 dy = checking.shaped(where, "dy", dy, saved.output_shape, meaning, self.dtype)
@@ -381,104 +245,10 @@ class Layer:
         """``y``, copied if it is the caller's own x."""
         return y.copy() if isinstance(x, np.ndarray) and np.may_share_memory(y, x) else y
 
-    def training_turn(self, where):
+    def trained_by_this_thread(self, where):
         """A block in which no other thread can train this model; for ``fit``."""
         return self._turns.owned(where)
 
     def check_gradients(self, where):
         """Refuse gradients that another thread's backward wrote; for optimizers."""
         self._turns.check(where, "backward")
-
-    # ---- copies ----
-
-    def _parts(self):
-        return {name: layer.parameters for name, layer in self._layers.items()}
-
-    def _forget(self):
-        """Drop all memory of runs."""
-        self._saved, self._pool, self._turns = Saved(True), Pool(), Turns()
-        self._may_go_back = False
-
-    def copy(self, dtype=None):
-        """An independent layer with the same parameters.
-
-        Parameters
-        ----------
-        dtype : {"float32", "float64"}, optional
-            Precision of the copy; the layer's own if not given.
-
-        Returns
-        -------
-        Layer
-            Of the same class, without the memory of a forward pass.
-
-        Raises
-        ------
-        ValueError
-            For another dtype.
-        """
-        dtype = self.dtype if dtype is None else checking.float_dtype("copy", dtype)
-        return self._copied(dtype, {})
-
-    def _copied(self, dtype, memo):
-        twin = memo[id(self)] = object.__new__(type(self))
-        twin._layers = {
-            name: memo[id(layer)] if id(layer) in memo else layer._copied(dtype, memo)
-            for name, layer in self._layers.items()
-        }
-        twin._parameters = self._parameters.copy(dtype, twin._parts())
-        for layer in twin._layers.values():
-            layer._in_a_model = True
-        twin._forget()
-        made_here = {*twin.__dict__, "_in_a_model"}
-        for name, value in self.__dict__.items():
-            if name not in made_here:  # the constructor's arguments never change
-                known = name in self._options
-                twin.__dict__[name] = value if known else copy.deepcopy(value, memo)
-        return twin
-
-    def __copy__(self):
-        return self.copy()
-
-    def __deepcopy__(self, memo):
-        return self._copied(self.dtype, memo)
-
-    def __reduce__(self):
-        """Pickles hold the file that ``save`` would write; cells and classes go by reference."""
-        from rnnlite.saving import models  # a room above this one, which need not be there before
-
-        return models.from_bytes, (models.to_bytes(self), *models.own_parts(self))
-
-
-def _defaults(cls):
-    """Default, or ``Parameter.empty``, of each argument of a layer's constructor.
-
-    ``**options`` stands for the arguments of the base class that have a default.
-    """
-    found, empty = {}, inspect.Parameter.empty
-    for base in cls.__mro__:
-        if "__init__" not in base.__dict__ or base is Layer:
-            continue
-        arguments = list(inspect.signature(base.__init__).parameters.values())[1:]
-        for argument in arguments:
-            first = base is next(b for b in cls.__mro__ if "__init__" in b.__dict__)
-            if argument.kind in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):
-                continue
-            if first or argument.default is not empty:
-                found.setdefault(argument.name, argument.default)
-        if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments):
-            break
-    return found
-
-
-def _check_free(where, name, layer, layers):
-    """Refuse what cannot be a part of a model."""
-    if not isinstance(layer, Layer):
-        raise TypeError(
-            f"{where}: layers[{name}] is of type {type(layer).__name__}; wanted a layer"
-        )
-    if layer._in_a_model or sum(layer is other for other in layers.values()) > 1:
-        raise ValueError(
-            f"{where}: layers[{name}], {layer!r}, is in a model already, and its parameters with "
-            "it; give this model layer.copy()"
-        )

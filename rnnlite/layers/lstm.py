@@ -12,22 +12,15 @@ class LSTM(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        Features of x, and units.
+    input_size, hidden_size, return_sequences, seed, dtype, **options
+        As for ``Recurrent``.
     forget_bias : float
         Initial bias of the forget gate (1.0: Jozefowicz et al. 2015).
-    return_sequences : bool
-        Whether forward returns the hidden state after every step, or the last one.
-    seed : int, optional
-        Of the initial weights (Wx Glorot uniform, Wh orthogonal) and the dropout masks.
-    dtype : {"float32", "float64"}
     peephole : bool
         Whether the gates see the cell state (Gers & Schmidhuber 2000), through
         the parameters ``p_i p_f p_o``, zero at first.
     clip : float, optional
         Bound every input of a sigmoid or tanh to [-clip, clip], as ONNX does.
-    **options
-        ``go_backwards``, ``recurrent_dropout``, ``wx_init``, ``wh_init``: see ``Recurrent``.
 
     Attributes
     ----------
@@ -36,11 +29,6 @@ class LSTM(Recurrent):
         columns in the order i, f, g, o.  With peepholes ``p_i p_f p_o`` (hidden,).
     final_state, dinitial_state : tuple
         (h, c), each (B, hidden).
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, or an argument of another kind.
 
     Examples
     --------
@@ -61,18 +49,9 @@ class LSTM(Recurrent):
     """
 
     def __init__(
-        self,
-        input_size,
-        hidden_size,
-        forget_bias=1.0,
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-        *,
-        peephole=False,
-        clip=None,
-        **options,
-    ):
+        self, input_size, hidden_size, forget_bias=1.0, return_sequences=False, seed=None,
+        dtype="float32", *, peephole=False, clip=None, **options,
+    ):  # fmt: skip
         self.forget_bias = checking.real_number("LSTM", "forget_bias", forget_bias, -1e6, 1e6)
         self.peephole = checking.true_or_false("LSTM", "peephole", peephole)
         self.clip = clip

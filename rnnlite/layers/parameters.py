@@ -100,6 +100,8 @@ class Parameters:
         end = 0
         for name, shape in self._shapes.items():
             self.places[name] = slice(end, end := end + math.prod(shape))
+        if largest is not None and end > largest:
+            raise ValueError(f"{where}: has {end:,} numbers; there are {largest:,} for it")
         lanes = CACHE_LINE // dtype.itemsize if aligned else 1
         for key, part in self._parts.items():
             start = -(-end // lanes) * lanes
@@ -107,8 +109,6 @@ class Parameters:
             for name, place in part.places.items():
                 self.places[f"{key}.{name}"] = slice(start + place.start, start + place.stop)
         self.size = end
-        if largest is not None and end > largest:
-            raise ValueError(f"{where}: has {end:,} numbers; there are {largest:,} for it")
         checking.number_of_numbers(where, end)
         self.values, self.gradients = Views("params"), Views("grads")
         self.flat = self.flat_gradients = None

@@ -13,37 +13,11 @@ class RandomLayer(Layer):
         self._rng = np.random.Generator(np.random.PCG64(seed))
 
     def state_dict(self):
-        """All that the next masks depend on, to keep in a checkpoint.
-
-        Returns
-        -------
-        dict
-            ``generator``, the state of the random generator: names and whole
-            numbers only, which JSON can hold.
-
-        Examples
-        --------
-        >>> from rnnlite.layers import Dropout
-        >>> first, second = Dropout(0.5), Dropout(0.5)
-        >>> second.load_state_dict(first.state_dict())
-        >>> x = np.ones((4, 8))
-        >>> bool(np.all(first.forward(x, training=True) == second.forward(x, training=True)))
-        True
-        """
+        """All that the next masks depend on, as JSON can hold it; see ``load_state_dict``."""
         return {"generator": self._rng.bit_generator.state}
 
     def load_state_dict(self, state):
-        """Go on from a state that ``state_dict`` returned.
-
-        Parameters
-        ----------
-        state : dict
-
-        Raises
-        ------
-        ValueError, TypeError
-            For something else; the layer is then as it was.
-        """
+        """Go on from a dict as in ``state_dict``; anything else is refused and changes nothing."""
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, dict):
             raise TypeError(f"{where}: state is of type {type(state).__name__}; it must be a dict")

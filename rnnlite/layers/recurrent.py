@@ -32,11 +32,6 @@ class Recurrent(RandomLayer):
     **unknown
         None: an argument that does not exist is refused by its name.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, or an argument of another kind.
-
     Examples
     --------
     >>> from rnnlite import cells
@@ -48,20 +43,10 @@ class Recurrent(RandomLayer):
     _zeroes_padding = True
 
     def __init__(
-        self,
-        cell,
-        input_size,
-        hidden_size,
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-        *,
-        go_backwards=False,
-        recurrent_dropout=0.0,
-        wx_init="glorot_uniform",
-        wh_init="orthogonal",
+        self, cell, input_size, hidden_size, return_sequences=False, seed=None, dtype="float32", *,
+        go_backwards=False, recurrent_dropout=0.0, wx_init="glorot_uniform", wh_init="orthogonal",
         **unknown,
-    ):
+    ):  # fmt: skip
         where = type(self).__name__
         checking.no_others(where, unknown, (*self._options, "seed"))
         if not isinstance(cell, cells.Cell):
@@ -85,12 +70,7 @@ class Recurrent(RandomLayer):
             self.params[name][...] = value
 
     def draw_weights(self, rng):
-        """Draw new values of Wx and Wh, and a new stream of dropout masks.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-        """
+        """New values of Wx and Wh, and a new stream of masks, from a generator as in ``__init__``."""
         where, H = type(self).__name__, self.hidden_size
         for name, initial in (("Wx", self.wx_init), ("Wh", self.wh_init)):
             array = self.params[name]
@@ -118,22 +98,9 @@ class Recurrent(RandomLayer):
         return checking.contiguous(x, self.dtype), self._checked_lengths(where, x, lengths)
 
     def __call__(self, x, initial_state=None, lengths=None, return_state=False):
-        """Inference: keep nothing, in any number of threads at once; as in ``Layer.__call__``.
+        """Inference, as in ``Layer.__call__``; ``initial_state`` as in ``Recurrent.forward``.
 
-        Parameters
-        ----------
-        x : array_like (B, T, input_size)
-        initial_state, lengths
-            As in ``Recurrent.forward``.
-        return_state : bool
-            Whether to return the state after each row's last valid step, too.
-
-        Returns
-        -------
-        y : numpy.ndarray
-            (B, T, H) with ``return_sequences``, else (B, H).
-        state : as ``final_state``
-            Only with ``return_state``; to hand to the next call.
+        With ``return_state`` returns (y, state): the state after each row's last valid step.
         """
         y, state = self._infer("", x, initial_state, lengths, return_state)
         return (y, state) if return_state else y
@@ -166,11 +133,6 @@ class Recurrent(RandomLayer):
             The new hidden state.
         state : as ``final_state``
             To hand to the next call.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
         """
         where, I = f"{type(self).__name__}.step", self.input_size
         x_t = checking.real_array(where, "x_t", x_t)
@@ -180,42 +142,24 @@ class Recurrent(RandomLayer):
         return y.reshape(len(x_t), self.hidden_size), state
 
     def forward(self, x, initial_state=None, lengths=None, training=False):
-        """Run the layer over a batch of sequences; as in ``Layer.forward``.
+        """Run the layer over x (B, T, input_size), as in ``Layer.forward``.
 
-        Parameters
-        ----------
-        x : array_like (B, T, input_size)
-        initial_state : array (B, H), or a tuple (h, c) of them for an LSTM, optional
-            Zero if not given.
-        lengths, training
-            As in ``Layer.forward``.
-
-        Returns
-        -------
-        numpy.ndarray
-            (B, T, H) with ``return_sequences``, else (B, H): the hidden state
-            after each row's last valid step.
+        ``initial_state`` is zero if not given, else an array (B, H), or a tuple (h, c) of them
+        for an LSTM.  Returns (B, T, H) with ``return_sequences``, else (B, H): the hidden state
+        after each row's last valid step.
         """
         return self._forward(x, lengths, training, initial_state=initial_state)
 
-    def backward(self, dy, dfinal_state=None, need_dx=True):
-        """Backpropagate through time; fills ``grads`` and ``dinitial_state``; as in ``Layer.backward``.
+    def backward(self, dy, dfinal_state=None, need_dx=True, of=None):
+        """Backpropagate through time, as in ``Layer.backward``, and to ``dinitial_state``.
 
-        Parameters
-        ----------
-        dy : array_like, in the shape of forward's result, or None
-        dfinal_state : array (B, H), or a tuple (dh, dc) of them for an LSTM, optional
-            Gradient of the loss by ``final_state``, on top of ``dy``.
-        need_dx : bool
-
-        Returns
-        -------
-        numpy.ndarray (B, T, input_size) or None
+        ``dfinal_state``, (B, H) or a tuple (dh, dc) of them for an LSTM, is the gradient of the
+        loss by ``final_state``, on top of ``dy``, which may be None.
         """
         if self._may_go_back:  # before the pass is used up, so that it can be corrected
             where, B = f"{type(self).__name__}.backward", self._saved.input_shape[0]
             dfinal_state = self._states(where, "dfinal_state", dfinal_state, B)
-        return self._backward(dy, need_dx, dfinal=dfinal_state)
+        return self._backward(dy, need_dx, of, dfinal=dfinal_state)
 
     def forward_pass(self, x, saved, initial_state=None):
         """Run the cell through time."""

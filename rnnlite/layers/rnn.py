@@ -9,29 +9,17 @@ class RNN(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        Features of x, and units.
+    input_size, hidden_size, return_sequences, seed, dtype, **options
+        As for ``Recurrent``; ``wh_init="identity"`` with ReLU is the IRNN of Le, Jaitly &
+        Hinton 2015.
     activation : {"tanh", "relu"}
         The function f.
-    return_sequences : bool
-        Whether forward returns the hidden state after every step, or the last one.
-    seed : int, optional
-        Of the initial weights (Wx Glorot uniform, Wh orthogonal) and the dropout masks.
-    dtype : {"float32", "float64"}
-    **options
-        ``go_backwards``, ``recurrent_dropout``, ``wx_init``, ``wh_init``: see ``Recurrent``.
-        ``wh_init="identity"`` with ReLU is the IRNN of Le, Jaitly & Hinton 2015.
 
     Attributes
     ----------
     params, grads : dict
         ``Wx`` (input, hidden), ``Wh`` (hidden, hidden), ``b`` (hidden,).
     final_state, dinitial_state : numpy.ndarray (B, hidden)
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, an unknown activation, or an argument of another kind.
 
     Examples
     --------
@@ -42,15 +30,9 @@ class RNN(Recurrent):
     """
 
     def __init__(
-        self,
-        input_size,
-        hidden_size,
-        activation="tanh",
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-        **options,
-    ):
+        self, input_size, hidden_size, activation="tanh", return_sequences=False, seed=None,
+        dtype="float32", **options,
+    ):  # fmt: skip
         self.activation = checking.one_of("RNN", "activation", activation, cells.RNN)
         cell = cells.RNN[activation]
         super().__init__(cell, input_size, hidden_size, return_sequences, seed, dtype, **options)

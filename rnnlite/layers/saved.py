@@ -50,7 +50,7 @@ class Saved:
         return layer.infer(x, lengths=lengths, **states)
 
     def without_padding(self, array):
-        """A copy of x or an output (B, T, ...) with zeros past each row's length, if any are given."""
+        """x or an output (B, T, ...), copied with zeros past each row's length if there are any."""
         has_time = array.shape[:2] == self.input_shape[:2] and array.ndim > 2
         if self.lengths is None or not (has_time or array.shape == self.input_shape):
             return array

@@ -18,12 +18,6 @@ class Sequential(Layer):
     params, grads : dict
         The layers' own, under ``"0.Wx"``, ``"0.Wh"``, ..., by position.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For an empty list, different dtypes, a layer used twice, something that is not a
-        layer, or a layer that takes another number of features than the one before it gives.
-
     Examples
     --------
     >>> import numpy as np
@@ -41,29 +35,20 @@ class Sequential(Layer):
         layers = checking.sequence("Sequential", "layers", layers, "a list of layers")
         if not layers:
             raise ValueError("Sequential: layers is empty; it needs at least one layer")
-        decides = features = None  # whose dtype the model has: the first with parameters
-        for position, layer in enumerate(layers):
-            if not isinstance(layer, Layer):
-                raise TypeError(
-                    f"Sequential: layers[{position}] is of type {type(layer).__name__}; "
-                    "wanted a layer"
-                )
-            if layer.params and decides is None:
-                decides = position
-            if layer.params and layer.dtype != layers[decides].dtype:
-                raise ValueError(
-                    f"Sequential: layers[{position}] computes in {layer.dtype}, "
-                    f"layers[{decides}] in {layers[decides].dtype}; wanted one dtype"
-                )
-            if None not in (features, layer.input_features) and features != layer.input_features:
-                raise ValueError(
-                    f"Sequential: layers[{position}], {layer!r}, takes {layer.input_features} "
-                    f"features; layers[{position - 1}], {layers[position - 1]!r}, gives {features}"
-                )
-            features = layer.output_features(features)
-        parts = {str(position): layer for position, layer in enumerate(layers)}
-        super().__init__((), layers[decides or 0].dtype, parts)
+        super().__init__((), None, {str(n): layer for n, layer in enumerate(layers)})
         self.takes_indices = layers[0].takes_indices
+
+    def _check_layers(self, where):
+        dtype, features, before = super()._check_layers(where), None, None
+        for name, layer in self._layers.items():
+            wanted = layer.input_features
+            if None not in (features, wanted) and features != wanted:
+                raise ValueError(
+                    f"{where}: layers[{name}], {layer!r}, takes {wanted} features; "
+                    f"layers[{int(name) - 1}], {before!r}, gives {features}"
+                )
+            features, before = layer.output_features(features), layer
+        return dtype
 
     @property
     def input_features(self):

@@ -4,25 +4,7 @@ from rnnlite import checking
 
 
 def split(where, name, value, parts):
-    """A state argument as a tuple with one entry for each of ``parts``, the names of the states.
-
-    Parameters
-    ----------
-    where, name : str
-        For the error's sentence.
-    value : one array, a tuple of them, or None
-    parts : tuple of str
-
-    Returns
-    -------
-    tuple
-        All None if the argument is.
-
-    Raises
-    ------
-    ValueError
-        If there are several states and ``value`` is no tuple of as many.
-    """
+    """A state argument, or None, as a tuple with one entry for each of ``parts``."""
     if value is None:
         return (None,) * len(parts)
     if len(parts) == 1:
@@ -35,25 +17,7 @@ def split(where, name, value, parts):
 
 
 def checked(where, name, value, parts, shape, dtype):
-    """A state argument as arrays (batch, hidden).
-
-    Parameters
-    ----------
-    where, name, value, parts
-        As in ``split``.
-    shape : tuple of int
-    dtype : numpy.dtype
-
-    Returns
-    -------
-    list of numpy.ndarray or None
-        None for a state that was not given.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a wrong shape, or an array that does not hold real numbers.
-    """
+    """A state argument as a list of arrays (batch, hidden), None for one that was not given."""
     return [
         None
         if state is None
@@ -63,14 +27,5 @@ def checked(where, name, value, parts, shape, dtype):
 
 
 def join(arrays):
-    """The other way round: a tuple, or the one array there is.
-
-    Parameters
-    ----------
-    arrays : sequence of numpy.ndarray
-
-    Returns
-    -------
-    tuple or numpy.ndarray
-    """
+    """The other way round: a tuple, or the one array there is."""
     return tuple(arrays) if len(arrays) > 1 else arrays[0]

@@ -7,17 +7,17 @@
 A file is written whole or not at all, and read only if every byte of it is
 right; nothing in it is ever run.
 
-    models.py         save and load
-    architecture.py   a model as plain data, and back
-    random_states.py  where its dropout masks stand
-    container.py      a file of arrays with a header: written and read
-    index.py          the JSON at its beginning
-    layout.py         its bytes
-    atomic.py         how a file replaces another in one step
+    models.py          save and load
+    architecture.py    a model as plain data, and back
+    cells_in_files.py  its cells: yours are known by what their equations compute
+    random_states.py   where its dropout masks stand
+    container.py       a file of arrays with a header: its bytes, written and read
+    header.py          the JSON at its beginning
+    atomic.py          how a file replaces another in one step
 """
 
 from rnnlite.saving.atomic import previous_path
-from rnnlite.saving.index import CorruptFile
+from rnnlite.saving.header import CorruptFile
 from rnnlite.saving.models import load, save
 
 __all__ = ["CorruptFile", "load", "previous_path", "save"]

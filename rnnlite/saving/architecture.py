@@ -2,22 +2,21 @@
 
     {"class": "Sequential", "options": {"layers": [
         {"class": "LSTM", "options": {"input_size": 28, "hidden_size": 128, ...}},
-        {"class": "Dense", "options": {"in_features": 128, "out_features": 10, ...}}]}}
+        {"class": "Mine", "options": {"size": 10, "inner": {"class": ...}}}]}}
 
-A description may come from anywhere: it can name the library's own layers and
-nothing else, and their constructors check every option.
+An option may be None, True, False, a number, text, a dtype, a cell (``cells_in_files.py``), a
+layer, a list of them, or a dict of layers by name.  A description may come from anywhere: it can
+name the library's layers and those that the caller gives; their constructors check every option.
 """
 
-import re
 import reprlib
 
 import numpy as np
 
-from rnnlite import cells as library
 from rnnlite import checking, layers
+from rnnlite.cells import Cell
 from rnnlite.layers import Layer
-
-__all__ = ["build", "describe", "difference"]
+from rnnlite.saving import cells_in_files
 
 # By the name that a description has for them.
 CLASSES = {
@@ -28,209 +27,174 @@ CLASSES = {
 def describe(model):
     """All that says what a layer or a model computes, but for its numbers.
 
-    Parameters
-    ----------
-    model : Layer
-        Of the library, with its own cells or yours.
-
-    Returns
-    -------
-    dict
-        ``class`` and ``options``, layers in layers; a cell is its name.
-
-    Raises
-    ------
-    TypeError
-        For anything else, and for a class of your own.
-
-    Examples
-    --------
     >>> describe(layers.Dropout(0.5))
     {'class': 'Dropout', 'options': {'rate': 0.5, 'per_sequence': False, 'dtype': 'float32'}}
     """
-    name = type(model).__name__
-    if CLASSES.get(name) is not type(model):
+    if not isinstance(model, Layer):
         raise TypeError(
-            f"model is of type {name}, which is not a layer or a model of rnnlite: "
+            f"model is of type {type(model).__name__}, which is not a layer or a model of rnnlite: "
             "no file can hold it"
         )
-    return {"class": name, "options": {k: _described(v) for k, v in model.options().items()}}
+    name, options = type(model).__name__, model.options()
+    if is_own(type(model)) and name in CLASSES:
+        raise TypeError(
+            f"class {name} of {type(model).__module__} has the name of a layer of rnnlite, which a "
+            "file would mean by it; give it another name"
+        )
+    return {
+        "class": name,
+        "options": {k: _described(f"{name}: {k}", v) for k, v in options.items()},
+    }
 
 
-def _described(value):
+def is_own(cls):
+    """Whether a class of layers is not the library's."""
+    return CLASSES.get(cls.__name__) is not cls
+
+
+def _described(place, value):
     if isinstance(value, Layer):
         return describe(value)
-    if isinstance(value, library.Cell):
-        return value.name
+    if isinstance(value, Cell):
+        return cells_in_files.describe(value)
     if isinstance(value, np.dtype):
         return value.name
-    return [describe(layer) for layer in value] if isinstance(value, list) else value
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool | int | float | str | None):
+        return value
+    if isinstance(value, list | tuple):
+        return [_described(place, part) for part in value]
+    if isinstance(value, dict) and all(isinstance(part, Layer) for part in value.values()):
+        return {key: describe(part) for key, part in value.items()}
+    raise TypeError(
+        f"{place} is {reprlib.repr(value)}; a file holds None, True, False, numbers, text, dtypes, "
+        "cells, layers, lists of them, and dicts of layers"
+    )
 
 
-def build(description, cells=(), largest=None):
-    """Make a model of this description; its weights are initial ones.
+def _is_layer(described):
+    return (
+        isinstance(described, dict)
+        and set(described) == {"class", "options"}
+        and isinstance(described["class"], str)
+        and isinstance(described["options"], dict)
+    )
 
-    Parameters
-    ----------
-    description : dict
-        As ``describe`` returns it.
-    cells : iterable of Cell
-        Cells of your own that the description names.
-    largest : int, optional
-        Most numbers that all layers together may have.  Beyond that there is an
-        error before memory is taken: a few bytes can ask for any size.
 
-    Returns
-    -------
-    Layer
+def _is_cell(described):
+    return isinstance(described, dict) and isinstance(described.get("cell"), str)
 
-    Raises
-    ------
-    ValueError
-        For a description that is not one; the message says where.
-    TypeError
-        If ``cells`` holds something else.
 
-    Examples
-    --------
+def build(description, cells=(), own_layers=(), largest=None):
+    """Make a model of this description, with initial weights.
+
+    It may name ``cells`` and ``own_layers``.  ``largest`` is the most numbers that all layers
+    together may have: a few bytes can ask for any size of memory.
+
     >>> build(describe(layers.LSTM(28, 128)))
     LSTM(28, 128)
     """
-    cells = (cells,) if isinstance(cells, library.Cell) else tuple(cells)
+    cells = (cells,) if isinstance(cells, Cell) else tuple(cells)
+    classes = (own_layers,) if isinstance(own_layers, type) else tuple(own_layers)
     for cell in cells:
-        if not isinstance(cell, library.Cell):
-            raise TypeError(f"build: cells has {cell!r}; wanted cells, as custom_cell makes them")
-    return _Builder(cells, largest).build("", description)
+        if not isinstance(cell, Cell):
+            raise TypeError(f"load: cells has {cell!r}; wanted cells, as custom_cell makes them")
+    known = {}
+    for cls in classes:
+        if not (isinstance(cls, type) and issubclass(cls, Layer)):
+            raise TypeError(f"load: layers has {cls!r}; wanted classes of layers, as in [Mine]")
+        if known.setdefault(cls.__name__, cls) is not cls:
+            raise ValueError(f"load: layers has two classes of the name {cls.__name__}")
+    return _Builder(cells, known | CLASSES, largest).build("", description)
 
 
 class _Builder:
     """Builds layers from descriptions that may be anything."""
 
-    def __init__(self, cells, largest):
-        self.cells, self.left = cells, largest
+    def __init__(self, cells, classes, largest):
+        self.cells, self.classes, self.left = cells, classes, largest
 
     def build(self, place, description):
         """The layer of a description; ``place`` opens the sentences about it."""
-        name, options = _parts(place, description)
-        if name not in CLASSES:
-            names = ", ".join(sorted(CLASSES))
-            raise ValueError(f"{place}class is {reprlib.repr(name)}; it can be {names}")
-        wanted = CLASSES[name]._options
-        for key in (*wanted, *options):
-            if key not in options or key not in wanted:
-                problem = "lacks" if key in wanted else "does not have"
+        if not _is_layer(description):
+            found = reprlib.repr(description)
+            raise ValueError(f"{place}description is {found}; wanted a dict of class and options")
+        name, options = description["class"], description["options"]
+        if name not in self.classes:
+            given = ", ".join(sorted(self.classes.keys() - CLASSES)) or "none"
+            raise ValueError(
+                f"{place}class is {reprlib.repr(name)}, which is none of rnnlite "
+                f"({', '.join(sorted(CLASSES))}); wanted the class of that name in "
+                f"load(path, layers=[...]), which has {given}"
+            )
+        cls, left = self.classes[name], self.left
+        for key in (*cls._options, *options):
+            if key not in options or key not in cls._options:
+                problem = "lacks" if key in cls._options else "does not have"
                 raise ValueError(f"{place}{name} {problem} the option {reprlib.repr(key)}")
-        arguments = {key: self._argument(place, key, value) for key, value in options.items()}
-        layer = object.__new__(CLASSES[name])
-        layer._largest = self.left
+        if cls is layers.Recurrent and isinstance(options["cell"], str):  # as files had it at first
+            options = options | {"cell": cells_in_files.from_name(options["cell"])}
+        arguments = {key: self.argument(place, key, value) for key, value in options.items()}
+        layer = object.__new__(cls)
+        layer._largest = left
         try:
-            if "dtype" in wanted:  # a name alone: NumPy makes a dtype of almost anything
+            if "dtype" in options:  # a name alone: NumPy makes a dtype of almost anything
                 checking.one_of(name, "dtype", arguments["dtype"], ("float32", "float64"))
             layer.__init__(**arguments)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"{place}{_short(str(error), 300)}") from None
+        except Exception as error:  # a class of one's own may raise anything
+            raise ValueError(f"{place}{_short(str(error), 300)}") from error
         del layer._largest
-        if self.left is not None and not hasattr(layer, "layers"):
-            self.left -= layer.num_params()
+        if left is not None:
+            self.left = max(left - layer.num_params(), 0)
         return layer
 
-    def _argument(self, place, key, value):
-        if key == "cell":
-            return _cell(place, value, self.cells)
-        if key == "layer":
-            return self.build(f"{place}layer: ", value)
-        if key == "layers":
-            if not isinstance(value, list):
-                raise ValueError(f"{place}layers is {reprlib.repr(value)}; wanted a list")
-            return [self.build(f"{place}layer {n}: ", layer) for n, layer in enumerate(value)]
+    def argument(self, place, name, value):
+        """The value of the option, or of the part of one, of this name."""
+        if _is_layer(value):
+            return self.build(f"{place}{name}: ", value)
+        if _is_cell(value):
+            try:
+                return cells_in_files.find(value, self.cells)
+            except ValueError as error:
+                raise ValueError(f"{place}{error}") from None
+        if isinstance(value, list):
+            return [self.argument(place, f"layer {n}", part) for n, part in enumerate(value)]
+        if isinstance(value, dict):
+            return {key: self.argument(place, key, part) for key, part in value.items()}
         return value
 
 
-def _parts(place, description):
-    """Class and options of a description that may be anything."""
-    if not isinstance(description, dict) or set(description) != {"class", "options"}:
-        raise ValueError(
-            f"{place}description is {reprlib.repr(description)}; wanted a dict of class and options"
-        )
-    name, options = description["class"], description["options"]
-    if not isinstance(name, str) or not isinstance(options, dict):
-        raise ValueError(f"{place}class must be a str, and options a dict")
-    return name, options
+def difference(description, other, place="", name="model"):
+    """Where the description of a file and that of a model first differ, as a sentence, or None.
 
-
-def _cell(place, name, cells):
-    """The cell of that name: one of ``cells``, or the library's."""
-    for cell in (*cells, *_library_cells(name)):
-        if cell.name == name:
-            return cell
-    given = ", ".join(cell.name for cell in cells) or "none"
-    raise ValueError(
-        f"{place}cell is {reprlib.repr(name)}, which is not of rnnlite; wanted it among cells=, "
-        f"which has {given} (a name ends with a fingerprint of the equations, of where they are "
-        "defined and of Python's version)"
-    )
-
-
-def _library_cells(name):
-    yield from (library.LSTM, library.GRU, library.GRU_2014, *library.RNN.values())
-    clip = re.fullmatch(r"lstm-(?:peephole-)?clip-([0-9.e+-]{1,30}|inf)", str(name))
-    if clip:
-        try:
-            limit = float(clip[1])
-        except ValueError:
-            return
-        yield from (library.peephole_lstm(limit), library.clipped_lstm(limit))
-
-
-def difference(description, other):
-    """Where two descriptions first differ.
-
-    Parameters
-    ----------
-    description : dict
-        That of the file.
-    other : dict
-        That of the model.
-
-    Returns
-    -------
-    str or None
-        A sentence without its full stop; None if they are equal.
-
-    Examples
-    --------
     >>> small, large = (layers.Sequential([layers.GRU(3, size)]) for size in (64, 128))
     >>> difference(describe(small), describe(large))
     'layer 0: hidden_size is 64 in the file, 128 in the model'
     """
-    return _difference("", description, other)
-
-
-def _difference(place, description, other):
-    (name, mine), (other_name, its) = _parts(place, description), _parts(place, other)
-    if name != other_name:
-        return f"{place}class is {name} in the file, {other_name} in the model"
+    mine, its = description, other
+    if _is_cell(its) and (_is_cell(mine) or isinstance(mine, str)):
+        mine = cells_in_files.from_name(mine) if isinstance(mine, str) else mine
+        found = cells_in_files.difference(mine, its)
+        return found and f"{place}{found}"
+    if _is_layer(mine) and _is_layer(its):
+        if mine["class"] != its["class"]:
+            return f"{place}class is {mine['class']} in the file, {its['class']} in the model"
+        mine, its = mine["options"], its["options"]
+    elif isinstance(mine, list) and isinstance(its, list) and any(map(_is_layer, its)):
+        if len(mine) != len(its):
+            return f"{place}there are {len(mine)} {name} in the file, {len(its)} in the model"
+        mine, its = ({f"layer {n}": part for n, part in enumerate(all)} for all in (mine, its))
+    elif not (isinstance(mine, dict) and isinstance(its, dict) and list(mine) == list(its)):
+        if mine == its and not isinstance(its, dict):
+            return None
+        return f"{place}{name} is {_short(mine)} in the file, {_short(its)} in the model"
     for key in dict.fromkeys((*its, *mine)):
         if key not in mine or key not in its:
             return f"{place}{key} is only in the {'file' if key in mine else 'model'}"
-        found = _difference_of_options(place, key, mine[key], its[key])
-        if found:
+        inside = f"{place}{key}: " if _is_layer(its[key]) and _is_layer(mine[key]) else place
+        if found := difference(mine[key], its[key], inside, key):
             return found
-    return None
-
-
-def _difference_of_options(place, key, mine, its):
-    if key == "layer":
-        return _difference(f"{place}layer: ", mine, its)
-    if key == "layers" and isinstance(mine, list) and isinstance(its, list):
-        if len(mine) != len(its):
-            return f"{place}there are {len(mine)} layers in the file, {len(its)} in the model"
-        for n, pair in enumerate(zip(mine, its, strict=True)):
-            found = _difference(f"{place}layer {n}: ", *pair)
-            if found:
-                return found
-    elif mine != its:
-        return f"{place}{key} is {_short(mine)} in the file, {_short(its)} in the model"
     return None
 
 

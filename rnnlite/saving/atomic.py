@@ -15,20 +15,13 @@ import shutil
 import time
 from pathlib import Path
 
-# Seconds to wait before renaming again: on Windows a file that is being read (by a virus scanner,
-# say) cannot be replaced.
+# Seconds to wait before renaming again: on Windows a file that a virus scanner, say, is reading
+# cannot be replaced.
 PATIENCE = (0.01, 0.05, 0.2, 0.5)
 
-_FULL = "free some space there, or give another folder"
-_FORBIDDEN = "change its permissions, or give another folder"
-_ADVICE = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EFBIG: _FULL,
-    errno.EACCES: _FORBIDDEN,
-    errno.EPERM: _FORBIDDEN,
-    errno.EROFS: _FORBIDDEN,
-}
+_FULL, _FORBIDDEN = "free some space there", "change its permissions"
+_ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL)
+_ADVICE |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _FORBIDDEN)
 
 
 def previous_path(path):
@@ -52,16 +45,7 @@ def previous_path(path):
 
 
 def real_path(path):
-    """The file itself where a name is a link to it: it is written through the link, which stays.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-
-    Returns
-    -------
-    pathlib.Path
-    """
+    """The file itself where a name is a link to it: it is written through the link, which stays."""
     path = Path(path)
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
@@ -69,24 +53,10 @@ def real_path(path):
 def replace_file(path, content, keep_previous=False):
     """Write a file so that under its name there is all of it or what was there before.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        In a folder that exists.
-    content : bytes, or an iterable of them
-        The pieces of the file.
-    keep_previous : bool
-        Whether the file that was there gets the name ``previous_path(path)``.
-        At every instant there is a whole file under the one name, and under
-        the other once there were two.
+    ``content`` is bytes, or an iterable of them.  With ``keep_previous`` the file that was there
+    gets the name ``previous_path(path)``; at every instant there is a whole file under the one
+    name, and under the other once there were two.  After an error all files are as they were.
 
-    Raises
-    ------
-    OSError
-        It cannot be written; all files are then as they were.
-
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "notes"
@@ -184,6 +154,7 @@ def _fsync_folder(folder):
 
 def _explained(error, path):
     """The error with the path and with what to do, of the same class."""
-    advice = _ADVICE.get(error.errno, "give another path")
+    what = _ADVICE.get(error.errno)
+    advice = f"{what}, or give another folder" if what else "give another path"
     message = f"{error.strerror or error}; {advice} (what was there before is as it was)"
     return OSError(error.errno or errno.EIO, message, str(path))

@@ -1,54 +1,50 @@
-"""A file of arrays with a header: written whole or not at all, read if all of it is right.
+"""A file of arrays with a header: a zip, which ``numpy.load`` reads as ``.npz``.
 
-``numpy.load`` reads it too.  Which bytes it has says ``layout.py``, what its
-JSON ``index.py``, how it gets its name ``atomic.py``.
+    rnnlite.json     what the file is, which arrays follow, and the header (``header.py``)
+    NAME.npy         one an array, sorted by name, not compressed
+    ...
+    directory        of a zip
+    comment          "rnnlite sha256 " and the SHA-256 of all bytes before it, 64 hex digits
+
+Nothing of it is a choice: no date, no order, no other form.  Whoever knows the header and the
+arrays knows every byte.  So the reader believes nothing that a file says about itself: a file
+is right if writing what was read from it gives the same bytes, the SHA-256 with them.
+
+The bytes are made here, not by ``zipfile`` and ``numpy.lib.format``, for two promises.  Equal
+models are equal files, and old files stay right, whatever wrote them: ``zipfile`` of Python 3.11.7
+writes other bytes than that of 3.10.13.  And there is no byte to hide in, even where somebody
+made a new SHA-256: of 386 bytes those two read the same with any one of 133 changed.
+
+Numbers of zip are from PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.5.3 (all sizes are written in
+the long form, zip64, so that a file of 5 GB is written as one of 5 KB is); those of ``.npy``
+from numpy.lib.format, version 1.0.
 """
 
 import hashlib
 import math
 import os
 import stat
+import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from rnnlite.saving import index, layout
+from rnnlite.saving import header as headers
 from rnnlite.saving.atomic import previous_path, replace_file
-from rnnlite.saving.index import CorruptFile
-from rnnlite.saving.layout import Member
+from rnnlite.saving.header import TYPES, CorruptFile
 
-PIECE = 1 << 20  # bytes hashed and written, or read and hashed, while they are in the cache
+PIECE = 1 << 20  # bytes hashed and written, or compared, while they are in the cache
+HEADER, MARK, DIGEST = "rnnlite.json", b"rnnlite sha256 ", 64
+
+# Version 4.5 is needed for zip64; names are UTF-8; stored; midnight on 1 January 1980.
+_COMMON = (45, 0x800, 0, 0, 0x21)
+_LATER = 0xFFFFFFFF  # "see the zip64 field"
 
 
 def write(path, kind, header, arrays, keep_previous=False):
-    """Write a file; what was there before stays until the new one is whole.
+    """Write a file, whole or not at all; ``keep_previous`` as in ``replace_file``.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        Taken as it is, in a folder that exists.
-    kind : str
-        What the file is: "model", "checkpoint".
-    header : dict
-        What JSON holds: None, True, False, numbers, str, lists, and dicts
-        with str as keys, whose order is kept.
-    arrays : dict of str to numpy.ndarray
-        Of real numbers.  Equal headers and arrays give equal bytes.
-    keep_previous : bool
-        Whether the file that was there becomes ``previous_path(path)``.
-
-    Raises
-    ------
-    OSError
-        It cannot be written; all files are then as they were.
-    TypeError, ValueError
-        Something cannot be held by such a file.
-    RuntimeError
-        Another thread changed an array meanwhile.
-
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "lengths.npz"
@@ -56,75 +52,51 @@ def write(path, kind, header, arrays, keep_previous=False):
     ...     read(path, ("lengths",)), np.load(path)["x"]
     (('lengths', {'unit': 'm'}, {'x': array([0., 1., 2.])}), array([0., 1., 2.]))
     """
-    path = checked_path("save", path)
-    plain = {name: np.asarray(array) for name, array in arrays.items()}
-    listed = [(name, array.dtype, array.shape) for name, array in plain.items()]
-    listed.sort(key=lambda entry: str(entry[0]))
-    text = index.encode("write", kind, header, listed)
-    members = [(layout.HEADER, (text,))]
-    for name, dtype, shape in listed:
-        stored = layout.TYPES[dtype.name]
-        # Little-endian, one row after the other; copied only if it is not so already.
-        array = np.asarray(plain[name], stored, order="C")
-        members.append((f"{name}.npy", (layout.npy_header(stored, shape), _bytes(array))))
-    replace_file(path, _signed(_pieces(members)), keep_previous)
+    replace_file(checked_path("save", path), dump(kind, header, arrays), keep_previous)
+
+
+def dump(kind, header, arrays):
+    """The bytes of a file, as an iterable of pieces; what cannot be held is refused at once."""
+    plain = [(name, np.asarray(arrays[name])) for name in sorted(arrays, key=str)]
+    text = headers.encode(kind, header, [(name, a.dtype, a.shape) for name, a in plain])
+    # Little-endian, one row after the other; copied only if it is not so already.
+    stored = {name: np.asarray(a, TYPES[a.dtype.name], order="C") for name, a in plain}
+    return _signed(_pieces(_members(text, stored)))
 
 
 def read(path, kinds):
-    """Read a file that ``write`` wrote; none of it is used before all of it is checked.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-    kinds : tuple of str
-        Kinds of files that will do.
-
-    Returns
-    -------
-    kind : str
-    header : dict
-    arrays : dict of str to numpy.ndarray
-        Yours to keep and to change.
-
-    Raises
-    ------
-    CorruptFile
-        For a damaged file, and for any other than wanted.
-    OSError
-        It is not there (FileNotFoundError) or cannot be read.
-    """
+    """Kind, header and arrays of a file of one of these kinds, if every byte of it is right."""
     path = checked_path("load", path)
-    kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would be to wait for its writer
         what = "a folder" if path.is_dir() else "a device or a pipe"
         raise CorruptFile(f"{path}: {what}; wanted a file that rnnlite wrote")
     try:
         with path.open("rb") as file:
-            return _read(file, os.fstat(file.fileno()).st_size, kinds)
+            return parse(file, (kinds,) if isinstance(kinds, str) else tuple(kinds))
     except CorruptFile as problem:
         older = previous_path(path)
         hint = f"; the file before it is {older}" if older.is_file() else ""
         raise CorruptFile(f"{path}: {problem}{hint}") from None
 
 
+def parse(file, kinds):
+    """As ``read``, from an open file or an ``io.BytesIO``."""
+    start = file.read(42)
+    zipped, name = _local(HEADER, 0, 0).startswith(start[:14]), HEADER.encode()
+    if not (start and zipped and name.startswith(start[30:])):
+        raise CorruptFile(_what_it_is(start))
+    try:
+        return _contents(file, kinds)
+    except CorruptFile:
+        # What does not fit together is most often damage, which is then the better message.
+        if _sha256(file) != file.read(DIGEST + 1):
+            problem = "it is damaged or cut short: its SHA-256 is not the one at its end"
+            raise CorruptFile(problem) from None
+        raise
+
+
 def checked_path(where, path):
-    """``path`` as a Path.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    path : str or os.PathLike
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    TypeError, ValueError
-        It cannot be the name of a file.
-    """
+    """``path`` as a Path, if it can be the name of a file."""
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str):
         raise TypeError(f"{where}: path is {path!r}; wanted the name of a file")
@@ -133,24 +105,63 @@ def checked_path(where, path):
     return Path(text)
 
 
+def _local(name, size, crc):
+    """What stands before the bytes of a member."""
+    name = name.encode()
+    return struct.pack(
+        f"<4s5H3I2H{len(name)}s2H2Q",
+        b"PK\3\4", *_COMMON, crc, _LATER, _LATER, len(name), 20, name, 1, 16, size, size,
+    )  # fmt: skip
+
+
+def _entry(name, size, crc, offset):
+    """The same in the directory, with the place where ``_local`` is."""
+    name = name.encode()
+    return struct.pack(
+        f"<4s6H3I5H2I{len(name)}s2H3Q",
+        b"PK\1\2", 45, *_COMMON, crc, _LATER, _LATER, len(name), 28, 0, 0, 0, 0, _LATER,
+        name, 1, 24, size, size, offset,
+    )  # fmt: skip
+
+
+def _ending(count, size, offset):
+    """What follows a directory of ``count`` entries and ``size`` bytes, but for the digest."""
+    return struct.pack(
+        "<4sQ2H2I4Q4sIQI4s4H2IH",
+        b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, offset,
+        b"PK\6\7", 0, offset + size, 1,
+        b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, _LATER, _LATER, len(MARK) + DIGEST,
+    ) + MARK  # fmt: skip
+
+
+def npy_header(dtype, shape):
+    """What stands before the numbers in a ``.npy`` file, padded to whole 64 bytes."""
+    text = f"{{'descr': '{dtype.str}', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
+    size = -(-(10 + len(text) + 1) // 64) * 64
+    return b"\x93NUMPY\1\0" + struct.pack("<H", size - 10) + text.ljust(size - 11).encode() + b"\n"
+
+
+def _members(text, arrays):
+    """Name and parts of each file in the zip."""
+    yield HEADER, (text,)
+    for name, array in arrays.items():
+        yield f"{name}.npy", (npy_header(array.dtype, array.shape), _bytes(array))
+
+
 def _bytes(array):
-    """The memory of an array in C order, as bytes."""
+    """The memory of an array in C order."""
     return array.reshape(-1).view(np.uint8).data
 
 
-# ---- writing -------------------------------------------------------------------------------
-
-
-def _pieces(contents):
-    """The bytes of the file, from name and parts of each member."""
-    members, offset = [], 0
-    for name, parts in contents:
-        crc = 0
+def _pieces(members):
+    """The bytes of the file, but for the digest."""
+    directory, offset = [], 0
+    for name, parts in members:
+        crc = written = 0
         for part in parts:
             crc = zlib.crc32(part, crc)
-        member = Member(name, sum(map(len, parts)), crc, offset)
-        yield layout.beginning(member)
-        written = 0
+        size = sum(map(len, parts))
+        yield _local(name, size, crc)
         for part in parts:
             for start in range(0, len(part), PIECE):
                 # A copy: what is hashed is what is written, whatever another thread does.
@@ -158,10 +169,11 @@ def _pieces(contents):
                 written = zlib.crc32(piece, written)
                 yield piece
         if written != crc:
-            raise RuntimeError(f"write: {name} changed while it was written; another thread trains")
-        members.append(member)
-        offset += layout.beginning_size(name) + member.size
-    yield layout.ending(members, offset)
+            raise RuntimeError(f"save: {name} changed while it was written; another thread trains")
+        directory.append(_entry(name, size, crc, offset))
+        offset += len(_local(name, 0, 0)) + size
+    entries = b"".join(directory)
+    yield entries + _ending(len(directory), len(entries), offset)
 
 
 def _signed(pieces):
@@ -173,59 +185,49 @@ def _signed(pieces):
     yield digest.hexdigest().encode()
 
 
-# ---- reading -------------------------------------------------------------------------------
-
-
-class _Source:
-    """The bytes of a file one after the other, hashed as they come."""
-
-    def __init__(self, file, size):
-        self.file, self.left, self.digest = file, size, hashlib.sha256()
-
-    def take(self, count):
-        """The next ``count`` bytes; memory is taken only for what is there."""
-        if count > self.left:
-            raise CorruptFile("it ends too early")
-        return self._took(self.file.read(count), count)
-
-    def fill(self, array):
-        """``array`` with the next bytes as its memory."""
-        memory = _bytes(array)
-        for start in range(0, len(memory), PIECE):
-            piece = memory[start : start + PIECE]
-            self._took(piece[: self.file.readinto(piece)], len(piece))
-        return array
-
-    def finish(self):
-        """Hash what is left."""
-        while self.left > 0:
-            self.take(min(PIECE, self.left))
-        return self.digest.hexdigest().encode()
-
-    def _took(self, data, count):
-        if len(data) < count:
+def _contents(file, kinds):
+    """Kind, header and arrays; memory is taken only for what is there."""
+    size, start = file.seek(0, os.SEEK_END), len(_local(HEADER, 0, 0))
+    file.seek(start - 8)
+    length = int.from_bytes(file.read(8), "little")
+    if length > min(headers.LARGEST, size):
+        raise CorruptFile(
+            f"its header takes {length:,} bytes; wanted at most {headers.LARGEST:,}, and {size:,} "
+            "are there"
+        )
+    text = file.read(length)
+    kind, header, listed = headers.decode(text, kinds)
+    leads = [npy_header(dtype, shape) for _, dtype, shape in listed]
+    sizes = {HEADER: length} | {
+        f"{name}.npy": len(lead) + dtype.itemsize * math.prod(shape)
+        for lead, (name, dtype, shape) in zip(leads, listed, strict=True)
+    }
+    wanted = sum(sizes.values()) + len(_ending(0, 0, 0)) + DIGEST
+    wanted += sum(len(_local(name, 0, 0)) + len(_entry(name, 0, 0, 0)) for name in sizes)
+    if size != wanted:
+        raise CorruptFile(f"it has {size:,} bytes; its header lists arrays that need {wanted:,}")
+    arrays = {}
+    for lead, (name, dtype, shape) in zip(leads, listed, strict=True):
+        file.seek(len(_local(f"{name}.npy", 0, 0)) + len(lead), os.SEEK_CUR)
+        arrays[name] = np.empty(shape, dtype)
+        if file.readinto(_bytes(arrays[name])) != arrays[name].nbytes:
             raise CorruptFile("it became shorter while it was read")
-        self.digest.update(data)
-        self.left -= count
-        return data
-
-
-def _read(file, size, kinds):
-    start = file.read(layout.beginning_size(layout.HEADER))
-    if not start or not layout.looks_like_ours(start):
-        raise CorruptFile(_what_it_is(start))
     file.seek(0)
-    source, problem = _Source(file, size - layout.DIGEST), None
-    try:
-        found = _contents(source, kinds)
-    except CorruptFile as error:
-        problem = error
-    # What does not fit together is most often damage, which is then the better message.
-    if source.finish() != file.read(layout.DIGEST + 1):
-        raise CorruptFile("it is damaged or cut short: its SHA-256 is not the one at its end")
-    if problem:
-        raise problem
-    return found
+    for piece in _signed(_pieces(_members(text, arrays))):
+        if file.read(len(piece)) != piece:
+            raise CorruptFile("its zip is not what rnnlite writes of its header and its arrays")
+    native = {name: a.astype(a.dtype.newbyteorder("="), copy=False) for name, a in arrays.items()}
+    return kind, header, native
+
+
+def _sha256(file):
+    """The SHA-256 of all bytes but the digest at the end, before which the file then stands."""
+    digest, left = hashlib.sha256(), file.seek(0, os.SEEK_END) - DIGEST
+    file.seek(0)
+    while left > 0 and (piece := file.read(min(PIECE, left))):
+        digest.update(piece)
+        left -= len(piece)
+    return digest.hexdigest().encode()
 
 
 def _what_it_is(start):
@@ -240,41 +242,3 @@ def _what_it_is(start):
             "a pickle can run any program"
         )
     return f"rnnlite did not write it; it begins {start[:8].hex()}"
-
-
-def _contents(source, kinds):
-    """Kind, header and arrays, if every byte before the digest is what it must be."""
-    head = source.take(layout.beginning_size(layout.HEADER))
-    size, _ = layout.stated(head)
-    if size > index.LARGEST:
-        raise CorruptFile(f"its header takes {size:,} bytes; wanted at most {index.LARGEST:,}")
-    text = source.take(size)
-    members = [Member(layout.HEADER, size, zlib.crc32(text))]
-    if head != layout.beginning(members[0]):
-        raise CorruptFile("its beginning is not as its header is")
-    kind, header, listed = index.decode(text, kinds)
-
-    names = [layout.HEADER, *(f"{name}.npy" for name, _, _ in listed)]
-    npy_headers = [layout.npy_header(dtype, shape) for _, dtype, shape in listed]
-    sizes = [
-        len(npy) + dtype.itemsize * math.prod(shape)
-        for npy, (_, dtype, shape) in zip(npy_headers, listed, strict=True)
-    ]
-    wanted = sum(sizes) + sum(map(layout.beginning_size, names[1:])) + layout.ending_size(names)
-    if wanted != source.left:
-        raise CorruptFile(
-            f"{source.left:,} bytes follow its header, which lists arrays that need {wanted:,}"
-        )
-    arrays, offset = {}, len(head) + size
-    for (name, dtype, shape), npy, size in zip(listed, npy_headers, sizes, strict=True):
-        file_name = f"{name}.npy"
-        head, lead = source.take(layout.beginning_size(file_name)), source.take(len(npy))
-        array = source.fill(np.empty(shape, dtype))
-        members.append(Member(file_name, size, zlib.crc32(_bytes(array), zlib.crc32(npy)), offset))
-        if head != layout.beginning(members[-1]) or lead != npy:
-            raise CorruptFile(f"{file_name} in it is not as its header says")
-        arrays[name] = array.astype(dtype.newbyteorder("="), copy=False)
-        offset += len(head) + size
-    if source.take(layout.ending_size(names)) != layout.ending(members, offset):
-        raise CorruptFile("its directory is not that of its arrays")
-    return kind, header, arrays

@@ -4,8 +4,11 @@ The header of a file with a model, a checkpoint's too, has the key "model":
 its architecture and its random states.  Its weights are the arrays "params/NAME".
 """
 
-from rnnlite.saving import architecture, container, random_states
-from rnnlite.saving.index import CorruptFile
+import io
+
+from rnnlite.cells import Cell
+from rnnlite.saving import architecture, cells_in_files, container, random_states
+from rnnlite.saving.header import CorruptFile
 
 KINDS = ("model", "checkpoint")
 PREFIX = "params/"
@@ -17,7 +20,7 @@ def save(model, path):
     Parameters
     ----------
     model : Layer
-        Of the library, a single one too.
+        A single one too, of the library or of your own.
     path : str or os.PathLike
         Taken as it is, in a folder that exists.  ``.npz`` suits: ``numpy.load``
         reads the weights, under ``"params/0.Wx"``, ....
@@ -27,7 +30,7 @@ def save(model, path):
     OSError
         The file cannot be written; what was there before is as it was.
     TypeError
-        For something that is not a layer of the library.
+        For something that is not a layer, or has an option that no file can hold.
 
     Examples
     --------
@@ -38,13 +41,13 @@ def save(model, path):
     >>> x = np.ones((2, 5, 28))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(model, f"{folder}/model.npz")
-    ...     bool(np.all(load(f"{folder}/model.npz").forward(x) == model.forward(x)))
+    ...     bool(np.all(load(f"{folder}/model.npz")(x) == model(x)))
     True
     """
     container.write(path, "model", {"model": model_header(model)}, model_arrays(model))
 
 
-def load(path, into=None, cells=()):
+def load(path, into=None, cells=(), layers=()):
     """Read a model from a file that ``save`` wrote, or from a checkpoint.
 
     Nothing in the file is run, and nothing is used before all of it is checked.
@@ -55,7 +58,10 @@ def load(path, into=None, cells=()):
     into : Layer, optional
         A model of the same architecture that gets weights and random states.
     cells : iterable of Cell, optional
-        The cells of your own in a new model; the file has only their names.
+        The cells of your own in a new model: the file has their names, and numbers
+        by which it knows their equations.
+    layers : iterable of classes, optional
+        The classes of your own layers in a new model; the file has their names and options.
 
     Returns
     -------
@@ -72,7 +78,7 @@ def load(path, into=None, cells=()):
         The model in it cannot be built here, or differs from ``into``, which is
         then as it was.
     TypeError
-        If ``into`` or ``cells`` is something else.
+        If ``into``, ``cells`` or ``layers`` is something else.
 
     Examples
     --------
@@ -85,29 +91,35 @@ def load(path, into=None, cells=()):
     """
     _, header, arrays = container.read(path, KINDS)
     try:
-        return load_model(header, arrays, into, cells)
+        return load_model(header, arrays, into, cells, layers)
     except ValueError as error:
         kind = CorruptFile if isinstance(error, CorruptFile) else ValueError
         raise kind(f"{path}: {error}") from None
 
 
+def to_bytes(model):
+    """What ``save`` writes."""
+    header = {"model": model_header(model)}
+    return b"".join(container.dump("model", header, model_arrays(model)))
+
+
+def from_bytes(content, cells=(), layers=()):
+    """The model that ``to_bytes`` had."""
+    _, header, arrays = container.parse(io.BytesIO(content), KINDS)
+    return load_model(header, arrays, None, cells, layers)
+
+
+def own_parts(model):
+    """The cells and the classes of layers in a model that ``load`` must be given."""
+    found = [layer for _, layer in model.walk()]
+    options = [value for layer in found for value in layer.options().values()]
+    cells = [c for c in options if isinstance(c, Cell) and not cells_in_files.is_of_rnnlite(c)]
+    classes = [cls for cls in map(type, found) if architecture.is_own(cls)]
+    return tuple(dict.fromkeys(cells)), tuple(dict.fromkeys(classes))
+
+
 def model_header(model):
-    """What a file's header has under the key "model".
-
-    Parameters
-    ----------
-    model : Layer
-
-    Returns
-    -------
-    dict
-        ``architecture`` and ``random_states``.
-
-    Raises
-    ------
-    TypeError
-        For something that is not a layer of the library.
-    """
+    """What a file's header has under the key "model"."""
     return {
         "architecture": architecture.describe(model),
         "random_states": random_states.random_states(model),
@@ -115,42 +127,12 @@ def model_header(model):
 
 
 def model_arrays(model):
-    """A model's weights under the names that they have in a file.
-
-    Parameters
-    ----------
-    model : Layer
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        The parameters themselves, not copies.
-    """
+    """A model's weights, not copies of them, under the names that they have in a file."""
     return {f"{PREFIX}{name}": array for name, array in model.params.items()}
 
 
-def load_model(header, arrays, into=None, cells=()):
-    """The model in what ``container.read`` returned.
-
-    Parameters
-    ----------
-    header : dict
-        With the key "model"; others do not matter.
-    arrays : dict of str to numpy.ndarray
-        Those whose names do not begin with "params/" do not matter.
-    into, cells
-        As in ``load``.
-
-    Returns
-    -------
-    Layer
-        A new model, or ``into``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As in ``load``.
-    """
+def load_model(header, arrays, into=None, cells=(), layers=()):
+    """The model in what ``container.read`` returned: a new one, or ``into``, all or nothing."""
     part = header.get("model")
     if not isinstance(part, dict) or set(part) != {"architecture", "random_states"}:
         raise CorruptFile("its header does not describe a model")
@@ -159,17 +141,15 @@ def load_model(header, arrays, into=None, cells=()):
         for name, array in arrays.items()
         if name.startswith(PREFIX)
     }
+    model = into
     if into is None:
         largest = sum(array.size for array in weights.values())
-        model = architecture.build(part["architecture"], cells, largest)
-    else:
-        model = into
-        problem = architecture.difference(part["architecture"], architecture.describe(model))
-        if problem:
-            raise ValueError(f"the model is another than into: {problem}")
+        model = architecture.build(part["architecture"], cells, layers, largest)
+    elif problem := architecture.difference(part["architecture"], architecture.describe(into)):
+        raise ValueError(f"the model is another than into: {problem}")
     _check_weights(weights, model.params)
     states = random_states.checked_states(model, part["random_states"])
-    # From here on nothing can fail: all or nothing is loaded.
+    # From here on nothing can fail.
     for name, array in model.params.items():
         array[...] = weights[name]
     for layer, state in states:

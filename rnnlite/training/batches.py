@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.layers import Embedding, Sequential
 
 PACKAGE = str(Path(checking.__file__).parent)
 
@@ -49,22 +48,7 @@ class Batch(NamedTuple):
 
 
 class Arrays:
-    """Batches of the rows of arrays.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    model : Layer
-    x, y : array_like (n, ...)
-        A ``numpy.memmap`` is read batch by batch, never as a whole.
-    lengths : array_like of int (n,), optional
-    batch_size : int
-    shuffle : bool
-    seed : int
-    augment : callable, optional
-        ``augment(x, rng) -> x``, called with each batch.
-    """
+    """Batches of the rows of arrays."""
 
     def __init__(
         self, where, model, x, y, lengths, batch_size, shuffle=False, seed=0, augment=None
@@ -91,12 +75,7 @@ class Arrays:
             self._warn(self.x)
 
     def fingerprint(self):
-        """A text by which other data are told from these, of some rows: all would take long.
-
-        Returns
-        -------
-        str
-        """
+        """A text by which other data are told from these, of some rows: all would take long."""
         digest = hashlib.sha256()
         rows = np.unique(np.linspace(0, self.rows - 1, 32).astype(np.int64))
         for array in (self.x, self.y, self.lengths):
@@ -107,11 +86,8 @@ class Arrays:
 
     def _warn(self, x):
         where, model, self._model = self._where, self._model, None
-        layer = model
-        while isinstance(layer, Sequential):
-            layer = layer.layers[0]
         kind = x.dtype
-        if isinstance(layer, Embedding):
+        if model.takes_indices:
             return
         if kind.kind in "iu":
             first = x[: self.batch_size]
@@ -132,19 +108,7 @@ class Arrays:
             )
 
     def epoch(self, number, first=0):
-        """The batches of an epoch, from batch ``first`` on.
-
-        Parameters
-        ----------
-        number : int
-            Of the epoch, from 0.
-        first : int
-            Batches to leave out at the beginning.
-
-        Yields
-        ------
-        Batch
-        """
+        """The batches of an epoch, from batch ``first`` on."""
         order = None
         if self.shuffle:
             order = np.random.default_rng((self.seed, number)).permutation(self.rows)
@@ -182,26 +146,12 @@ class Arrays:
 
 
 class Stream:
-    """Batches that someone else makes.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    source : iterable or callable
-        Of tuples ``(x, y)`` or ``(x, y, lengths)``.  A callable, such as a
-        generator function, is called with the number of each epoch, from 0.
-    """
+    """Batches that someone else makes."""
 
     rows = batches = None
 
     def fingerprint(self):
-        """Nothing is known of batches before they are made.
-
-        Returns
-        -------
-        str
-        """
+        """Nothing is known of batches before they are made."""
         return "batches"
 
     def __init__(self, where, source):
@@ -214,19 +164,7 @@ class Stream:
         self.can_start_anew = callable(source) or not hasattr(source, "__next__")
 
     def epoch(self, number, first=0):
-        """The batches of an epoch, from batch ``first`` on; those before are passed over.
-
-        Parameters
-        ----------
-        number : int
-            Of the epoch, from 0; handed to the source if that is a function.
-        first : int
-            Batches to pass over: they are made, and not looked at.
-
-        Yields
-        ------
-        Batch
-        """
+        """The batches of an epoch, from batch ``first`` on; those before are passed over."""
         made = self._source(number) if callable(self._source) else self._source
         try:
             batches = iter(made)
@@ -264,23 +202,7 @@ def _callers_level():
 
 
 def source_of(where, model, x, y, lengths, batch_size, **order):
-    """``Arrays`` if there is a y, else a ``Stream``.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    model : Layer
-    x, y : array_like (n, ...); or a source of batches, and None
-    lengths : array_like of int (n,), optional
-    batch_size : int
-    **order
-        ``shuffle``, ``seed`` and ``augment``, as for ``Arrays``.
-
-    Returns
-    -------
-    Arrays or Stream
-    """
+    """``Arrays`` if there is a y, else a ``Stream``."""
     if y is not None:
         return Arrays(where, model, x, y, lengths, batch_size, **order)
     if lengths is not None:

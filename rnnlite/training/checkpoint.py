@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnlite.saving import CorruptFile, architecture, container, models, previous_path
 from rnnlite.saving.atomic import real_path
-from rnnlite.training.counters import Position, Sums
+from rnnlite.training.counters import Counters, RunningTotals
 from rnnlite.training.history import History
 from rnnlite.training.objective import name_of
 
@@ -18,18 +18,7 @@ SECONDS_BETWEEN = 30.0
 
 
 class Checkpoint:
-    """Keeps a run in a file.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    path : str or os.PathLike
-    every : int or None
-        Steps between two saves; None: at each record and every 30 seconds.
-    resume : bool
-        Whether to go on from the file.
-    """
+    """Keeps a run in a file."""
 
     def __init__(self, where, path, every, resume):
         if not isinstance(path, (str, os.PathLike)):
@@ -41,17 +30,7 @@ class Checkpoint:
         self._began_with = None  # settings of the optimizer, before anything changed them
 
     def start(self, run):
-        """Load the run if it is to be resumed; never let a new one write over an old one.
-
-        Parameters
-        ----------
-        run : Run
-
-        Raises
-        ------
-        FileExistsError
-            If there is a file, and the run is not to be resumed.
-        """
+        """Load the run if it is to be resumed; never let a new one write over an old one."""
         self._began_with = _optimizer_settings(run.optimizer)
         found = next((p for p in (self.path, previous_path(self.path)) if p.exists()), None)
         if found is None:
@@ -65,27 +44,13 @@ class Checkpoint:
             self._began_with = load(run, found, self.where)
 
     def is_due(self, run):
-        """Whether to save in the middle of an epoch.
-
-        Parameters
-        ----------
-        run : Run
-
-        Returns
-        -------
-        bool
-        """
+        """Whether to save in the middle of an epoch."""
         if self.every is not None:
             return run.step % self.every == 0
         return time.monotonic() - self._saved_at > SECONDS_BETWEEN
 
     def save(self, run):
-        """Write the file, whole or not at all; the one before it stays beside it.
-
-        Parameters
-        ----------
-        run : Run
-        """
+        """Write the file, whole or not at all; the one before it stays beside it."""
         header, arrays = _state(run)
         header["began_with"] = self._began_with
         container.write(self.path, "checkpoint", header, arrays, keep_previous=True)
@@ -102,21 +67,21 @@ def _state(run):
             arrays[f"optimizer/{name}"] = value
         else:
             settings[name] = value
-    extra = {"live": run.live, "averaged": run.averaged}
+    extra = {"raw_weights": run.raw_weights, "averaged": run.averaged}
     header = {
         "model": models.model_header(run.model),
         "optimizer": settings,
         "settings": _settings(run),
-        "position": dataclasses.asdict(run.position),
-        "sums": dataclasses.asdict(run.sums),
+        "counters": dataclasses.asdict(run.counters),
+        "totals": dataclasses.asdict(run.totals),
         "history": dict(run.history),
         "stopped_by": run.history.stopped_by,
         "finished": run.finished,
         # Ctrl-C is for the process; any other reason must end the run after a crash, too.
         "reason": None if run.finished or run.reason == "interrupt" else run.reason,
-        "callbacks": [callback.state_dict() for callback in run.callbacks],
+        "callbacks": [callback.state_dict() for callback in run.settings.callbacks],
     }
-    stopping = run.early_stopping
+    stopping = run.settings.early_stopping
     if stopping is not None:
         header["early_stopping"] = {"best": stopping.best, "waited": stopping.waited}
         extra["best"] = stopping.best_params
@@ -125,29 +90,12 @@ def _state(run):
 
 
 def load(run, path, where):
-    """Put a run where the file says it was; on an error it is as it was before.
-
-    Parameters
-    ----------
-    run : Run
-    path : pathlib.Path
-    where : str
-        Function that a message names.
-
-    Returns
-    -------
-    dict
-        The settings with which the optimizer began.
-
-    Raises
-    ------
-    CorruptFile, ValueError
-        If the file is damaged, or of another run.
-    """
-    _, header, arrays = container.read(path, ("checkpoint",))
+    """Put a run where the file says it was; on an error it is as it was before."""
+    header, arrays = _read(path)
     try:
         _check_same_run(where, path, header, run)
-        position, sums = _numbers(Position, header["position"]), _numbers(Sums, header["sums"])
+        counters = _numbers(Counters, header["counters"])
+        totals = _numbers(RunningTotals, header["totals"])
         history = History(header["history"])
         history.stopped_by, reason = header["stopped_by"], header["reason"]
         finished, began_with = header["finished"], dict(header["began_with"])
@@ -156,12 +104,13 @@ def load(run, path, where):
         if not all(map(list.__len__, history.values())) or len({*map(len, history.values())}) > 1:
             raise TypeError("history")
         extra = {
-            name: _weights(path, name, arrays, run.model) for name in ("live", "averaged", "best")
+            name: _weights(path, name, arrays, run.model)
+            for name in ("raw_weights", "averaged", "best")
         }
-        if (extra["averaged"] is None) != (run.average is None):
+        if (extra["averaged"] is None) != (run.settings.average is None):
             raise KeyError("run/averaged")
         states, stopping = header["callbacks"], header.get("early_stopping")
-        if run.early_stopping is not None:
+        if run.settings.early_stopping is not None:
             stopping = stopping["best"], stopping["waited"]
             if not isinstance(stopping[0], float | int | None) or type(stopping[1]) is not int:
                 raise TypeError(f"early_stopping = {stopping!r}")
@@ -171,34 +120,44 @@ def load(run, path, where):
             if name.startswith("optimizer/")
         }
         optimizer = header["optimizer"] | moments
-        different_callbacks = len(states) != len(run.callbacks)
+        different_callbacks = len(states) != len(run.settings.callbacks)
     except (KeyError, TypeError, AttributeError) as error:
         raise CorruptFile(f"{path} is not a whole checkpoint: {error!r}") from error
     if different_callbacks:
         raise ValueError(
             f"{where}: {path} is of a run with {len(states)} callbacks; this one has "
-            f"{len(run.callbacks)}"
+            f"{len(run.settings.callbacks)}"
         )
     before = run.optimizer.state_dict()
     run.optimizer.load_state_dict(optimizer)
     try:
-        for callback, state in zip(run.callbacks, states, strict=True):
+        for callback, state in zip(run.settings.callbacks, states, strict=True):
             callback.load_state_dict(state)
         models.load_model(header, arrays, into=run.model)
     except BaseException:  # a callback may raise anything
         run.optimizer.load_state_dict(before)
         raise
-    run.position, run.sums, run.history = position, sums, history
-    run.live, run.averaged = extra["live"], extra["averaged"]
+    run.counters, run.totals, run.history = counters, totals, history
+    run.raw_weights, run.averaged = extra["raw_weights"], extra["averaged"]
     run.finished, run.reason = finished, reason
-    if run.early_stopping is not None:
-        run.early_stopping.best, run.early_stopping.waited = stopping
-        run.early_stopping.best_params = extra["best"]
+    if run.settings.early_stopping is not None:
+        run.settings.early_stopping.best, run.settings.early_stopping.waited = stopping
+        run.settings.early_stopping.best_params = extra["best"]
     return began_with
 
 
+# What keys were called in files of before.
+FORMER = {"position": "counters", "sums": "totals", "run/live": "run/raw_weights"}
+
+
+def _read(path):
+    _, header, arrays = container.read(path, ("checkpoint",))
+    header, arrays = ({FORMER.get(k, k): v for k, v in part.items()} for part in (header, arrays))
+    return header, arrays
+
+
 def _numbers(kind, values):
-    """A Position or Sums of what a file says."""
+    """Counters or RunningTotals of what a file says."""
     result = kind(**values)
     for field in dataclasses.fields(kind):
         value = getattr(result, field.name)
@@ -209,9 +168,9 @@ def _numbers(kind, values):
 
 def _has_steps(path):
     """Whether there is something to lose: a run that failed at its first step left nothing."""
-    _, header, _ = container.read(path, ("checkpoint",))
+    header, _ = _read(path)
     try:
-        return _numbers(Position, header["position"]).step > 0
+        return _numbers(Counters, header["counters"]).step > 0
     except (KeyError, TypeError) as error:
         raise CorruptFile(f"{path} is not a whole checkpoint: {error!r}") from error
 
@@ -228,13 +187,13 @@ def _settings(run):
             "augment": name_of(source.augment),
         }
     return data | {
-        "loss": run.loss_name,
+        "loss": name_of(run.settings.loss),
         "optimizer": type(run.optimizer).__name__,
-        "schedule": name_of(run.schedule),
-        "clip_norm": run.clip_norm,
-        "average": run.average,
-        "early_stopping": name_of(run.early_stopping),
-        "record_every": run.record_every,
+        "schedule": name_of(run.settings.schedule),
+        "clip_norm": run.settings.clip_norm,
+        "average": run.settings.average,
+        "early_stopping": name_of(run.settings.early_stopping),
+        "record_every": run.settings.record_every,
         # Last: where an option differs, too, that is what to say.
         "data": source.fingerprint(),
         "validation": None if validation is None else validation.fingerprint(),
@@ -259,14 +218,14 @@ def _check_same_run(where, path, header, run):
         # An optimizer may begin as the run began, or go on from where it was.
         began, later = header["began_with"], header["optimizer"]
         now = _optimizer_settings(run.optimizer)
-        free = ("lr",) if run.schedule is not None else ()  # each step sets it
+        free = ("lr",) if run.settings.schedule is not None else ()  # each step sets it
         now = {name: value for name, value in now.items() if name not in free}
         pairs.append(({k: v if later[k] == v else began[k] for k, v in now.items()}, now))
-    for kept, now in pairs:
-        for name in now | kept:
-            if kept.get(name) != now.get(name):
+    for saved, now in pairs:
+        for name in now | saved:
+            if saved.get(name) != now.get(name):
                 raise ValueError(
-                    f"{where}: checkpoint {path} is of a run with {name} = {kept.get(name)}; this "
+                    f"{where}: checkpoint {path} is of a run with {name} = {saved.get(name)}; this "
                     f"one has {now.get(name)}.  Only epochs and steps may differ; to train its "
                     "weights in another way, take them by rnnlite.load and begin a new run"
                 )

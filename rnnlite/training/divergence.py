@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from rnnlite.layers import Sequential
-
 
 class TrainingDiverged(FloatingPointError):
     """The loss or a gradient is NaN or infinite; the weights are those before that step.
@@ -35,22 +33,7 @@ ADVICE = "try a smaller learning rate (lr is {lr:g}), clip_norm=1.0, or smaller 
 
 
 def explain(model, batch, step, epoch, loss, lr):
-    """The error for a step whose loss or gradient is not finite.
-
-    Parameters
-    ----------
-    model : Layer
-    batch : Batch
-    step, epoch : int
-        Counted from 1.
-    loss : float
-    lr : float
-
-    Returns
-    -------
-    Exception
-        ValueError if the data are to blame, else TrainingDiverged.
-    """
+    """The error for a step whose loss or gradient is not finite."""
     at = f"fit: step {step} (epoch {epoch})"
     blame = bad_data(at, batch)
     if blame is not None:
@@ -68,18 +51,7 @@ def explain(model, batch, step, epoch, loss, lr):
 
 
 def bad_data(where, batch):
-    """The error for data that are not finite.
-
-    Parameters
-    ----------
-    where : str
-        How the message opens.
-    batch : Batch
-
-    Returns
-    -------
-    ValueError or None
-    """
+    """The error for data that are not finite."""
     for name in ("x", "y"):
         bad = _first_bad(getattr(batch, name), batch.lengths)
         if bad is not None:
@@ -123,21 +95,35 @@ def _first_bad_gradient(model):
     if not bad:
         name = max(model.grads, key=lambda name: np.abs(model.grads[name]).max(initial=0.0))
         return f"grads[{name!r}] is so large that its square is not"
-    if not isinstance(model, Sequential):
-        return f"grads[{bad[-1]!r}] of {model!r} is the first"
-    position = max(int(name.split(".")[0]) for name in bad)
-    name = next(name for name in bad if name.startswith(f"{position}."))
-    return f"grads[{name!r}] of layer {position}, {model.layers[position]!r}, is the first"
+    layers = [(key, layer) for key, layer in model.walk() if not layer.layers]
+    for key, layer in reversed(layers):
+        name = next((name for name in bad if name.rpartition(".")[0] == key), None)
+        if name:
+            return f"grads[{name!r}] of {_named(key, layer)} is the first"
+    return f"grads[{bad[-1]!r}] is the first"
 
 
 def _first_bad_layer(model, batch):
     """The first layer whose output is not finite."""
-    x, lengths = batch.x, batch.lengths
-    layers = model.layers if isinstance(model, Sequential) else [model]
-    for position, layer in enumerate(layers):
-        x = layer(x, lengths=lengths)
-        if not np.isfinite(x).all():
-            return f"the first output that is not finite is that of layer {position}, {layer!r}"
-        if x.ndim < 3:
-            lengths = None
+    twin, found = model.copy(), []
+
+    def watched(key, layer):
+        def infer(x, lengths=None, **states):
+            y = type(layer).infer(layer, x, lengths, **states)
+            if not np.isfinite(y).all():
+                found.append(_named(key, layer))
+            return y
+
+        return infer
+
+    for key, layer in twin.walk():
+        if not layer.layers:
+            layer.infer = watched(key, layer)
+    twin.infer(batch.x, batch.lengths)
+    if found:
+        return f"the first output that is not finite is that of {found[0]}"
     return "all outputs are finite, so it comes from the loss function"
+
+
+def _named(key, layer):
+    return f"layer {key}, {layer!r}" if key else repr(layer)

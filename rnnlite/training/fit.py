@@ -1,44 +1,22 @@
 """fit: train a model on data."""
 
-import functools
-
 from rnnlite import checking
 from rnnlite.optim import Adam, Optimizer
-from rnnlite.training.batches import source_of
+from rnnlite.training.batches import Batch, source_of
 from rnnlite.training.callbacks import Call, Callback, EarlyStopping
 from rnnlite.training.checkpoint import Checkpoint
 from rnnlite.training.evaluation import check_model
 from rnnlite.training.history import COLUMNS
-from rnnlite.training.objective import check_labels, name_of, objective_for
-from rnnlite.training.run import Run
+from rnnlite.training.objective import tried
+from rnnlite.training.run import Run, Settings
 
 
 def fit(
-    model,
-    x,
-    y=None,
-    *,
-    optimizer=None,
-    epochs=None,
-    steps=None,
-    batch_size=128,
-    lengths=None,
-    loss=None,
-    validation=None,
-    shuffle=True,
-    seed=0,
-    augment=None,
-    schedule=None,
-    clip_norm=None,
-    average=None,
-    early_stopping=None,
-    callbacks=(),
-    record_every=None,
-    progress=None,
-    checkpoint=None,
-    checkpoint_every=None,
-    resume=False,
-):
+    model, x, y=None, *, optimizer=None, epochs=None, steps=None, batch_size=128, lengths=None,
+    loss=None, validation=None, shuffle=True, seed=0, augment=None, schedule=None, clip_norm=None,
+    average=None, early_stopping=None, callbacks=(), record_every=None, progress=None,
+    checkpoint=None, checkpoint_every=None, resume=False,
+):  # fmt: skip
     """Train a model: for each batch forward, loss, backward, and a step of the optimizer.
 
     Parameters
@@ -61,10 +39,11 @@ def fit(
     lengths : array_like of int (n,), optional
         Valid steps of each row; padding takes no part in anything.
     loss : {"softmax_cross_entropy", "mean_squared_error", "binary_cross_entropy"} or callable
-        A callable takes (output, y), returns (loss, gradient by the output), and
-        may be a ``functools.partial`` of the library's.  By default the
-        cross-entropy for class numbers and one-hot rows, else the squared error.
-        With class numbers the accuracy is recorded whatever the loss is.
+        A callable of one's own takes ``(output, y, *, lengths=None)`` and returns ``(loss,
+        doutput)``: a number, and its gradient in the shape of the output (docs/layers.md).  It
+        may be a ``functools.partial`` of the library's.  By default the cross-entropy for class
+        numbers and one-hot rows, else the squared error.  With class numbers the accuracy is
+        recorded whatever the loss is.
     validation : tuple (x, y) or (x, y, lengths), optional
         Data to evaluate at each record, never trained on.
     shuffle : bool
@@ -162,34 +141,27 @@ def fit(
     checked_validation = _validation(where, model, validation, batch_size)
     objective = None
     if source.rows is not None:
-        objective, _ = _tried(where, model, loss, source)
+        objective = _tried(where, model, loss, source)
     if checked_validation is not None and checked_validation.rows is not None:
         known = loss if objective is None else objective.function
         _check_validation(f"{where}: validation", model, known, checked_validation)
 
-    run = Run(
-        model, optimizer, source,
-        objective=objective,
-        choose_objective=functools.partial(objective_for, where, loss),
-        loss_name=name_of(loss),
-        epochs=epochs,
-        steps=steps,
-        schedule=schedule,
-        clip_norm=clip_norm,
-        average=average,
+    settings = Settings(
+        epochs, steps, schedule, clip_norm, average,
         early_stopping=_early_stopping(where, early_stopping, validation),
         callbacks=_callbacks(where, callbacks),
         record_every=_optional_count(where, "record_every", record_every),
-        validation=checked_validation,
+        loss=loss,
     )  # fmt: skip
-    keeper = None
+    file = None
     if checkpoint is not None:
         every = _optional_count(where, "checkpoint_every", checkpoint_every)
-        keeper = Checkpoint(where, checkpoint, every, resume)
+        file = Checkpoint(where, checkpoint, every, resume)
     elif checkpoint_every is not None or resume:
         name = "resume" if resume else "checkpoint_every"
         raise ValueError(f"{where}: {name} is given without checkpoint, the file's path")
-    return run.train(keeper, progress)
+    run = Run(model, optimizer, source, checked_validation, objective, settings)
+    return run.train(file, progress)
 
 
 def _how_long(where, source, epochs, steps):
@@ -221,22 +193,18 @@ def _validation(where, model, validation, batch_size):
     return source_of(name, model, x, y, lengths[0] if lengths else None, max(batch_size, 256))
 
 
-def _tried(where, model, loss, source):
-    """Objective, and what the model says to one row: what does not fit is found before training."""
-    few = None if source.lengths is None else source.lengths[:1]
-    output = model(source.x[:1], lengths=few)
-    shape = (source.rows, *output.shape[1:])
-    objective = objective_for(where, loss, shape, source.y)
-    check_labels(where, objective, source.y, shape)
-    return objective, output
+def _tried(where, model, loss, source, call_all=False):
+    """The objective, tried on the first rows: what does not fit is found before training."""
+    few = slice(0, source.batch_size if callable(loss) else 1)
+    lengths = None if source.lengths is None else source.lengths[few]
+    batch = Batch(source.x[few], source.y[few], lengths)
+    return tried(where, loss, model(batch.x, lengths=lengths), batch, source.y, call_all)
 
 
 def _check_validation(where, model, loss, source):
     """Find now, not after an epoch, that validation data do not fit."""
     try:
-        objective, output = _tried(where, model, loss, source)
-        few = None if source.lengths is None else source.lengths[:1]
-        objective(output, source.y[:1], few)
+        _tried(where, model, loss, source, call_all=True)
     except (TypeError, ValueError) as error:
         if str(error).startswith(where):
             raise

@@ -21,10 +21,6 @@ def waiting_for_ctrl_c():
     """Note the first Ctrl-C instead of raising it; a second one is raised at once.
 
     In other threads than the main one, which alone gets signals, this does nothing.
-
-    Yields
-    ------
-    Interrupt
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():

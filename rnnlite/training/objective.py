@@ -1,10 +1,13 @@
 """The objective of a training run: its loss, and what counts as a right answer."""
 
 import functools
+import inspect
 
 import numpy as np
 
 from rnnlite import checking, losses
+
+PROTOCOL = "a function (output, y, *, lengths=None) -> (loss, doutput)"
 
 BY_NAME = {
     "softmax_cross_entropy": losses.softmax_cross_entropy,
@@ -16,13 +19,8 @@ BY_NAME = {
 class Objective:
     """A loss function with the bookkeeping around it.
 
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    loss : str or callable
-        A name of ``BY_NAME``, or ``loss(output, y) -> (loss, gradient)``, which
-        is also given ``lengths=`` if there are any and the output has a time axis.
+    ``loss`` is a name of ``BY_NAME``, or ``loss(output, y, *, lengths=None) -> (loss, doutput)``;
+    lengths are handed on if there are any and the output has a time axis.
     """
 
     def __init__(self, where, loss):
@@ -30,8 +28,7 @@ class Objective:
             loss = BY_NAME[checking.one_of(where, "loss", loss, tuple(BY_NAME))]
         if not callable(loss):
             raise TypeError(
-                f"{where}: loss is {loss!r}; wanted {' or '.join(map(repr, BY_NAME))}, "
-                "or a function (output, y) -> (loss, gradient)"
+                f"{where}: loss is {loss!r}; wanted {' or '.join(map(repr, BY_NAME))}, {PROTOCOL}"
             )
         inner = loss
         while isinstance(inner, functools.partial):
@@ -41,41 +38,48 @@ class Objective:
         self.in_classes = inner is losses.softmax_cross_entropy
         self.in_halves = inner is losses.binary_cross_entropy
         self.counts_right_answers = self.in_classes or self.in_halves
-        self._reuses = inner in BY_NAME.values()
+        self.is_ours = inner in BY_NAME.values()
         self._gradient = None  # memory of the last gradient, written again
 
     def __call__(self, output, y, lengths=None):
         """Loss, and its gradient by the output (memory of this object for the library's losses)."""
         options = {}
         if lengths is not None and output.ndim == 3:
+            self._check_takes_lengths()
             options["lengths"] = lengths
-        if self._reuses:
+        if self.is_ours:
             if self._gradient is None or self._gradient.shape != output.shape:
                 self._gradient = np.empty_like(output)
             options["out"] = self._gradient
         result = self.function(output, y, **options)
         if not isinstance(result, (tuple, list)) or len(result) != 2 or np.ndim(result[0]):
             raise TypeError(
-                f"{self._where}: loss returned {result!r}; wanted (loss, gradient), a number and "
-                "an array"
+                f"{self._where}: loss {self.name} returned {result!r}; wanted (loss, doutput), a "
+                "number and an array"
             )
-        return checking.as_float(self._where, "the loss", result[0]), result[1]
+        loss, doutput = result
+        if np.shape(doutput) != output.shape:
+            raise ValueError(
+                f"{self._where}: loss {self.name} returned a gradient of shape "
+                f"{np.shape(doutput)}; wanted {output.shape}, that of the output"
+            )
+        return checking.as_float(self._where, "the loss", loss), doutput
+
+    def _check_takes_lengths(self):
+        if self.is_ours:
+            return
+        try:
+            parameters = inspect.signature(self.function).parameters.values()
+        except ValueError:  # a built-in: it says so itself
+            return
+        if not any(p.name == "lengths" or p.kind is p.VAR_KEYWORD for p in parameters):
+            raise TypeError(
+                f"{self._where}: lengths are given, and loss {self.name} does not take them; "
+                f"wanted {PROTOCOL}"
+            )
 
     def count(self, output, y, lengths=None):
-        """Right answers, and answers that count: rows, or steps that are not padding.
-
-        Parameters
-        ----------
-        output : numpy.ndarray (B, C) or (B, T, C)
-        y : array_like (B, ...)
-        lengths : array_like of int (B,), optional
-
-        Returns
-        -------
-        right : float
-            0 where there is no right answer.
-        counted : int
-        """
+        """Right answers, and answers that count: rows, or steps that are not padding."""
         answers = output.shape[:2] if output.ndim == 3 else output.shape[:1]
         counts = None
         if lengths is not None and output.ndim == 3:
@@ -93,28 +97,7 @@ class Objective:
 
 
 def objective_for(where, loss, output_shape, y):
-    """The objective that was asked for, or the one that such labels suggest.
-
-    Parameters
-    ----------
-    where : str
-    loss : str, callable or None
-        None: whole numbers, and one-hot rows in the shape of the output, are
-        classes; other numbers in the shape of the output are values to come close to.
-    output_shape : tuple of int
-        Of what the model computes for these rows.
-    y : numpy.ndarray
-
-    Returns
-    -------
-    Objective
-        It counts right answers where y holds classes, whatever the loss is.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the loss is unknown, or labels and output do not go together.
-    """
+    """The objective that was asked for, or the one that such labels suggest."""
     C = output_shape[-1]
     are_classes = y.shape == output_shape[:-1] and y.dtype.kind in "iu"
     if loss is not None:
@@ -138,18 +121,22 @@ def objective_for(where, loss, output_shape, y):
     )
 
 
-def check_labels(where, objective, y, output_shape):
-    """All class labels, before the first step: a bad one in the last batch is found now.
+def tried(where, loss, output, batch, all_y=None, call_all=False):
+    """The objective for such outputs and labels; a loss of one's own is called once with them.
 
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    objective : Objective
-    y : numpy.ndarray (n, ...)
-    output_shape : tuple of int
-        Of what the model computes for these rows.
+    ``all_y``: the labels of all rows, if they are known.  ``call_all``: call any loss.
     """
+    y = batch.y if all_y is None else all_y
+    shape = (len(y), *output.shape[1:])
+    objective = objective_for(where, loss, shape, y)
+    check_labels(where, objective, y, shape)
+    if call_all or not objective.is_ours:
+        objective(output, batch.y, batch.lengths)
+    return objective
+
+
+def check_labels(where, objective, y, output_shape):
+    """All class labels, before the first step: a bad one in the last batch is found now."""
     classes = output_shape[-1]
     if objective.in_classes and y.dtype.kind in "iu" and y.ndim < len(output_shape):
         low, high = int(y.min()), int(y.max())
@@ -162,17 +149,7 @@ def check_labels(where, objective, y, output_shape):
 
 
 def name_of(thing):
-    """A name that is the same in every process, for messages and for comparing two runs.
-
-    Parameters
-    ----------
-    thing : object
-        Often a function.
-
-    Returns
-    -------
-    str
-    """
+    """A name that is the same in every process, for messages and for comparing two runs."""
     if isinstance(thing, str):
         return thing
     if isinstance(thing, functools.partial):

@@ -13,17 +13,7 @@ def _figure(width, height):
 
 
 def plot_history(history, path=None):
-    """Loss, and accuracy if there is one, of training and validation against the step.
-
-    Parameters
-    ----------
-    history : History
-    path : str or os.PathLike, optional
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Loss, and accuracy if there is one, of training and validation against the step."""
     panels = [name for name in ("loss", "accuracy") if name in history]
     figure = _figure(5 * len(panels), 3.4)
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -60,17 +50,7 @@ def plot_history(history, path=None):
 
 
 def plot_confusion(matrix, path=None):
-    """A confusion matrix in colours: of each true class, the share predicted as each other.
-
-    Parameters
-    ----------
-    matrix : ConfusionMatrix
-    path : str or os.PathLike, optional
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """A confusion matrix in colours: of each true class, the share predicted as each other."""
     counts, names = matrix.counts, matrix.names
     C = len(counts)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

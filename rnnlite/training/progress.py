@@ -9,20 +9,7 @@ REFRESH = 0.1  # seconds
 
 
 class Progress:
-    """A live bar on the standard error stream; silent when not asked for.
-
-    Parameters
-    ----------
-    show : bool or None
-        None: only if the stream is a terminal.
-    total : int or None
-        Sequences in the whole run, if that is known.
-    done : int
-        How many of them an earlier part of the run has seen.
-    epochs : int or None
-    steps_left : int or None
-        From which the total is guessed, if it is not known, by the size of the first batch.
-    """
+    """A live bar on the standard error stream; silent when not asked for."""
 
     def __init__(self, show, total, done, epochs, steps_left=None):
         self._bar, self._shown_at, self._steps_left = None, 0.0, steps_left
@@ -43,17 +30,7 @@ class Progress:
             )  # fmt: skip
 
     def step(self, sequences, epoch, loss, accuracy):
-        """After a training step: what it saw, and means since the last record.
-
-        Parameters
-        ----------
-        sequences : int
-            In this step.
-        epoch : int
-            From 1.
-        loss : float
-        accuracy : float or None
-        """
+        """After a training step: what it saw, and means since the last record."""
         if self._bar is None:
             return
         if self._bar.total is None and self._steps_left is not None:
@@ -69,13 +46,7 @@ class Progress:
         self._bar.update(sequences)
 
     def record(self, record):
-        """After a record of the history: a line that stays.
-
-        Parameters
-        ----------
-        record : dict
-            A value for each column.
-        """
+        """After a record of the history: a line that stays."""
         if not self.on:
             return
         shown = {k: v for k, v in record.items() if k not in ("epoch", "step", "seconds")}
@@ -86,12 +57,7 @@ class Progress:
         )
 
     def say(self, text):
-        """A message that a person should see even without a bar.
-
-        Parameters
-        ----------
-        text : str
-        """
+        """A message that a person should see even without a bar."""
         self._print(text)
 
     def close(self):

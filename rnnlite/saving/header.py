@@ -1,23 +1,26 @@
-"""The JSON at the beginning of a file: what the file is, its header, and which arrays follow.
+"""The JSON at the beginning of a file: what the file is, which arrays follow, and its header.
 
 {"format": "rnnlite", "version": 1, "kind": "model",
  "arrays": [["params/0.Wx", "float32", [28, 512]], ...], "header": {...}}
 """
 
-import itertools
 import json
 import math
 import re
 import reprlib
 
-from rnnlite.saving import layout
+import numpy as np
 
 FORMAT, VERSION = "rnnlite", 1
-KEYS = ["format", "version", "kind", "arrays", "header"]
 LARGEST = 1 << 26  # bytes of JSON
 DEEPEST = 100  # lists and dicts in one another
 MOST_AXES = 32
 
+# What arrays may hold, and how a file says it: little-endian.
+TYPES = {
+    np.dtype(kind).name: np.dtype(kind).newbyteorder("<")
+    for kind in ("?", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
+}
 # Part of a name between slashes: a file name on every system, and no way out of a folder.
 _PART = re.compile(r"""(?!\.\.?$)[^/\\:*?"<>|]+""")
 
@@ -40,74 +43,37 @@ class CorruptFile(ValueError):
     """
 
 
-def encode(where, kind, header, arrays):
-    """The JSON of a file, as bytes.
-
-    Parameters
-    ----------
-    where : str
-        Function that a message names.
-    kind : str
-    header : dict
-    arrays : list of tuple
-        Name, dtype and shape of each.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    TypeError, ValueError
-        For what a file cannot hold.
-    """
+def encode(kind, header, arrays):
+    """The JSON, as bytes; ``arrays`` lists name, dtype and shape of each."""
     if not isinstance(kind, str) or not kind:
-        raise TypeError(f"{where}: kind is {kind!r}; wanted a str")
+        raise TypeError(f"save: kind is {kind!r}; wanted a str")
     if not isinstance(header, dict):
-        raise TypeError(f"{where}: header is of type {type(header).__name__}; wanted a dict")
-    problem = _not_json(header, DEEPEST)
-    if problem:
-        raise TypeError(f"{where}: header{problem}")
+        raise TypeError(f"save: header is of type {type(header).__name__}; wanted a dict")
+    if problem := _not_json(header, DEEPEST):
+        raise TypeError(f"save: header{problem}")
     for name, dtype, shape in arrays:
         if not _is_name(name):
             raise ValueError(
-                f"{where}: arrays has the name {name!r}; wanted names of files on any system, "
+                f"save: arrays has the name {name!r}; wanted names of files on any system, "
                 "with slashes between them"
             )
-        if dtype.name not in layout.TYPES:
-            raise TypeError(f"{where}: arrays[{name!r}] holds {dtype}; wanted real numbers")
+        if dtype.name not in TYPES:
+            raise TypeError(f"save: arrays[{name!r}] holds {dtype}; wanted real numbers")
         if not _is_shape(shape):
-            raise ValueError(f"{where}: arrays[{name!r}] has shape {shape}; that is too large")
+            raise ValueError(f"save: arrays[{name!r}] has shape {shape}; that is too large")
     entries = [[name, dtype.name, list(shape)] for name, dtype, shape in arrays]
-    text = _json(dict(zip(KEYS, (FORMAT, VERSION, kind, entries, header), strict=True)))
+    found = {"format": FORMAT, "version": VERSION, "kind": kind, "arrays": entries}
+    text = json.dumps(found | {"header": header}, separators=(",", ":")).encode()
     if len(text) > LARGEST:
         raise ValueError(
-            f"{where}: header takes {len(text):,} bytes as JSON; wanted at most {LARGEST:,} "
+            f"save: header takes {len(text):,} bytes as JSON; wanted at most {LARGEST:,} "
             "(arrays are the place for many numbers)"
         )
     return text
 
 
 def decode(text, kinds):
-    """What ``encode`` made JSON of, if the file is of one of these kinds.
-
-    Parameters
-    ----------
-    text : bytes
-    kinds : tuple of str
-
-    Returns
-    -------
-    kind : str
-    header : dict
-    arrays : list of tuple
-        Name, dtype and shape of each, sorted by name.
-
-    Raises
-    ------
-    CorruptFile
-        For anything else.
-    """
+    """Kind, header and list of arrays, if ``encode`` makes exactly this text of them."""
     try:
         found = json.loads(text.decode("ascii"))
     except (ValueError, RecursionError):
@@ -121,36 +87,21 @@ def decode(text, kinds):
             f"it has version {reprlib.repr(version)} of the format; this rnnlite reads version "
             f"{VERSION}{': a newer rnnlite wrote it' if newer else ''}"
         )
-    # In exactly one form: no key twice, no space, no number written otherwise.
-    if list(found) != KEYS or _not_json(found, DEEPEST + 1) or _json(found) != text:
-        raise CorruptFile("its header is not as rnnlite writes it")
-    kind, entries, header = found["kind"], found["arrays"], found["header"]
+    kind, header = found.get("kind"), found.get("header")
     if not isinstance(kind, str) or kind not in kinds:
         wanted = " or ".join(map(repr, kinds))
         raise CorruptFile(f"its kind is {reprlib.repr(kind)}; wanted {wanted}")
-    if not isinstance(header, dict) or not isinstance(entries, list):
-        raise CorruptFile("its header is not as rnnlite writes it")
-    arrays = []
-    for entry in entries:
-        if not (
-            isinstance(entry, list)
-            and len(entry) == 3
-            and _is_name(entry[0])
-            and isinstance(entry[1], str)
-            and entry[1] in layout.TYPES
-            and isinstance(entry[2], list)
-            and _is_shape(entry[2])
-        ):
-            raise CorruptFile(f"its header lists the array {reprlib.repr(entry)}")
-        arrays.append((entry[0], layout.TYPES[entry[1]], tuple(entry[2])))
+    try:
+        arrays = [(name, TYPES[dtype], tuple(shape)) for name, dtype, shape in found["arrays"]]
+        again = encode(kind, header, arrays)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        why = error.args[0] if isinstance(error, ValueError) else repr(error)
+        raise CorruptFile(f"its header is not as rnnlite writes it: {str(why)[:200]}") from None
     names = [name for name, _, _ in arrays]
-    if any(first >= second for first, second in itertools.pairwise(names)):
-        raise CorruptFile("its header lists arrays twice or out of order")
+    # In exactly one form: no key twice, no space, no number written otherwise, no other order.
+    if again != text or names != sorted(set(names)):
+        raise CorruptFile("its header is not as rnnlite writes it")
     return kind, header, arrays
-
-
-def _json(value):
-    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _not_json(value, depth):
@@ -164,8 +115,7 @@ def _not_json(value, depth):
     for key, part in value.items() if is_dict else enumerate(value):
         if is_dict and not isinstance(key, str):
             return f" has the key {key!r}; wanted a str"
-        problem = _not_json(part, depth - 1)
-        if problem:
+        if problem := _not_json(part, depth - 1):
             return f"[{key!r}]{problem}"
     return None
 

@@ -1,0 +1,239 @@
+"""What a layer or a model is made of: parameters, layers inside, options; and its copies."""
+
+import copy
+import inspect
+
+from rnnlite import checking
+from rnnlite.layers.parameters import Parameters
+
+
+class Tree:
+    """A node with parameters of its own and nodes inside; ``Layer`` is one that runs."""
+
+    _in_a_model = False
+    _part_name = "layers[{}]"  # how a message calls a layer inside
+    _largest = None  # most numbers it may have, where a file asks for them
+
+    def __init_subclass__(cls, **keywords):
+        super().__init_subclass__(**keywords)
+        if "_options" not in cls.__dict__:
+            cls._options = tuple(name for name in _defaults(cls) if name != "seed")
+
+    def __init__(self, shapes=(), dtype="float32", layers=None, aligned=True):
+        where, self._layers = type(self).__name__, dict(layers or {})
+        common = self._check_layers(where)
+        dtype = common if dtype is None else checking.float_dtype(where, dtype)
+        self._parameters = Parameters(
+            where, shapes, dtype, self._parts(), aligned, largest=self._largest
+        )
+        self._own()
+
+    def _parts(self):
+        return {name: layer.parameters for name, layer in self._layers.items()}
+
+    def _own(self):
+        for layer in self._layers.values():
+            layer._in_a_model = True
+        self._forget()
+
+    def _forget(self):
+        """Drop all memory of runs."""
+
+    def _check_layers(self, where):
+        """Refuse what cannot be part of a model; the dtype that all layers inside have."""
+        layers = list(self._layers.values())
+        for name, layer in self._layers.items():
+            name = self._part_name.format(name)
+            if not isinstance(layer, Tree):
+                kind = type(layer).__name__
+                raise TypeError(f"{where}: {name} is of type {kind}; wanted a layer")
+            if layer._in_a_model or sum(layer is other for other in layers) > 1:
+                raise ValueError(
+                    f"{where}: {name}, {layer!r}, is in a model already, and its parameters with "
+                    "it; give this model layer.copy()"
+                )
+        # A layer without parameters takes the dtype of its model.
+        first = next((layer for layer in layers if layer.params), layers[0] if layers else None)
+        for name, layer in self._layers.items():
+            if layer.params and layer.dtype != first.dtype:
+                raise ValueError(
+                    f"{where}: {self._part_name.format(name)} computes in {layer.dtype}, {first!r} "
+                    f"in {first.dtype}; wanted one dtype"
+                )
+        return first and first.dtype
+
+    @property
+    def parameters(self):
+        """Where the parameters lie; see ``rnnlite/layers/parameters.py``."""
+        return self._parameters
+
+    @property
+    def params(self):
+        """Parameters by name; what is assigned to one is copied into place."""
+        return self._parameters.values
+
+    @property
+    def grads(self):
+        """Gradients of the last backward by name."""
+        return self._parameters.gradients
+
+    @params.setter
+    def params(self, value):
+        if value is not self.params:  # as after ``layer.params |= ...``
+            self.params.update(value)
+
+    @grads.setter
+    def grads(self, value):
+        if value is not self.grads:
+            self.grads.update(value)
+
+    @property
+    def flat_params(self):
+        """All parameters as one array; what is assigned is copied into place."""
+        return self._parameters.flat
+
+    @flat_params.setter
+    def flat_params(self, value):
+        self._parameters.flat[...] = self._flat("flat_params", value)
+
+    @property
+    def flat_grads(self):
+        """All gradients as one array; what is assigned is copied into place."""
+        return self._parameters.flat_gradients
+
+    @flat_grads.setter
+    def flat_grads(self, value):
+        self._parameters.flat_gradients[...] = self._flat("flat_grads", value)
+
+    def _flat(self, name, value):
+        shape = (self._parameters.size,)
+        return checking.shaped(type(self).__name__, name, value, shape, "as it is", self.dtype)
+
+    @property
+    def dtype(self):
+        """float32 or float64, of all parameters and results."""
+        return self._parameters.dtype
+
+    @property
+    def layers(self):
+        """The layers inside, first to last."""
+        return list(self._layers.values())
+
+    def walk(self, key=""):
+        """This layer and all inside it, each with its key, as in ``params``.
+
+        Parameters
+        ----------
+        key : str
+            Of this layer.
+
+        Yields
+        ------
+        key : str
+            ``""`` for this layer, ``"0"``, ``"1.forward"`` for those inside.
+        layer : Layer
+        """
+        yield key, self
+        for name, layer in self._layers.items():
+            yield from layer.walk(f"{key}.{name}" if key else name)
+
+    def options(self):
+        """All that its constructor needs to make a layer like it, but for the seed.
+
+        Returns
+        -------
+        dict
+            Arguments by name.
+
+        Examples
+        --------
+        >>> from rnnlite.layers import Dropout
+        >>> Dropout(0.5, seed=0).options()
+        {'rate': 0.5, 'per_sequence': False, 'dtype': dtype('float32')}
+        """
+        for name in self._options:
+            if not hasattr(self, name):
+                raise AttributeError(
+                    f"{type(self).__name__}: the constructor's argument {name!r} is no attribute; "
+                    f"write self.{name} = {name}, of which files, copies and repr are made"
+                )
+        return {name: getattr(self, name) for name in self._options}
+
+    def __repr__(self):
+        defaults, given = _defaults(type(self)), []
+        for name, value in self.options().items():
+            default = defaults.get(name, inspect.Parameter.empty)
+            if default is inspect.Parameter.empty:
+                given.append(getattr(value, "name", None) or repr(value))
+            elif name != "dtype" and value != default:
+                given.append(f"{name}={getattr(value, 'name', value)!r}")
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def num_params(self):
+        """Number of trainable numbers.
+
+        Returns
+        -------
+        int
+        """
+        return sum(array.size for array in self.params.values())
+
+    def copy(self, dtype=None):
+        """An independent layer with the same parameters.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, optional
+            Precision of the copy; the layer's own if not given.
+
+        Returns
+        -------
+        Layer
+            Of the same class, without the memory of a forward pass.
+        """
+        dtype = self.dtype if dtype is None else checking.float_dtype("copy", dtype)
+        return self._copied(dtype, {})
+
+    def _copied(self, dtype, memo):
+        twin = memo[id(self)] = object.__new__(type(self))
+        twin._layers = {
+            name: memo[id(layer)] if id(layer) in memo else layer._copied(dtype, memo)
+            for name, layer in self._layers.items()
+        }
+        twin._parameters = self._parameters.copy(dtype, twin._parts())
+        twin._own()
+        made_here = {*twin.__dict__, "_in_a_model"}
+        for name, value in self.__dict__.items():
+            if name not in made_here:  # the constructor's arguments never change
+                known = name in self._options
+                twin.__dict__[name] = value if known else copy.deepcopy(value, memo)
+        return twin
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        return self._copied(self.dtype, memo)
+
+    def __reduce__(self):
+        """Pickles hold the file that ``save`` would write; cells and classes go by reference."""
+        from rnnlite.saving import models  # a room above this one, which need not be there before
+
+        return models.from_bytes, (models.to_bytes(self), *models.own_parts(self))
+
+
+def _defaults(cls):
+    """Default, or ``Parameter.empty``, of each argument of a layer's constructor.
+
+    ``**options`` stands for those arguments of the base class that have a default.
+    """
+    constructor = next(base for base in cls.__mro__ if "__init__" in base.__dict__)
+    if constructor is Tree:  # whose arguments are no options
+        return {}
+    arguments = list(inspect.signature(constructor.__init__).parameters.values())[1:]
+    found = {a.name: a.default for a in arguments if a.kind is not a.VAR_KEYWORD}
+    if len(found) < len(arguments):
+        for name, default in _defaults(constructor.__base__).items():
+            if default is not inspect.Parameter.empty:
+                found.setdefault(name, default)
+    return found
