@@ -186,7 +186,7 @@ def test_a_cell_of_ones_own_may_move_to_another_file(tmp_path):
     assert result == pytest.approx(np.tanh(0.5), rel=1e-5)
 
 
-def test_a_kept_kernel_runs_no_module_of_a_person(tmp_path):
+def test_a_cached_kernel_runs_no_module_of_a_person(tmp_path):
     # A copy of the cell in another module, which would say so if it were imported.
     (tmp_path / "old.py").write_text(OWN_CELL, encoding="utf-8")
     cache = tmp_path / "cache"
