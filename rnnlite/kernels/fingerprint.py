@@ -13,12 +13,7 @@ import numpy as np
 
 
 def identity(cell):
-    """Text that tells a cell's kernels from those of any other cell, the same in every process.
-
-    Parameters
-    ----------
-    cell : Cell
-    """
+    """Text that tells a cell's kernels from those of any other cell, the same in every process."""
     layout = cell._asdict()
     del layout["unit_values"]  # where training begins: no kernel knows them
     equations = ("step", "step_backward", "intermediate", "intermediate_backward")
@@ -27,22 +22,9 @@ def identity(cell):
 
 
 def fingerprint(where, functions):
-    """Hash of what functions compute: their code and everything they reach.
+    """Hash of what functions (or None) compute: their code and everything they reach.
 
-    Parameters
-    ----------
-    where : str
-        Who asks: opens the error's sentence.
-    functions : iterable of function or None
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    TypeError
-        If they reach something whose value cannot be told.
+    TypeError, which ``where`` opens, if they reach something whose value cannot be told.
     """
     digest = hashlib.sha256()
     seen = {}

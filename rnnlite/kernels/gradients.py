@@ -2,7 +2,7 @@
 
 from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, product
-from rnnlite.kernels.simd import lanes
+from rnnlite.kernels.simd import flat, lanes
 
 # Rows of (time x batch) that go into the sums together; 128 rows of dz and of
 # [x 1 h] take 340 KB for 128 LSTM units: they stay in the second-level cache
@@ -24,7 +24,7 @@ def weight_gradients(first, last, a, dz, dw, parts, skipped, zeros):
     many; and whether the sum leaves out the first ``skipped`` rows, in which a is zero.
     """
     rows, a_row, dz_row, dw_row = a.shape[0], a.shape[1], dz.shape[1], dw.shape[1]
-    a, dz, dw = a.reshape(-1), dz.reshape(-1), dw.reshape(-1)
+    a, dz, dw = flat(a), flat(dz), flat(dw)
     panel = TILE_VECTORS * lanes(dw)
     for block in range(0, rows, ROWS_AT_ONCE):
         end = min(block + ROWS_AT_ONCE, rows)

@@ -68,111 +68,101 @@ def range_from(cell, source):
 class Layout:
     """Sizes and tables for a cell of H units over I features; never written after it is made.
 
-    Attributes
-    ----------
-    columns : int
-        Length of a row of W.
-    Hp : int
-        H rounded up to whole vector registers.
-    x_at, h_at, a_at, xh_row : int
-        Where [x 1 1], h and the intermediate begin in a row of xh, and its length.
-    gate_row : int
-        Length of a row of gates.
-    p_at : int
-        Where p begins in the flat weights, which is also the size of W.
-    packing, packing_back, packing_dx : numpy.ndarray
-        What ``packing.py`` copies: for forward, for backward, and for dx if it is wanted.
-    packed_size, packed_size_back : int
-        Room for it.
-    products, direct_products : numpy.ndarray
-        What ``loop.project`` multiplies: by packed weights, or by W as it is.
-    gradients : numpy.ndarray
-        What ``gradients.weight_gradients`` adds up.
+    columns                             length of a row of W
+    Hp                                  H rounded up to whole vector registers
+    x_at, h_at, a_at, xh_row            where [x 1 1], h and the intermediate begin in a row of
+                                        xh, and its length
+    gate_row                            length of a row of gates
+    p_at                                where p begins in the flat weights, and the size of W
+    packing, packing_back, packing_dx   what ``packing.py`` copies: for forward, for backward,
+                                        and for dx if it is wanted
+    packed_size, packed_size_back       room for it
+    products, direct_products           what ``loop.project`` multiplies: by packed weights, or
+                                        by W as it is
+    gradients                           what ``gradients.weight_gradients`` adds up
     """
 
     def __init__(self, cell, I, H, dtype):
-        blocks, bias_rows, panel = blocks_of(cell)[0], int(cell.recurrent_bias), panel_width(dtype)
-        self.columns = columns = len(cell.gates) * H
-        self.Hp = padded(H, dtype)
-        self.h_at = padded(I + 1 + bias_rows, dtype)
-        self.x_at, self.a_at = self.h_at - bias_rows - 1 - I, self.h_at + self.Hp
+        self.I, self.H, self.dtype, self.blocks = I, H, dtype, blocks_of(cell)[0]
+        ones = 1 + cell.recurrent_bias
+        self.columns, self.Hp = len(cell.gates) * H, padded(H, dtype)
+        self.h_at = padded(I + ones, dtype)
+        self.x_at, self.a_at = self.h_at - ones - I, self.h_at + self.Hp
         self.xh_row = self.a_at + self.Hp * (cell.intermediate is not None)
         # z, what the equations save, and dz take turns in a row of gates.  A cell with an
         # intermediate still needs what it saved when dz is there: then dz stands behind it.
-        dz_at = len(cell.saved) * H if cell.intermediate is not None else 0
-        end = max(dz_at + len(blocks) * H, len(cell.saved) * H)
+        self.dz_at = len(cell.saved) * H if cell.intermediate is not None else 0
+        end = max(self.dz_at + len(self.blocks) * H, len(cell.saved) * H)
         self.gate_row = padded(end - H + self.Hp, dtype)
-        h_row = I + 1 + bias_rows  # where Wh begins in W
-        self.p_at = (h_row + H) * columns
+        self.h_row = I + ones  # where Wh begins in W
+        self.p_at = (self.h_row + H) * self.columns
+        # By source: the first block, and the gates of its blocks.
+        self.gates_of = {}
+        for source in "xha":
+            first, end = range_from(cell, source)
+            gates = [getattr(block, source) for block in self.blocks[first:end]]
+            self.gates_of[source] = (first, gates)
+        self._lay_out_forward()
+        self._lay_out_backward()
 
-        # Rows of W, and columns of xh, that a block uses side by side: from ``top`` to ``end``.
+    def _lay_out_forward(self):
+        I, H, columns, panel = self.I, self.H, self.columns, panel_width(self.dtype)
         packing, products, direct, start = [], [], [], 0
-        for first, group in _alike(blocks):
-            block = group[0]
-            top = 0 if block.x >= 0 else I + 1
-            end = h_row + H if block.h >= 0 else h_row if block.bias >= 0 else I + 1
-            for n, block in enumerate(group):
-                z = (first + n) * H
-                if block.x >= 0:
-                    packing.append((block.x * H, I + 1, start, n * H, 0, end - top))
-                begins = (
-                    self.x_at,
-                    I + 1 - top,
-                    0,
-                    max(block.x, 0) * H,
-                    columns,
-                    panel,
-                    z,
-                    H,
-                    1,
-                    0,
-                )
-                direct.append(begins)
-                if end > I + 1:
-                    source = (I + 1) * columns + max(block.bias, block.h) * H
-                    rows = end - I - 1
-                    packing.append((source, rows, start, n * H, I + 1 - top, end - top))
-                    direct.append((self.x_at + I + 1, rows, 0, source, columns, panel, z, H, 0, 0))
-            K, N = end - top, len(group) * H
-            of_h = H if block.h >= 0 else 0
+        for first, group in _alike(self.blocks):
+            x, bias, h, _ = group[0]  # they use rows ``top`` to ``end`` of W, as columns of xh
+            top = 0 if x >= 0 else I + 1
+            end = self.h_row + H if h >= 0 else self.h_row if bias >= 0 else I + 1
+            K, N, of_h = end - top, len(group) * H, H if h >= 0 else 0
             products.append((self.x_at + top, K, of_h, start, panel, K * panel, first * H, N, 1, 0))
-            start += packed_size(K, N, dtype)
-        (x0, x1), (h0, h1), (a0, a1) = (range_from(cell, source) for source in "xha")
-        inputs, recurrent, after = (
-            [block.x for block in blocks[x0:x1]], [block.h for block in blocks[h0:h1]],
-            [block.a for block in blocks[a0:a1]],
-        )  # fmt: skip
-        for n, gate in enumerate(after):
-            source = h_row * columns + gate * H
+            for n, block in enumerate(group):
+                z, recurrent = (first + n) * H, max(block.bias, block.h)
+                for gate, row, rows in ((block.x, 0, I + 1), (recurrent, I + 1, end - I - 1)):
+                    source, used = row * columns + max(gate, 0) * H, rows if gate >= 0 else 0
+                    part = (self.x_at + row, used, 0, source, columns, panel)
+                    direct.append((*part, z, H, row == 0, 0))
+                    packing.append((source, used, start, n * H, row - top, K))
+            start += packed_size(K, N, self.dtype)
+        first, gates = self.gates_of["a"]
+        N = len(gates) * H
+        products.append((self.a_at, H, 0, start, panel, H * panel, first * H, N, 0, 1))
+        for n, gate in enumerate(gates):
+            source, z = self.h_row * columns + gate * H, (first + n) * H
+            direct.append((self.a_at, H, 0, source, columns, panel, z, H, 0, 1))
             packing.append((source, H, start, n * H, 0, H))
-            direct.append((self.a_at, H, 0, source, columns, panel, (a0 + n) * H, H, 0, 1))
-        if after:
-            N = len(after) * H
-            products.append((self.a_at, H, 0, start, panel, H * panel, a0 * H, N, 0, 1))
-        self.packed_size = start + packed_size(H, len(after) * H, dtype)
-        self.packing, self.products = _table(packing, 6), _table(products, 10)
-        self.direct_products = _table(direct, 10)
+        self.packed_size = start + packed_size(H, N, self.dtype)
+        self.products, self.direct_products = _table(products, 10), _table(direct, 10)
+        self.packing = _table([part for part in packing if part[1] > 0], 6)
 
-        start, tables = 0, []
-        for gates, row, N in ((after, h_row, H), (recurrent, h_row, H), (inputs, 0, I)):
-            K = len(gates) * H
-            tables.append([
-                (row * columns + gate * H, N, start, n * H, K) for n, gate in enumerate(gates)
-            ])  # fmt: skip
-            start += packed_size(K, N, dtype)
-        self.packing_back, self.packing_dx = _table(tables[0] + tables[1], 5), _table(tables[2], 5)
-        self.packed_size_back = start
+    def _lay_out_backward(self):
+        I, H, h_row, start, tables = self.I, self.H, self.h_row, 0, {}
+        for source, row, N in (("a", h_row, H), ("h", h_row, H), ("x", 0, I)):
+            gates = self.gates_of[source][1]
+            tables[source] = [
+                (row * self.columns + gate * H, N, start, n * H, len(gates) * H)
+                for n, gate in enumerate(gates)
+            ]
+            start += packed_size(len(gates) * H, N, self.dtype)
+        self.packing_back = _table(tables["a"] + tables["h"], 5)
+        self.packing_dx, self.packed_size_back = _table(tables["x"], 5), start
+        self.gradients = _table([
+            (top, end, column, *run, source == "h")
+            for source, top, end, column in (
+                ("x", 0, I + 1, self.x_at), ("h", I + 1, h_row + H, self.x_at),
+                ("a", I + 1, h_row, self.x_at), ("a", h_row, h_row + H, self.a_at - h_row),
+            )
+            for run in self._runs(*self.gates_of[source])
+        ], 7)  # fmt: skip
 
-        gradients = []
-        for gates, block, top, end, column, from_h in (
-            (inputs, x0, 0, I + 1, self.x_at, False),
-            (recurrent, h0, I + 1, h_row + H, self.x_at, True),
-            (after, a0, I + 1, h_row, self.x_at, False),
-            (after, a0, h_row, h_row + H, self.a_at - h_row, False),
-        ):
-            for run in _runs(gates, dz_at + block * H, H):
-                gradients.append((top, end, column, *run, from_h))
-        self.gradients = _table(gradients, 7)
+    def _runs(self, block, gates):
+        """Columns of dz that lie side by side in dW as well: (first of dz, of dW, how many)."""
+        runs = []
+        for n, gate in enumerate(gates):
+            source, target = self.dz_at + (block + n) * self.H, gate * self.H
+            if runs and (source, target) == (runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]):
+                runs[-1][2] += self.H
+            else:
+                runs.append([source, target, self.H])
+        return runs
 
 
 layout_of = functools.lru_cache(maxsize=256)(Layout)
@@ -192,15 +182,3 @@ def _alike(blocks):
 
 def _table(rows, columns):
     return np.array(rows, np.int64).reshape(-1, columns)
-
-
-def _runs(gates, dz_column, H):
-    """Columns of dz that lie side by side in dW as well: (first of dz, of dW, how many)."""
-    runs = []
-    for n, gate in enumerate(gates):
-        source, target = dz_column + n * H, gate * H
-        if runs and (source, target) == (runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]):
-            runs[-1][2] += H
-        else:
-            runs.append([source, target, H])
-    return runs

@@ -12,23 +12,13 @@ from rnnlite.kernels.simd import groups, load, load_masked, store, store_masked
 
 
 class LoadStore(NamedTuple):
-    """Functions of one granularity.
+    """Functions of one granularity; ``count`` units of each value are there."""
 
-    Attributes
-    ----------
-    load_unit, store_unit : ``(array, at, count)``, ``(array, at, value, count)``
-        One value: ``count`` units are there.
-    add : ``(array, at, value)``
-        Add to what stands there.
-    group : ``places -> load, store``
-        ``load(array, at, stride, count) -> tuple`` and
-        ``store(array, at, stride, values, count)`` of values in these places, which lie
-        ``stride`` numbers apart: ``count`` units of each.
-    """
-
-    load_unit: object
-    store_unit: object
-    add: object
+    load_unit: object  # (array, at, count) -> value
+    store_unit: object  # (array, at, value, count)
+    add: object  # (array, at, value): add to what stands there
+    # places -> load, store: several values at once, in places that lie ``stride`` numbers apart;
+    # load(array, at, stride, count) -> tuple, store(array, at, stride, values, count)
     group: object
 
 

@@ -44,7 +44,7 @@ from rnnlite.kernels.layout import blocks_of, range_from
 from rnnlite.kernels.load_store import REGISTERS, ROWS, argument_loader, group_adder
 from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, packed_room, product
-from rnnlite.kernels.simd import lanes, load, load_masked, store, store_masked, zero_like
+from rnnlite.kernels.simd import flat, lanes, load, load_masked, store, store_masked, zero_like
 
 # Rows that go through product and equations together.  Their projections,
 # 32 x 512 floats for 128 LSTM units, are 64 KB: in the second-level cache.
@@ -217,8 +217,8 @@ def make_forward(cell):
         slots, _, xh_row = xh.shape
         h_at = xh_row - Hp * (2 if has_intermediate else 1)
         s = Sizes(T, B, I, H, Hp, n_states, slots, xh_row, h_at, gates.shape[2])
-        x, y, xh, gates = x.reshape(-1), y.reshape(-1), xh.reshape(-1), gates.reshape(-1)
-        states, h_mask, p = states.reshape(-1), h_mask.reshape(-1), p.reshape(-1)
+        x, y, xh, gates = flat(x), flat(y), flat(xh), flat(gates)
+        states, h_mask, p = flat(states), flat(h_mask), flat(p)
         for t in range(T):
             for block in range(first, last, ROWS_AT_ONCE):
                 r = rows_at(s, t, block, min(block + ROWS_AT_ONCE, last))
@@ -368,19 +368,9 @@ def make_backward(cell):
         (T, B, gate_row), (_, steps_of_dy, H) = gates.shape, dy.shape
         I, Hp = dx.shape[2], states.shape[3]
         s = Sizes(T, B, I, H, Hp, n_states, slots=T, xh_row=0, h_at=0, gate_row=gate_row)
-        dy, dx, gates, states = (
-            dy.reshape(-1),
-            dx.reshape(-1),
-            gates.reshape(-1),
-            states.reshape(-1),
-        )
-        dstate, h_mask, p, dp = (
-            dstate.reshape(-1),
-            h_mask.reshape(-1),
-            p.reshape(-1),
-            dp.reshape(-1),
-        )
-        scratch = scratch.reshape(-1)
+        dy, dx, gates, states = flat(dy), flat(dx), flat(gates), flat(states)
+        dstate, scratch = flat(dstate), flat(scratch)
+        h_mask, p, dp = flat(h_mask), flat(p), flat(dp)
         for t in range(T - 1, -1, -1):
             for block in range(first, last, ROWS_AT_ONCE):
                 r = rows_at(s, t, block, min(block + ROWS_AT_ONCE, last))

@@ -146,13 +146,7 @@ class ParallelKernel:
 def parallel(function=None, *, identity="", exact=False):
     """``kernel``, for a function ``(first, last, ...)`` whose range may be cut anywhere.
 
-    Parameters
-    ----------
-    function : callable
-    identity : str
-        As for ``kernel``.
-    exact : bool
-        For loops that LLVM is to turn into registers: no operation is fused with another.
+    ``exact``, for loops that LLVM is to turn into registers: no operation is fused with another.
     """
     if function is None:
         return functools.partial(parallel, identity=identity, exact=exact)

@@ -43,19 +43,15 @@ from rnnlite.kernels.simd.vector import INT64, Vector, call_llvm, llvm_type, spl
 def make_tile(rows, vectors):
     """A tile of ``rows`` by ``vectors`` registers, as a function for kernels.
 
-    Returns
-    -------
-    tile : function
-        ``tile(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, c, c0, c_row, K, columns)``
-        computes, for r < rows and j < columns,
+    ``tile(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, c, c0, c_row, K, columns)`` computes,
+    for r < rows and j < columns,
 
-            c[c0 + r c_row + j] = s[s0 + r s_row + j]
-                                  + sum_k a[a0 + r a_row + k a_k] w[w0 + k w_k + j]
+        c[c0 + r c_row + j] = s[s0 + r s_row + j]
+                              + sum_k a[a0 + r a_row + k a_k] w[w0 + k w_k + j]
 
-        All arrays are flat; positions and strides count numbers.  ``s`` may
-        be ``c`` itself (accumulate), a row of zeros with ``s_row = 0``
-        (start), or any other start.  ``w`` is read in whole registers, so it
-        must be padded; ``c`` and ``s`` beyond ``columns`` are not touched.
+    All arrays are flat; positions and strides count numbers.  ``s`` may be ``c`` itself
+    (accumulate), a row of zeros with ``s_row = 0`` (start), or any other start.  ``w`` is read in
+    whole registers, so it must be padded; ``c`` and ``s`` beyond ``columns`` are not touched.
     """
 
     @intrinsic

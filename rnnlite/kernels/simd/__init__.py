@@ -28,7 +28,7 @@ from rnnlite.kernels.simd.vector import Vector
 
 if JIT_DISABLED:
     from rnnlite.kernels.simd.plain import (  # noqa: I001
-        clip, groups, is_double, lanes, load, load_masked, power_of_two, round_to_integer,
+        clip, flat, groups, is_double, lanes, load, load_masked, power_of_two, round_to_integer,
         store, store_masked, where_positive, zero_from, zero_like,
     )  # fmt: skip
 else:
@@ -36,9 +36,9 @@ else:
         clip, is_double, lanes, power_of_two, round_to_integer, where_positive, zero_from,
         zero_like,
     )  # fmt: skip
-    from rnnlite.kernels.simd.memory import groups, load, load_masked, store, store_masked
+    from rnnlite.kernels.simd.memory import flat, groups, load, load_masked, store, store_masked
 
 __all__ = [
-    "Vector", "clip", "groups", "is_double", "lanes", "load", "load_masked", "power_of_two",
+    "Vector", "clip", "flat", "groups", "is_double", "lanes", "load", "load_masked", "power_of_two",
     "round_to_integer", "store", "store_masked", "where_positive", "zero_from", "zero_like",
 ]  # fmt: skip

@@ -5,7 +5,9 @@ import functools
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from rnnlite.kernels.simd.vector import INT32, INT64, Vector, llvm_type, splat
 
@@ -114,16 +116,33 @@ def store_masked(typingctx, array, position, value, count):
     return types.none(array, types.intp, value, types.intp), codegen
 
 
+@intrinsic
+def flat(typingctx, array):
+    """All numbers of a C-contiguous array along one axis.
+
+    As ``array.reshape(-1)``, of which Numba compiles a part that stays apart from the kernel.
+    """
+    result = array.copy(ndim=1)
+
+    def codegen(context, builder, signature, arguments):
+        source = context.make_array(array)(context, builder, arguments[0])
+        view = context.make_array(result)(context, builder)
+        populate_array(
+            view, data=source.data, shape=[source.nitems], strides=[source.itemsize],
+            itemsize=source.itemsize, meminfo=source.meminfo, parent=source.parent,
+        )  # fmt: skip
+        return impl_ret_borrowed(context, builder, result, view._getvalue())
+
+    return result(array), codegen
+
+
 @functools.cache
 def groups(places):
     """Load and store vectors in these places, which lie ``stride`` numbers apart, as one tuple.
 
-    Returns
-    -------
-    load_group : function ``(array, position, stride, units) -> tuple``
-        Whole registers, however few ``units`` are wanted.
-    store_group : function ``(array, position, stride, tuple, units)``
-        Of each vector no more than ``units`` lanes are written.
+    ``load_group(array, position, stride, units)`` loads whole registers, however few ``units`` are
+    wanted; ``store_group(array, position, stride, tuple, units)`` writes no more than ``units``
+    lanes of each.
     """
 
     @intrinsic
@@ -133,14 +152,10 @@ def groups(places):
         def codegen(context, builder, signature, arguments):
             array, position, stride, _ = arguments
             pointer = element_pointer(context, builder, signature.args[0], array, position)
-            values = [
-                load_vector(
-                    builder,
-                    builder.gep(pointer, [builder.mul(stride, INT64(place))]),
-                    llvm_type(vector),
-                )
-                for place in places
+            pointers = [
+                builder.gep(pointer, [builder.mul(stride, INT64(place))]) for place in places
             ]
+            values = [load_vector(builder, place, llvm_type(vector)) for place in pointers]
             return context.make_tuple(builder, signature.return_type, values)
 
         found = types.BaseTuple.from_types([vector] * len(places))

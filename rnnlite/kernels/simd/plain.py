@@ -36,6 +36,11 @@ def store_masked(array, position, value, count):
     array[position : position + count] = value[:count]
 
 
+def flat(array):
+    """All numbers of a C-contiguous array along one axis."""
+    return array.reshape(-1)
+
+
 def groups(places):
     """Load and store registers in these places, ``stride`` numbers apart, as one tuple."""
 
