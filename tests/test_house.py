@@ -79,8 +79,12 @@ AT_A_CALL = {("layers", "saving")}
 def modules(package):
     """Path within the package, and syntax tree, of every module."""
     for path in sorted(package.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        yield path.relative_to(package).as_posix(), ast.parse(text, str(path))
+        yield path.relative_to(package).as_posix(), parsed(path, path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def parsed(path, text):
+    return ast.parse(text, str(path))
 
 
 def name_of(module, package="rnnlite"):
