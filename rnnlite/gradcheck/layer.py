@@ -11,16 +11,9 @@ from rnnlite.layers import Bidirectional, Recurrent, Sequential
 
 
 def check(
-    layer,
-    x,
-    labels=None,
-    loss=None,
-    initial_state=None,
-    lengths=None,
-    tolerance=TOLERANCE,
-    samples=None,
-    seed=0,
-):
+    layer, x, labels=None, loss=None, initial_state=None, lengths=None, tolerance=TOLERANCE,
+    samples=None, seed=0,
+):  # fmt: skip
     """Check every gradient of a layer or model against central differences.
 
     Without ``labels`` and ``loss``, the loss is a random weighted sum of the
@@ -53,12 +46,6 @@ def check(
     -------
     Report
         ``report.passed``, ``report.max_relative_error``; ``str(report)`` is a table.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For an object without the four members, parameters that are not
-        float64, or gradients of a wrong shape.
 
     Examples
     --------

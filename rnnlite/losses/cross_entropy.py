@@ -8,15 +8,8 @@ from rnnlite.losses import arguments
 
 
 def softmax_cross_entropy(
-    logits,
-    labels,
-    out=None,
-    *,
-    label_smoothing=0.0,
-    class_weights=None,
-    mask=None,
-    lengths=None,
-):
+    logits, labels, out=None, *, label_smoothing=0.0, class_weights=None, mask=None, lengths=None,
+):  # fmt: skip
     """Mean cross-entropy of the softmax of ``logits``, and its gradient.
 
         p = exp(logits) / sum(exp(logits)),  loss = -mean(log p[label]),
@@ -57,14 +50,6 @@ def softmax_cross_entropy(
         Mean over all rows that count.
     dlogits : numpy.ndarray
         dloss/dlogits, in the shape and dtype of ``logits``.
-
-    Raises
-    ------
-    ValueError
-        For shapes that do not fit, a label outside 0..C-1, a number outside its
-        range, or if nothing counts.
-    TypeError
-        If class labels are not whole numbers, or the mask is not of booleans.
 
     Examples
     --------

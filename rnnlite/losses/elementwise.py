@@ -35,13 +35,6 @@ def mean_squared_error(y, target, out=None, *, mask=None, lengths=None):
     dy : numpy.ndarray
         dloss/dy, in the shape and dtype of ``y``.
 
-    Raises
-    ------
-    ValueError
-        For shapes that do not fit, or if nothing counts.
-    TypeError
-        If the mask is not of booleans.
-
     Examples
     --------
     >>> mean_squared_error([[1.0, 2.0]], [[1.0, 5.0]])
@@ -80,13 +73,6 @@ def binary_cross_entropy(logits, targets, out=None, *, mask=None, lengths=None):
         Mean over the n numbers that count.
     dlogits : numpy.ndarray
         dloss/dlogits, in the shape and dtype of ``logits``.
-
-    Raises
-    ------
-    ValueError
-        For shapes that do not fit, a target outside [0, 1], or if nothing counts.
-    TypeError
-        If the mask is not of booleans.
 
     Examples
     --------

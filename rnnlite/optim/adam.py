@@ -45,11 +45,6 @@ class Adam(Optimizer):
     t : int
         Steps taken.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a number outside its range, or a model without usable parameters.
-
     Examples
     --------
     >>> from rnnlite.layers import Dense
@@ -63,17 +58,9 @@ class Adam(Optimizer):
     """
 
     def __init__(
-        self,
-        model,
-        lr=1e-3,
-        beta1=0.9,
-        beta2=0.999,
-        eps=1e-8,
-        *,
-        weight_decay=0.0,
-        amsgrad=False,
+        self, model, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, *, weight_decay=0.0, amsgrad=False,
         decay_bias=True,
-    ):
+    ):  # fmt: skip
         self.amsgrad = setting("Adam", "amsgrad", amsgrad)
         super().__init__(
             model, ("m", "v", "highest") if self.amsgrad else ("m", "v"), lr=lr, beta1=beta1,

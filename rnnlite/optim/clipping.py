@@ -36,11 +36,6 @@ def clip_gradients(model, max_norm):
         The norm before, summed in float64, the same at any number of threads.
         If it is NaN or infinite the gradients are left as they are.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If ``max_norm`` is not a number above 0, or the model has no usable gradients.
-
     Examples
     --------
     >>> from rnnlite.layers import Dense
@@ -79,11 +74,6 @@ def gradient_norm(model):
     float
         Summed in float64, the same at any number of threads; NaN or infinite
         if any gradient is.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the model has no usable gradients.
 
     Examples
     --------

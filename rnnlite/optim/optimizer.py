@@ -72,12 +72,6 @@ class Optimizer:
         ----------
         state : dict
             Numbers may also come as arrays without axes, as ``numpy.load`` returns them.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a missing or an unknown key, a wrong shape, or a number outside
-            its range; the optimizer is then as it was.
         """
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, dict):
@@ -102,14 +96,7 @@ class Optimizer:
             view[...] = array.reshape(-1)
 
     def step(self):
-        """Update the parameters by their gradients, once.
-
-        Raises
-        ------
-        ValueError
-            If ``lr`` was set to something that is not a number of at least 0,
-            or the parameters have other names or shapes than at first.
-        """
+        """Update the parameters by their gradients, once."""
         where = f"{type(self).__name__}.step"
         if hasattr(self._model, "check_gradients"):
             self._model.check_gradients(where)

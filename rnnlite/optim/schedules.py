@@ -32,11 +32,6 @@ class Schedule:
         Returns
         -------
         float
-
-        Raises
-        ------
-        ValueError, TypeError
-            If ``step`` is not a whole number, or negative.
         """
         return self._lr(checking.whole_number(type(self).__name__, "step", step, 0))
 
@@ -57,11 +52,6 @@ class constant(Schedule):
     Parameters
     ----------
     lr : float
-
-    Raises
-    ------
-    ValueError, TypeError
-        If ``lr`` is not a number of at least 0.
 
     Examples
     --------
@@ -92,11 +82,6 @@ class step_decay(Schedule):
         Steps between two changes.
     factor : float
         In [0, 1].
-
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range.
 
     Examples
     --------
@@ -132,11 +117,6 @@ class cosine(Schedule):
         How many steps the way down takes.
     end : float
         The last step size.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range.
 
     Examples
     --------
@@ -178,11 +158,6 @@ class one_cycle(Schedule):
         The first step size, as a part of ``lr``, in [0, 1].
     end_factor : float
         The last step size, as a part of the first, in [0, 1].
-
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range.
 
     Examples
     --------
@@ -227,11 +202,6 @@ class warm_up(Schedule):
         From a step, counted from 0, to a step size.
     steps : int
         Steps before it begins.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If ``schedule`` cannot be called, or ``steps`` is below 1.
 
     Examples
     --------

@@ -32,12 +32,6 @@ class SGD(Optimizer):
     t : int
         Steps taken.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a number outside its range, ``nesterov`` without momentum, or a model
-        without usable parameters.
-
     Examples
     --------
     >>> from rnnlite.layers import Dense
