@@ -218,7 +218,8 @@ def test_all_that_a_kernel_is_made_of_is_part_of_a_cell_s_identity():
     others = [
         made._replace(name="other"),
         made._replace(gates=("k",)),
-        made._replace(blocks=(cells.Block(0, None),)),
+        made._replace(projections=(("h", None),)),
+        made._replace(family="other"),
         made._replace(states=("h", "c")),
         made._replace(saved=("k",)),
         made._replace(step=another_step),
