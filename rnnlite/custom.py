@@ -8,7 +8,6 @@ from rnnlite.cells.cell import Cell
 from rnnlite.engine.equation_results import try_out
 from rnnlite.kernels.fingerprint import fingerprint
 
-
 # Arguments, and the third part of a projection, by their names before the first release.
 OLD_NAMES = {
     "kept": "saved",

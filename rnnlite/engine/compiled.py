@@ -27,23 +27,23 @@ class Engine:
 
     def __init__(self, cell):
         self.cell = cell
-        self._forward_packed = loop.make_forward(cell, packed=True)
-        self._forward_unpacked = loop.make_forward(cell, packed=False)
+        self._forward = loop.make_forward(cell)
         self._backward = loop.make_backward(cell)
 
     def forward(self, workspace, x, weights, y):
         """Run the sequence; writes y (B, T, H), or nothing if it is (B, 0, H)."""
         (B, T, I, H), layout = workspace.shape, workspace.layout
-        kernel, w = self._forward_unpacked, weights
+        w, products = weights, layout.direct_products
         if B * T > PACK_FROM:
-            kernel, w = self._forward_packed, workspace.room_for_packed()
+            w, products = workspace.room_for_packed(), layout.products
             packing.pack_parts(weights, layout.columns, H, w, layout.packing)
         if self.cell.unit_params:
             workspace.p[:, :H] = weights[layout.p_at :].reshape(-1, H)
         self._parallel_for(
-            kernel, B, B * T * (I + H) * layout.columns,
+            self._forward, B, B * T * (I + H) * layout.columns,
             x, y, workspace.lengths, workspace.reverse, workspace.from_zero, workspace.xh,
-            workspace.gates, workspace.states, workspace.h_mask, workspace.p, w, workspace.zeros,
+            workspace.gates, workspace.states, workspace.h_mask, workspace.p, w, products,
+            workspace.zeros,
         )  # fmt: skip
 
     def backward(self, workspace, gates, dy, weights, grads, dx):
@@ -77,7 +77,7 @@ class Engine:
             np.sum(workspace.dp[:, :, :H], axis=0, out=grads[layout.p_at :].reshape(-1, H))
 
     def _parallel_for(self, kernel, *arguments):
-        """``threads.parallel_for``, where the cell's equations may be compiled for the first time."""
+        """``threads.parallel_for``, where a cell's equations may be compiled for the first time."""
         try:
             threads.parallel_for(kernel, *arguments)
         except CompileError as error:

@@ -1,7 +1,7 @@
 """Where a cell's numbers lie: its projections in a row of gates, and its weights in a flat array.
 
 A cell names the projections that its equations want, in any order; here they
-are put side by side so that few products make them all.  Users of x are
+are put side by side so that few products make them all: users of x are
 neighbours, so are users of h, and those that wait for the intermediate come
 last.  For a GRU, whose candidate wants x Wx_n and h Wh_n apart:
 
@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnlite.kernels.product import packed_size
+from rnnlite.kernels.product import packed_size, panel_width
 from rnnlite.kernels.target import padded
 
 
@@ -36,153 +36,158 @@ class Block(NamedTuple):
     a: int  # columns of Wh that multiply the intermediate
 
 
-class Blocks(NamedTuple):
-    """The projections of a cell as blocks of a row of gates.
-
-    ``places[n]`` says in which block the cell's projection number n stands.  Ranges are (first,
-    end): of the blocks from x, from h and from the intermediate.  Neighbours from the same
-    sources are one product, a segment: (first block, blocks, uses x, uses bh, uses h).
-    """
-
-    blocks: tuple
-    places: tuple
-    from_x: tuple
-    from_h: tuple
-    from_a: tuple
-    segments: tuple
-
-
 @functools.cache
 def blocks_of(cell):
-    """The ``Blocks`` of a cell: in its own order if that will do, else sorted."""
-    found = [_block(cell, *projection) for projection in cell.projections]
-    order = range(len(found))
-    if not _side_by_side(found):
-        order = sorted(order, key=lambda n: _rank(found[n]))
-    blocks = [found[n] for n in order]
-    segments = []
-    for number, block in enumerate(blocks):
-        uses = (int(block.x >= 0), int(block.bias >= 0), int(block.h >= 0))
-        if segments and segments[-1][2:] == uses:
-            first, count, *_ = segments.pop()
-            segments.append((first, count + 1, *uses))
-        else:
-            segments.append((number, 1, *uses))
-    return Blocks(
-        blocks=tuple(blocks),
-        places=tuple(list(order).index(n) for n in range(len(found))),
-        from_x=_range(block.x for block in blocks),
-        from_h=_range(block.h for block in blocks),
-        from_a=_range(block.a for block in blocks),
-        segments=tuple(segments),
-    )
+    """The blocks of a row of gates, and in which of them each projection of the cell stands."""
+    blocks = []
+    for x_gate, h_gate, *intermediate in cell.projections:
+        x, h = (-1 if gate is None else cell.gates.index(gate) for gate in (x_gate, h_gate))
+        bias = h if cell.recurrent_bias else -1
+        blocks.append(Block(x, bias, -1, h) if intermediate else Block(x, bias, h, -1))
+    order = list(range(len(blocks)))
+    sources = [[block.x >= 0 for block in blocks], [block.h >= 0 for block in blocks],
+               [block.a >= 0 for block in blocks] + [True]]  # fmt: skip
+    if not all(map(_side_by_side, sources)):  # the cell's own order will not do
+        # From h; from h and x; from x; from x and the intermediate; from it alone.
+        rank = {(False, True): 0, (True, True): 1, (True, False): 2}
+        order.sort(key=lambda n: rank[blocks[n].x >= 0, blocks[n].h >= 0]
+                   if blocks[n].a < 0 else 4 - (blocks[n].x >= 0))  # fmt: skip
+    return [blocks[n] for n in order], tuple(order.index(n) for n in range(len(order)))
 
 
-def _block(cell, x_gate, h_gate, *intermediate):
-    x, h = (-1 if gate is None else cell.gates.index(gate) for gate in (x_gate, h_gate))
-    bias = h if cell.recurrent_bias else -1
-    return Block(x, bias, -1, h) if intermediate else Block(x, bias, h, -1)
+def _side_by_side(used):
+    return True not in used or all(used[used.index(True) : len(used) - used[::-1].index(True)])
 
 
-def _rank(block):
-    """Sorts any blocks: from h; from h and x; from x; from x and the intermediate; from it alone."""
-    if block.a >= 0:
-        return 3 if block.x >= 0 else 4
-    return 0 if block.x < 0 else 1 if block.h >= 0 else 2
-
-
-def _side_by_side(blocks):
-    for source in ("x", "h", "a"):
-        first, end = _range(getattr(block, source) for block in blocks)
-        if not all(getattr(block, source) >= 0 for block in blocks[first:end]):
-            return False
-    return end in (0, len(blocks))
-
-
-def _range(gates):
-    used = [n for n, gate in enumerate(gates) if gate >= 0]
+def range_from(cell, source):
+    """First block that uses "x", "h" or "a", and one past the last."""
+    used = [n for n, block in enumerate(blocks_of(cell)[0]) if getattr(block, source) >= 0]
     return (used[0], used[-1] + 1) if used else (0, 0)
 
 
 class Layout:
-    """Sizes and tables for a cell of ``H`` units over ``I`` features; never written after it is made.
+    """Sizes and tables for a cell of H units over I features; never written after it is made.
 
     Attributes
     ----------
+    columns : int
+        Length of a row of W.
     Hp : int
         H rounded up to whole vector registers.
     x_at, h_at, a_at, xh_row : int
-        Where [x | 1 | 1], h and the intermediate begin in a row of xh, and its length.
-    dz_at, gate_row : int
-        Where dL/dz begins in a row of gates, and its length.
+        Where [x 1 1], h and the intermediate begin in a row of xh, and its length.
+    gate_row : int
+        Length of a row of gates.
     p_at : int
         Where p begins in the flat weights, which is also the size of W.
-    packing, packed_size : numpy.ndarray, int
-        What ``packing.pack_parts`` copies for the forward loop, and the room it takes.
-    packing_back, packed_size_back : numpy.ndarray, int
-        The same of the transposes for the backward loop; ``packing_dx`` for Wx^T behind them.
+    packing, packing_back, packing_dx : numpy.ndarray
+        What ``packing.py`` copies: for forward, for backward, and for dx if it is wanted.
+    packed_size, packed_size_back : int
+        Room for it.
+    products, direct_products : numpy.ndarray
+        What ``loop.project`` multiplies: by packed weights, or by W as it is.
     gradients : numpy.ndarray
         What ``gradients.weight_gradients`` adds up.
     """
 
     def __init__(self, cell, I, H, dtype):
-        found, bias_rows, dtype = blocks_of(cell), int(cell.recurrent_bias), np.dtype(dtype)
+        blocks, bias_rows, panel = blocks_of(cell)[0], int(cell.recurrent_bias), panel_width(dtype)
         self.columns = columns = len(cell.gates) * H
         self.Hp = padded(H, dtype)
         self.h_at = padded(I + 1 + bias_rows, dtype)
-        self.x_at = self.h_at - bias_rows - 1 - I
-        self.a_at = self.h_at + self.Hp
+        self.x_at, self.a_at = self.h_at - bias_rows - 1 - I, self.h_at + self.Hp
         self.xh_row = self.a_at + self.Hp * (cell.intermediate is not None)
         # z, what the equations save, and dz take turns in a row of gates.  A cell with an
         # intermediate still needs what it saved when dz is there: then dz stands behind it.
-        self.dz_at = len(cell.saved) * H if cell.intermediate is not None else 0
-        end = max(self.dz_at + len(found.blocks) * H, len(cell.saved) * H)
+        dz_at = len(cell.saved) * H if cell.intermediate is not None else 0
+        end = max(dz_at + len(blocks) * H, len(cell.saved) * H)
         self.gate_row = padded(end - H + self.Hp, dtype)
-        h_row = I + 1 + bias_rows
+        h_row = I + 1 + bias_rows  # where Wh begins in W
         self.p_at = (h_row + H) * columns
 
-        after = [block.a for block in found.blocks[slice(*found.from_a)]]
-        # Source, its rows; where its packed matrix begins, the column and row there, its rows.
-        parts = [(h_row * columns + gate * H, H, 0, n * H, 0, H) for n, gate in enumerate(after)]
-        start = packed_size(H, len(after) * H, dtype)
-        for first, count, uses_x, uses_bias, uses_h in found.segments:
-            K = (I + 1) * uses_x + uses_bias + H * uses_h
-            for n, block in enumerate(found.blocks[first : first + count]):
-                if uses_x:
-                    parts.append((block.x * H, I + 1, start, n * H, 0, K))
-                if uses_bias or uses_h:
+        # Rows of W, and columns of xh, that a block uses side by side: from ``top`` to ``end``.
+        packing, products, direct, start = [], [], [], 0
+        for first, group in _alike(blocks):
+            block = group[0]
+            top = 0 if block.x >= 0 else I + 1
+            end = h_row + H if block.h >= 0 else h_row if block.bias >= 0 else I + 1
+            for n, block in enumerate(group):
+                z = (first + n) * H
+                if block.x >= 0:
+                    packing.append((block.x * H, I + 1, start, n * H, 0, end - top))
+                begins = (
+                    self.x_at,
+                    I + 1 - top,
+                    0,
+                    max(block.x, 0) * H,
+                    columns,
+                    panel,
+                    z,
+                    H,
+                    1,
+                    0,
+                )
+                direct.append(begins)
+                if end > I + 1:
                     source = (I + 1) * columns + max(block.bias, block.h) * H
-                    rows = uses_bias + H * uses_h
-                    parts.append((source, rows, start, n * H, (I + 1) * uses_x, K))
-            start += packed_size(K, count * H, dtype)
-        self.packing, self.packed_size = _table(parts, 6), start
+                    rows = end - I - 1
+                    packing.append((source, rows, start, n * H, I + 1 - top, end - top))
+                    direct.append((self.x_at + I + 1, rows, 0, source, columns, panel, z, H, 0, 0))
+            K, N = end - top, len(group) * H
+            of_h = H if block.h >= 0 else 0
+            products.append((self.x_at + top, K, of_h, start, panel, K * panel, first * H, N, 1, 0))
+            start += packed_size(K, N, dtype)
+        (x0, x1), (h0, h1), (a0, a1) = (range_from(cell, source) for source in "xha")
+        inputs, recurrent, after = (
+            [block.x for block in blocks[x0:x1]], [block.h for block in blocks[h0:h1]],
+            [block.a for block in blocks[a0:a1]],
+        )  # fmt: skip
+        for n, gate in enumerate(after):
+            source = h_row * columns + gate * H
+            packing.append((source, H, start, n * H, 0, H))
+            direct.append((self.a_at, H, 0, source, columns, panel, (a0 + n) * H, H, 0, 1))
+        if after:
+            N = len(after) * H
+            products.append((self.a_at, H, 0, start, panel, H * panel, a0 * H, N, 0, 1))
+        self.packed_size = start + packed_size(H, len(after) * H, dtype)
+        self.packing, self.products = _table(packing, 6), _table(products, 10)
+        self.direct_products = _table(direct, 10)
 
-        direct = [block.h for block in found.blocks[slice(*found.from_h)]]
-        inputs = [block.x for block in found.blocks[slice(*found.from_x)]]
         start, tables = 0, []
-        for gates, row, N in ((after, h_row, H), (direct, h_row, H), (inputs, 0, I)):
+        for gates, row, N in ((after, h_row, H), (recurrent, h_row, H), (inputs, 0, I)):
+            K = len(gates) * H
             tables.append([
-                (row * columns + gate * H, N, start, n * H, len(gates) * H)
-                for n, gate in enumerate(gates)
+                (row * columns + gate * H, N, start, n * H, K) for n, gate in enumerate(gates)
             ])  # fmt: skip
-            start += packed_size(len(gates) * H, N, dtype)
+            start += packed_size(K, N, dtype)
         self.packing_back, self.packing_dx = _table(tables[0] + tables[1], 5), _table(tables[2], 5)
-        self.packed_size_back = start  # with the room of Wx^T
+        self.packed_size_back = start
 
-        parts = []  # rows of dW: first, end; column of xh minus row; columns of dz, of dW, how many
-        for gates, (block, _), first, last, shift in (
-            (inputs, found.from_x, 0, I + 1, 0),
-            (direct, found.from_h, I + 1, h_row + H, 0),
-            (after, found.from_a, I + 1, h_row, 0),
-            (after, found.from_a, h_row, h_row + H, self.Hp),
+        gradients = []
+        for gates, block, top, end, column, from_h in (
+            (inputs, x0, 0, I + 1, self.x_at, False),
+            (recurrent, h0, I + 1, h_row + H, self.x_at, True),
+            (after, a0, I + 1, h_row, self.x_at, False),
+            (after, a0, h_row, h_row + H, self.a_at - h_row, False),
         ):
-            runs = _runs(gates, self.dz_at + block * H, H) if last > first else []
-            from_h = (first, last) == (I + 1, h_row + H)
-            parts += [(first, last, self.x_at + shift, *run, from_h) for run in runs]
-        self.gradients = _table(parts, 7)
+            for run in _runs(gates, dz_at + block * H, H):
+                gradients.append((top, end, column, *run, from_h))
+        self.gradients = _table(gradients, 7)
 
 
 layout_of = functools.lru_cache(maxsize=256)(Layout)
+
+
+def _alike(blocks):
+    """Neighbours that use the same parts of [x 1 1 h]: (number of the first, blocks)."""
+    groups = []
+    for n, block in enumerate(blocks):
+        uses = [gate >= 0 for gate in block[:3]]
+        if groups and [gate >= 0 for gate in groups[-1][1][0][:3]] == uses:
+            groups[-1][1].append(block)
+        else:
+            groups.append((n, [block]))
+    return groups
 
 
 def _table(rows, columns):
@@ -190,7 +195,7 @@ def _table(rows, columns):
 
 
 def _runs(gates, dz_column, H):
-    """Columns of dz that lie side by side in the gradient as well: (of dz, of dW, how many)."""
+    """Columns of dz that lie side by side in dW as well: (first of dz, of dW, how many)."""
     runs = []
     for n, gate in enumerate(gates):
         source, target = dz_column + n * H, gate * H

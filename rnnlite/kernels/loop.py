@@ -1,11 +1,11 @@
 """The time loop: any cell, forward and backward through time.
 
-    forward, for t = 0, 1, ...                        backward, for t = T-1, T-2, ...
-        load_inputs           [ x_t | 1 | h_{t-1} ]       load_dy                       dh += dy_t
-        project               z = [x 1 h] W               differentiate_step            dz
-        apply_intermediate    z += a Wh                   differentiate_intermediate    dz via a
-        apply_step            h_t                         project_back                  dh += dz Wh^T
-        store_y               y_t = h_t                   store_dx                      dx_t = dz Wx^T
+    forward, for t = 0, 1, ...                     backward, for t = T-1, T-2, ...
+        load_inputs           [ x_t | 1 | h_{t-1} ]    load_dy                       dh += dy_t
+        project               z = [x 1 h] W            differentiate_step            dz
+        apply_intermediate    z += a Wh                differentiate_intermediate    dz via a
+        apply_step            h_t                      project_back                  dh += dz Wh^T
+        store_y               y_t = h_t                store_dx                      dx_t = dz Wx^T
 
 Rows of a batch never meet in time, so a thread takes some rows and walks through the whole
 sequence with them; nobody waits for anybody at any step.  Within a step it works on a few rows at
@@ -39,11 +39,10 @@ from typing import NamedTuple
 
 from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.jit import equation, inner
-from rnnlite.kernels.layout import blocks_of
+from rnnlite.kernels.layout import blocks_of, range_from
 from rnnlite.kernels.load_store import REGISTERS, ROWS, argument_loader, group_adder
 from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, packed_room, product
-from rnnlite.kernels.projections import packed_products, unpacked_products
 from rnnlite.kernels.simd import lanes, load, load_masked, store, store_masked, zero_like
 
 # Rows that go through product and equations together.  Their projections,
@@ -99,24 +98,39 @@ def time_of(t, length, reverse):
 # ---- forward -------------------------------------------------------------------------------------
 
 
-def make_forward(cell, packed):
-    """The forward loop of a cell, as a kernel.
+@inner
+def project(s, r, waits, from_zero, products, w, xh, zeros, gates):
+    """z = [x 1 h] W, or, for the blocks that wait for it, z += a Wh.
 
-    ``packed``: whether its weights come in the order in which the products read them
-    (``packing.py``), or as they are: for a few rows and steps packing would take longer than the
-    products.
+    A row of ``products`` (n, 10): first column of xh, how many, and how many of them are h's,
+    which are left out while h is zero; start, step by row and by panel in w; first column of
+    gates, how many; 1 to begin z, 0 to add to it; 1 to wait.  Packed weights (``packing.py``)
+    are few products; for a few rows and steps W is read as it is, block by block, since
+    packing would take longer than the products.
     """
+    at, to, rows = r.xh + r.first * s.xh_row, r.gates + r.first * s.gate_row, r.last - r.first
+    for n in range(len(products)):
+        column, K, of_h, start, w_row, w_panel, z, N, begins, its_turn = products[n]
+        if its_turn == waits:
+            so_far, at_z, row = gates, to + z, s.gate_row
+            if begins == 1:
+                so_far, at_z, row = zeros, 0, 0
+            used = K - of_h * (from_zero and r.t == 0)
+            product(so_far, at_z, row, xh, at + column, s.xh_row, 1, w, start, w_row, w_panel,
+                    gates, to + z, s.gate_row, rows, used, N)  # fmt: skip
+
+
+def make_forward(cell):
+    """The forward loop of a cell, as a kernel."""
     load_store = ROWS if cell.whole_rows else REGISTERS
     load_unit, store_unit, whole_rows = load_store.load_unit, load_store.store_unit, cell.whole_rows
     n_states, bias_rows = len(cell.states), int(cell.recurrent_bias)
-    load_z, _ = load_store.group(blocks_of(cell).places)
+    load_z, _ = load_store.group(blocks_of(cell)[1])
     _, store_saved = load_store.group(range(len(cell.saved)))
     load_state, store_state = load_store.group(range(n_states))
     load_p = argument_loader(load_store, len(cell.unit_params))
     step, has_intermediate = equation(cell.step), cell.intermediate is not None
     intermediate = equation(cell.intermediate) if has_intermediate else None
-    products = packed_products if packed else unpacked_products
-    project, project_intermediate = products(cell)
 
     @inner
     def load_inputs(s, r, x, lengths, reverse, states, h_mask, xh):
@@ -141,8 +155,8 @@ def make_forward(cell, packed):
                 store(xh, to_h + j, h)
 
     @inner
-    def apply_intermediate(s, r, states, h_mask, p, w, xh, gates):
-        """a = intermediate(z, state), behind h; then z += a Wh in the blocks that wait for it."""
+    def apply_intermediate(s, r, states, h_mask, p, gates, xh):
+        """a = intermediate(z, state), behind h."""
         B, H, Hp = s.B, s.H, s.Hp
         for row in range(r.first, r.last):
             at_z = r.gates + row * s.gate_row
@@ -155,7 +169,6 @@ def make_forward(cell, packed):
                 if h_mask.size > 0:
                     a = a * load_unit(h_mask, row * Hp + j, H - j)
                 store_unit(xh, to_a + j, a, H - j)
-        project_intermediate(s, r, w, xh, gates)
 
     @inner
     def apply_step(s, r, lengths, p, gates, states):
@@ -187,12 +200,12 @@ def make_forward(cell, packed):
                     h = zero_like(h)
                 store_masked(y, to_y + j, h, H - j)
 
-    @parallel(identity=f"{identity(cell)} {packed}")
+    @parallel(identity=identity(cell))
     def forward(first, last, x, y, lengths, reverse, from_zero, xh, gates, states,
-                h_mask, p, w, zeros):  # fmt: skip
+                h_mask, p, w, products, zeros):  # fmt: skip
         """Run rows ``first`` to ``last`` through all T steps.
 
-        Read     x (B, T, I); lengths (B,); slot 0 of states; h_mask; p; w, packed or not; zeros.
+        Read     x (B, T, I); lengths (B,); slot 0 of states; h_mask; p; w and products; zeros.
         Written  y (B, T, H), or nothing if it is (B, 0, H); the last slot of states.
         Saved for backward: xh, gates, states; with one slot, they are scratch.
 
@@ -209,9 +222,10 @@ def make_forward(cell, packed):
             for block in range(first, last, ROWS_AT_ONCE):
                 r = rows_at(s, t, block, min(block + ROWS_AT_ONCE, last))
                 load_inputs(s, r, x, lengths, reverse, states, h_mask, xh)
-                project(s, r, from_zero, w, xh, zeros, gates)
+                project(s, r, 0, from_zero, products, w, xh, zeros, gates)
                 if has_intermediate:
-                    apply_intermediate(s, r, states, h_mask, p, w, xh, gates)
+                    apply_intermediate(s, r, states, h_mask, p, gates, xh)
+                    project(s, r, 1, from_zero, products, w, xh, zeros, gates)
                 apply_step(s, r, lengths, p, gates, states)
                 if steps_of_y > 0:
                     store_y(s, r, lengths, reverse, states, y)
@@ -228,13 +242,13 @@ def make_backward(cell):
     load_unit, whole_rows = load_store.load_unit, cell.whole_rows
     n_states, n_params, n_blocks = map(len, (cell.states, cell.unit_params, cell.projections))
     load_saved, _ = load_store.group(range(len(cell.saved)))
-    load_dz, store_dz = load_store.group(blocks_of(cell).places)
+    load_dz, store_dz = load_store.group(blocks_of(cell)[1])
     load_state, store_state = load_store.group(range(n_states))
     load_p = argument_loader(load_store, n_params)
     add_dp = group_adder(load_store.add, n_params)
     step_backward, has_intermediate = equation(cell.step_backward), cell.intermediate is not None
     intermediate_backward = equation(cell.intermediate_backward) if has_intermediate else None
-    (first_x, end_x), (first_h, end_h), (first_a, end_a) = blocks_of(cell)[2:5]
+    (first_x, end_x), (first_h, end_h), (first_a, end_a) = (range_from(cell, s) for s in "xha")
     # In blocks: dz takes the place of what was saved, unless that is needed once more.
     dz_block = len(cell.saved) if has_intermediate else 0
 

@@ -37,7 +37,7 @@ def store_masked(array, position, value, count):
 
 
 def groups(places):
-    """Load and store registers in these places, which lie ``stride`` numbers apart, as one tuple."""
+    """Load and store registers in these places, ``stride`` numbers apart, as one tuple."""
 
     def load_group(array, position, stride, units):
         return tuple(load(array, position + place * stride) for place in places)
