@@ -2,8 +2,8 @@
 
 Mistakes are planted in three places: in the result of a layer's ``backward``;
 in backpropagation through time written out in NumPy, where each term has a
-name and can be spoiled by itself; and in the equations of real cells, which
-the compiled engine then runs.  A kink is none.
+name and can be spoiled by itself; and in the equations of real cells, run by
+the plain engine, and by the compiled one in the long tests.  A kink is none.
 """
 
 import hashlib
@@ -386,7 +386,7 @@ MISTAKES = {
 LAYER_OF = {"lstm": LSTM, "rnn": RNN, "gru": GRU}
 
 
-def with_cell(name, right, wrong):
+def with_cell(name, right, wrong, compiled):
     """A layer whose cell comes from the file of that name with one piece of text exchanged."""
     text = Path(cells.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
     assert text.count(right) == 1, f"cells/{name}.py has changed: {right!r} is not in it once"
@@ -398,23 +398,32 @@ def with_cell(name, right, wrong):
     # Compiled kernels are saved under the cell's name: one name for each text.
     edition = hashlib.sha256(text.encode()).hexdigest()[:16]
     layer = LAYER_OF[name](I, H, seed=0)
-    layer.cell = cell._replace(name=f"{cell.name}-{edition}")
+    layer.cell = cell._replace(name=f"{cell.name}-{edition}", compiled=compiled)
     return layer
 
 
+# Each text takes seconds to compile.
+by_both_engines = pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=pytest.mark.long)], ids=["plain", "compiled"]
+)
+
+
+@by_both_engines
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [(cell, *texts) for (cell, _), texts in MISTAKES.items()],
     ids=[f"{cell}: {what}" for cell, what in MISTAKES],
 )
-def test_a_mistake_in_the_equations_of_a_cell_is_caught(name, right, wrong):
-    report = gradcheck.check(with_cell(name, right, wrong), X)
+def test_a_mistake_in_the_equations_of_a_cell_is_caught(name, right, wrong, compiled):
+    report = gradcheck.check(with_cell(name, right, wrong, compiled), X)
     assert {"Wx", "Wh", "x"} <= wrong_arrays(report), f"\n{report}"
 
 
+@by_both_engines
 @pytest.mark.parametrize("name", LAYER_OF)
-def test_an_exchanged_cell_with_the_right_equations_passes(name):
-    report = gradcheck.check(with_cell(name, "cells.cell import", "cells.cell import"), X)
+def test_an_exchanged_cell_with_the_right_equations_passes(name, compiled):
+    layer = with_cell(name, "cells.cell import", "cells.cell import", compiled)
+    report = gradcheck.check(layer, X)
     assert report.passed, f"\n{report}"
 
 
