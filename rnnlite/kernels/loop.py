@@ -1,13 +1,5 @@
 """The time loop: any cell, forward and backward through time.
 
-<<<<<<< HEAD
-    forward, for t = 0, 1, ...                     backward, for t = T-1, T-2, ...
-        load_inputs           [ x_t | 1 | h_{t-1} ]    load_dy                       dh += dy_t
-        project               z = [x 1 h] W            differentiate_step            dz
-        apply_intermediate    z += a Wh                differentiate_intermediate    dz via a
-        apply_step            h_t                      project_back                  dh += dz Wh^T
-        store_y               y_t = h_t                store_dx                      dx_t = dz Wx^T
-=======
     forward, t = 0, 1, ...                        backward, t = T-1, T-2, ...
 
     load_inputs           [ x_t | 1 | h_{t-1} ]   load_dy                       dh += dy_t
@@ -16,7 +8,6 @@
     project               z += a Wh               project_back                  dh += dz Wh^T
     apply_step            h_t, by the cell        store_dx                      dx_t = dz Wx^T
     store_y               y_t = h_t
->>>>>>> loop
 
 Rows of a batch never meet in time, so a thread takes some rows and walks through the whole
 sequence with them; nobody waits for anybody at any step.  At each step it works on a few rows at
