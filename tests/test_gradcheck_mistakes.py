@@ -2,8 +2,8 @@
 
 Mistakes are planted in three places: in the result of a layer's ``backward``;
 in backpropagation through time written out in NumPy, where each term has a
-name and can be spoiled by itself; and in the equations of real cells, run by
-the plain engine, and by the compiled one in the long tests.  A kink is none.
+name and can be spoiled by itself; and in the equations of real cells, which
+the compiled engine then runs.  A kink is none.
 """
 
 import hashlib
@@ -386,6 +386,12 @@ MISTAKES = {
 LAYER_OF = {"lstm": LSTM, "rnn": RNN, "gru": GRU}
 
 
+# Each in the plain engine; compiled, which takes seconds, in .ci/run.
+compiled_or_not = pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=pytest.mark.long)], ids=["plain", "compiled"]
+)
+
+
 def with_cell(name, right, wrong, compiled):
     """A layer whose cell comes from the file of that name with one piece of text exchanged."""
     text = Path(cells.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
@@ -402,13 +408,7 @@ def with_cell(name, right, wrong, compiled):
     return layer
 
 
-# Each text takes seconds to compile.
-by_both_engines = pytest.mark.parametrize(
-    "compiled", [False, pytest.param(True, marks=pytest.mark.long)], ids=["plain", "compiled"]
-)
-
-
-@by_both_engines
+@compiled_or_not
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [(cell, *texts) for (cell, _), texts in MISTAKES.items()],
@@ -419,11 +419,10 @@ def test_a_mistake_in_the_equations_of_a_cell_is_caught(name, right, wrong, comp
     assert {"Wx", "Wh", "x"} <= wrong_arrays(report), f"\n{report}"
 
 
-@by_both_engines
+@compiled_or_not
 @pytest.mark.parametrize("name", LAYER_OF)
 def test_an_exchanged_cell_with_the_right_equations_passes(name, compiled):
-    layer = with_cell(name, "cells.cell import", "cells.cell import", compiled)
-    report = gradcheck.check(layer, X)
+    report = gradcheck.check(with_cell(name, "cells.cell import", "cells.cell import", compiled), X)
     assert report.passed, f"\n{report}"
 
 

@@ -15,7 +15,7 @@ from rnnlite.engine.workspace import Workspace
 def forward(cell, x, weights, hidden_size, workspace=None, *, initial=None, lengths=None, y=None,
             return_sequences=True, reverse=False, for_backward=True, dropout=0.0,
             rng=None):  # fmt: skip
-    """Run a cell; returns y (B, T, H), or (B, H) after each row's last step, and its workspace.
+    """Run a cell; returns y (B, T, H), or (B, H) after each row's last step, and the workspace.
 
     The workspace of an earlier run is used again if it fits, and else a new one is made.  It
     belongs to the caller: one run at a time.  ``initial`` has one array (B, H), or None for

@@ -1,29 +1,30 @@
 """The time loop: any cell, forward and backward through time.
 
-    forward, for t = 0, 1, ...                     backward, for t = T-1, T-2, ...
-        load_inputs           [ x_t | 1 | h_{t-1} ]    load_dy                       dh += dy_t
-        project               z = [x 1 h] W            differentiate_step            dz
-        apply_intermediate    z += a Wh                differentiate_intermediate    dz via a
-        apply_step            h_t                      project_back                  dh += dz Wh^T
-        store_y               y_t = h_t                store_dx                      dx_t = dz Wx^T
+    forward, t = 0, 1, ...                        backward, t = T-1, T-2, ...
+
+    load_inputs           [ x_t | 1 | h_{t-1} ]   load_dy                       dh += dy_t
+    project               z = [x 1 h] W           differentiate_step            dz, by the cell
+    apply_intermediate    a, by the cell          differentiate_intermediate    the same through a
+    project               z += a Wh               project_back                  dh += dz Wh^T
+    apply_step            h_t, by the cell        store_dx                      dx_t = dz Wx^T
+    store_y               y_t = h_t
 
 Rows of a batch never meet in time, so a thread takes some rows and walks through the whole
-sequence with them; nobody waits for anybody at any step.  Within a step it works on a few rows at
-a time, product first, then the cell's equations while the projections are still in the nearest
-cache.  A phase below does its part for these few rows (``Rows``) at one step.
+sequence with them; nobody waits for anybody at any step.  At each step it works on a few rows at
+a time (``Rows``), one phase after the other, while their numbers are still in the nearest cache.
 
 What lies in memory (T steps, B rows, H units; Hp is H rounded up to whole vector registers, and
-the lanes in between carry nothing that counts; ``kernels/layout.py`` computes the sizes):
+the lanes in between carry nothing that counts; ``layout.py`` computes the sizes):
 
-    xh      (T, B, xh_row)        row [ x_t | 1 | h_{t-1} ], what the products read; with a
+    xh      (T, B, xh_row)        rows [ x_t | 1 | h_{t-1} ], what the products read; with a
                                   second one for a cell whose h has a bias of its own, and
                                   behind h the intermediate a (r h in the GRU of 2014), if the
                                   cell has one.  h begins where a vector register begins
     states  (T+1, S, B, Hp)       h, and what else the cell carries (an LSTM's c);
                                   slot 0 holds the initial states
-    gates   (T, B, gate_row)      z while projecting, then what the cell saved, then dz: blocks
-                                  of H numbers, none between them for a product to waste its
-                                  time on, and room for a register that begins in the last
+    gates   (T, B, gate_row)      z, then what the cell saved, then dz: blocks of H numbers side
+                                  by side, which one product writes, and room for a register
+                                  that begins in the last
     h_mask  (B, Hp) or (0, Hp)    multiplies h, and a, on the way into the products
     dstate  (S, B, Hp)            dL/d(state), walking backward
     p, dp   (n, Hp), (B, n, Hp)   parameters with one number a unit, and their gradients by row
