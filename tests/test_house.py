@@ -493,6 +493,24 @@ def outside_functions(tree):
             rest.extend(ast.iter_child_nodes(node))
 
 
+def asks_for_a_kind_of_tree(package):
+    """Trees of layers are walked: nobody asks whether one is a Sequential or a Bidirectional."""
+    containers = {"Sequential", "Bidirectional", "Group"}
+    for module, tree in modules(package):
+        if room_of(module) == "layers":
+            continue
+        for node in ast.walk(tree):
+            called = getattr(getattr(node, "func", None), "id", "")
+            if called in ("isinstance", "issubclass") or isinstance(node, ast.Compare):
+                asked = node
+            elif isinstance(node, ast.MatchClass):
+                asked = node.cls
+            else:
+                continue
+            for name in sorted(containers.intersection(names_in(asked))):
+                yield f"{module}:{asked.lineno} asks for {name}"
+
+
 def old_words(package):
     """One word, one meaning: words that were given up do not come back as names."""
     for module, tree in modules(package):
@@ -711,6 +729,16 @@ FAULTS = {
         ("checking.py", "import rnnlite", "checking.py imports rnnlite"),
         ("custom.py", "from . import LSTM", "custom.py imports rnnlite.LSTM"),
         ("inside/a.py", "", "inside/a.py is in no room"),
+    ],
+    asks_for_a_kind_of_tree: [
+        ("training/a.py", "isinstance(a, Sequential)", "training/a.py:1 asks for Sequential"),
+        (
+            "saving/a.py",
+            "isinstance(a, (int, layers.Bidirectional))",
+            "saving/a.py:1 asks for Bidirectional",
+        ),
+        ("a.py", "if type(a) is Sequential: pass", "a.py:1 asks for Sequential"),
+        ("a.py", "match a:\n  case Group(): pass", "a.py:2 asks for Group"),
     ],
     old_words: [
         ("a.py", "tape = 1", "a.py has the name tape"),
