@@ -9,12 +9,14 @@ from 0, as often and in any order you like.
 It can be printed, compared and pickled, so a training run can say and keep which one it used.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
 from rnnlite import checking
 
 HIGHEST = 1e6  # as for an optimizer's lr
+PARTS = ("factor", "warmup", "start_factor", "end_factor")  # numbers in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -22,32 +24,19 @@ class Schedule:
     """What all schedules share: called with a step, they return its step size."""
 
     def __call__(self, step):
-        """Step size of a step.
-
-        Parameters
-        ----------
-        step : int
-            Counted from 0.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ValueError, TypeError
-            If ``step`` is not a whole number, or negative.
-        """
+        """Step size of a step, counted from 0."""
         return self._lr(checking.whole_number(type(self).__name__, "step", step, 0))
 
-    def _whole(self, name, least=1):
-        value = checking.whole_number(type(self).__name__, name, getattr(self, name), least)
-        object.__setattr__(self, name, value)  # past "frozen", before anyone has seen it
-
-    def _real(self, name, high=HIGHEST):
+    def __post_init__(self):
         where = type(self).__name__
-        value = checking.real_number(where, name, getattr(self, name), 0.0, high)
-        object.__setattr__(self, name, value)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type is int:
+                value = checking.whole_number(where, field.name, value)
+            elif field.type is float:
+                highest = 1.0 if field.name in PARTS else HIGHEST
+                value = checking.real_number(where, field.name, value, 0.0, highest)
+            object.__setattr__(self, field.name, value)  # past "frozen", before anyone has seen it
 
 
 @dataclass(frozen=True)
@@ -58,11 +47,6 @@ class constant(Schedule):
     ----------
     lr : float
 
-    Raises
-    ------
-    ValueError, TypeError
-        If ``lr`` is not a number of at least 0.
-
     Examples
     --------
     >>> constant(0.1)(1000)
@@ -70,9 +54,6 @@ class constant(Schedule):
     """
 
     lr: float
-
-    def __post_init__(self):
-        self._real("lr")
 
     def _lr(self, step):
         return self.lr
@@ -93,11 +74,6 @@ class step_decay(Schedule):
     factor : float
         In [0, 1].
 
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range.
-
     Examples
     --------
     >>> schedule = step_decay(0.8, every=10, factor=0.5)
@@ -108,11 +84,6 @@ class step_decay(Schedule):
     lr: float
     every: int
     factor: float
-
-    def __post_init__(self):
-        self._real("lr")
-        self._whole("every")
-        self._real("factor", 1.0)
 
     def _lr(self, step):
         return self.lr * self.factor ** (step // self.every)
@@ -133,11 +104,6 @@ class cosine(Schedule):
     end : float
         The last step size.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range.
-
     Examples
     --------
     >>> schedule = cosine(1.0, steps=100)
@@ -148,11 +114,6 @@ class cosine(Schedule):
     lr: float
     steps: int
     end: float = 0.0
-
-    def __post_init__(self):
-        self._real("lr")
-        self._whole("steps")
-        self._real("end")
 
     def _lr(self, step):
         return _half_wave(self.lr, self.end, min(step / self.steps, 1.0))
@@ -179,11 +140,6 @@ class one_cycle(Schedule):
     end_factor : float
         The last step size, as a part of the first, in [0, 1].
 
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range.
-
     Examples
     --------
     >>> schedule = one_cycle(0.1, steps=100)
@@ -196,13 +152,6 @@ class one_cycle(Schedule):
     warmup: float = 0.3
     start_factor: float = 1 / 25
     end_factor: float = 1 / 1e4
-
-    def __post_init__(self):
-        self._real("lr")
-        self._whole("steps")
-        self._real("warmup", 1.0)
-        self._real("start_factor", 1.0)
-        self._real("end_factor", 1.0)
 
     def _lr(self, step):
         top, last = self.warmup * self.steps - 1, self.steps - 1
@@ -228,11 +177,6 @@ class warm_up(Schedule):
     steps : int
         Steps before it begins.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If ``schedule`` cannot be called, or ``steps`` is below 1.
-
     Examples
     --------
     >>> warm_up(cosine(0.1, steps=100), steps=10)
@@ -249,7 +193,7 @@ class warm_up(Schedule):
             raise TypeError(
                 f"warm_up: schedule is {self.schedule!r}; it must be callable with a step"
             )
-        self._whole("steps")
+        super().__post_init__()
 
     def _lr(self, step):
         if step < self.steps:
