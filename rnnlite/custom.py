@@ -1,29 +1,36 @@
 """custom_cell: a recurrent cell of your own, from its equations."""
 
+import functools
 import types
 
 from rnnlite import checking
-from rnnlite.cells.cell import Block, Cell
+from rnnlite.cells.cell import Cell
 from rnnlite.engine.equation_results import try_out
 from rnnlite.kernels.fingerprint import fingerprint
 
+# Arguments, and the third part of a projection, by their names before the first release.
+OLD_NAMES = {
+    "kept": "saved",
+    "blocks": "projections",
+    "reset": "intermediate",
+    "reset_backward": "intermediate_backward",
+}
 
+
+def _also_by_old_names(function):
+    @functools.wraps(function)
+    def call(*arguments, **named):
+        return function(*arguments, **{OLD_NAMES.get(key, key): named[key] for key in named})
+
+    return call
+
+
+@_also_by_old_names
 def custom_cell(
-    name,
-    step,
-    step_backward,
-    *,
-    gates,
-    saved,
-    states=("h",),
-    blocks=None,
-    unit_params=None,
-    recurrent_bias=False,
-    intermediate=None,
-    intermediate_backward=None,
-    whole_rows=False,
+    name, step, step_backward, *, gates, saved, states=("h",), projections=None, unit_params=None,
+    recurrent_bias=False, intermediate=None, intermediate_backward=None, whole_rows=False,
     compiled=True,
-):
+):  # fmt: skip
     """Make a cell from two functions; ``rnnlite.Recurrent`` runs it through time.
 
     You write one time step and its derivative.  The engine adds the
@@ -44,13 +51,13 @@ def custom_cell(
     gates : sequence of str
         Names of the column blocks of Wx and Wh.
     saved : sequence of str
-        Names of what ``step`` keeps; the cache of a forward pass shows them.
+        Names of what ``step`` saves for ``step_backward``.
     states : sequence of str
         The first must be "h", the output.
-    blocks : sequence of tuples (x_gate, h_gate) or (x_gate, h_gate, "intermediate"), optional
-        The projections in ``z``, if they are not simply the gates: names of
-        gates, or None to leave out that half.  ``"intermediate"``: Wh multiplies what
-        ``intermediate`` returns.  Those come last; users of x, and of h, are neighbours.
+    projections : sequence of tuples (x_gate, h_gate) or (x_gate, h_gate, "intermediate"), optional
+        The values of ``z``, in any order, if they are not simply the gates: which gate's
+        columns of Wx (and b) and of Wh go into each, or None to leave out that half.
+        ``"intermediate"``: Wh multiplies what ``intermediate`` returns, instead of h.
     unit_params : dict of str to float, optional
         Further parameters with one number a unit (peepholes, gains) and what
         they are at first.  All functions then take a last argument p, the
@@ -59,7 +66,7 @@ def custom_cell(
         Whether h gets a bias bh of its own.
     intermediate : function ``(z, state) -> a``, optional
     intermediate_backward : function ``(da, dz, dbefore, saved, state) -> (dz, dbefore)``, optional
-        A gate that acts on h before the product, as in the GRU of 2014.
+        What takes h's place in some products, like r h in the GRU of 2014.
     whole_rows : bool
         False: the functions see each unit by itself and use ``+ - * /`` and the
         functions of ``rnnlite.cells.functions``.  True: they get arrays (H,)
@@ -72,12 +79,6 @@ def custom_cell(
     Cell
         For ``rnnlite.Recurrent(cell, input_size, hidden_size)``, which
         ``rnnlite.gradcheck.check`` takes like any layer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For arguments that do not fit together, or functions that return something
-        else than they should; the message says which.
 
     Examples
     --------
@@ -132,8 +133,9 @@ def custom_cell(
     fingerprint(where, functions.values())  # what it cannot tell, no kernel could be cached for
     cell = Cell(
         name=name,
+        family=name,
         gates=gates,
-        blocks=_blocks(where, blocks, gates, intermediate is not None),
+        projections=_projections(where, projections, gates, intermediate is not None),
         states=states,
         saved=saved,
         step=step,
@@ -146,7 +148,6 @@ def custom_cell(
         whole_rows=checking.true_or_false(where, "whole_rows", whole_rows),
         compiled=checking.true_or_false(where, "compiled", compiled),
     )
-    _ = cell.x_blocks, cell.h_blocks, cell.intermediate_blocks  # errors now, not in the first run
     if cell.compiled:  # plain NumPy is looked at as it runs
         try_out(cell)
     return cell
@@ -163,37 +164,36 @@ def _names(where, argument, value):
     return value
 
 
-def _blocks(where, blocks, gates, has_intermediate):
-    if blocks is None:
-        blocks = [(gate, gate) for gate in gates]
-    if not isinstance(blocks, (list, tuple)):
-        raise TypeError(f"{where}: blocks is {blocks!r}; wanted a sequence of (x_gate, h_gate)")
-    found = []
-    for block in blocks:
-        if not isinstance(block, (list, tuple)) or len(block) < 2:
-            raise TypeError(f"{where}: blocks has {block!r}; wanted (x_gate, h_gate)")
-        x_gate, h_gate, *rest = block
-        if rest not in ([], ["intermediate"]) or (rest and not has_intermediate):
-            raise ValueError(
-                f"{where}: blocks has {block!r}; a third part is 'intermediate', with intermediate="
-            )
-        for gate in (x_gate, h_gate):
-            if gate is not None and gate not in gates:
-                raise ValueError(f"{where}: blocks names {gate!r}; gates has {', '.join(gates)}")
-        if x_gate is None and h_gate is None:
-            raise ValueError(f"{where}: blocks has {block!r}, which uses neither x nor h")
-        found.append(
-            Block(
-                None if x_gate is None else gates.index(x_gate),
-                None if h_gate is None else gates.index(h_gate),
-                bool(rest),
-            )
+def _projections(where, projections, gates, has_intermediate):
+    if projections is None:
+        return tuple((gate, gate) for gate in gates)
+    if not isinstance(projections, (list, tuple)):
+        raise TypeError(
+            f"{where}: projections is {projections!r}; wanted a sequence of (x_gate, h_gate)"
         )
-    for side in ("x_gate", "h_gate"):
-        used = [getattr(block, side) for block in found if getattr(block, side) is not None]
-        if sorted(used) != list(range(len(gates))):
+    found = []
+    for projection in projections:
+        if not isinstance(projection, (list, tuple)) or len(projection) < 2:
+            raise TypeError(f"{where}: projections has {projection!r}; wanted (x_gate, h_gate)")
+        *both, third = (*projection[:2], [OLD_NAMES.get(p, p) for p in projection[2:]])
+        if third not in ([], ["intermediate"]) or (third and not has_intermediate):
             raise ValueError(
-                f"{where}: blocks must use each gate exactly once on the {side[0]} side; "
+                f"{where}: projections has {projection!r}; a third part is 'intermediate', "
+                f"with intermediate="
+            )
+        for gate in both:
+            if gate is not None and gate not in gates:
+                raise ValueError(
+                    f"{where}: projections names {gate!r}; gates has {', '.join(gates)}"
+                )
+        if both == [None, None]:
+            raise ValueError(f"{where}: projections has {projection!r}, which uses neither x nor h")
+        found.append((*both, *third))
+    for side, name in enumerate("xh"):
+        used = [projection[side] for projection in found if projection[side] is not None]
+        if sorted(used) != sorted(gates):
+            raise ValueError(
+                f"{where}: projections must use each gate exactly once on the {name} side; "
                 f"gates are {', '.join(gates)}"
             )
     return tuple(found)

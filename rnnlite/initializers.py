@@ -119,11 +119,6 @@ def identity(rng, rows, columns, hidden=None):
     numpy.ndarray (rows, columns)
         float64.
 
-    Raises
-    ------
-    ValueError
-        If a gate has not as many columns as rows, or the last gate is not whole.
-
     Examples
     --------
     >>> identity(np.random.default_rng(0), 2, 4, hidden=2)
@@ -178,11 +173,6 @@ def uniform_pytorch(rng, rows, columns, hidden=None):
     numpy.ndarray (rows, columns)
         float64.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If ``hidden`` is not a whole number of at least 1.
-
     Examples
     --------
     >>> w = uniform_pytorch(np.random.default_rng(0), 28, 400, hidden=100)
@@ -233,11 +223,6 @@ def get(where, name, argument="initializer"):
     callable
         ``initialize(rng, rows, columns, hidden=None)`` returns an array (rows, columns),
         float64; ``hidden`` is for recurrent layers.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name; and ``initialize`` for a shape that the initializer cannot fill.
 
     Examples
     --------

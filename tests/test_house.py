@@ -6,12 +6,16 @@ rule here can pass because it looks at nothing.
 """
 
 import ast
+import functools
+import graphlib
 import inspect
 import re
 import sys
 import tomllib
 from pathlib import Path
 
+import numba
+import numba.extending
 import pytest
 
 import rnnlite
@@ -37,13 +41,36 @@ SHOWN = (
 LESSON = "reference/"
 # Classes that users never call: the library hands their objects out, or they are bases.
 HANDED_OUT = ("RecurrentCache", "Optimizer", "Schedule")
-
-
 # What ``Layer`` says of these holds for every layer; other rooms of the library call them.
 NOT_FOR_USERS = {
     "forward_pass", "backward_pass", "check_input", "output_features", "infer",
     "trained_by_this_thread", "check_gradients",
 }  # fmt: skip
+
+# The rooms, each with those that it may import; ``rnnlite/__init__.py`` shows them all.
+COMMON = {"checking", "cache_folder"}
+RUNNING = {"kernels", "cells", "engine"}
+LEARNING = {*RUNNING, "initializers", "layers", "losses", "optim"}
+ROOMS = {
+    "checking": set(),
+    "cache_folder": set(),
+    "reference": set(),
+    "initializers": COMMON,
+    "kernels": COMMON,
+    "cells": {"kernels"},
+    "engine": {*COMMON, "kernels", "cells"},
+    "custom": {*COMMON, *RUNNING},
+    "losses": {*COMMON, "kernels", "engine"},
+    "optim": {*COMMON, "kernels", "engine"},
+    "functional": {*COMMON, *RUNNING, "losses"},
+    "layers": {*COMMON, *RUNNING, "initializers"},
+    "gradcheck": {*COMMON, *RUNNING, "layers", "losses"},
+    "saving": {*COMMON, *LEARNING},
+    "training": {*COMMON, *LEARNING, "saving"},
+    "datasets": {*COMMON, "kernels", "engine", "saving"},
+}
+# Against the stream, at a call: a layer is pickled as the file that ``save`` would write.
+AT_A_CALL = {("layers", "saving")}
 
 
 # ---- reading a package ---------------------------------------------------------------------
@@ -52,8 +79,12 @@ NOT_FOR_USERS = {
 def modules(package):
     """Path within the package, and syntax tree, of every module."""
     for path in sorted(package.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        yield path.relative_to(package).as_posix(), ast.parse(text, str(path))
+        yield path.relative_to(package).as_posix(), parsed(path, path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def parsed(path, text):
+    return ast.parse(text, str(path))
 
 
 def name_of(module, package="rnnlite"):
@@ -358,19 +389,130 @@ def fast_math(package):
                 yield f"{module}:{node.lineno} names the flag {node.value}"
 
 
+NUMBA_COMPILES = {
+    name
+    for module in (numba, numba.extending)
+    for name in dir(module)
+    if re.search("jit|^overload|vectorize$|^stencil$|^cfunc$|^intrinsic$|^lower_", name)
+}
+
+
+@functools.cache
+def compilers(package):
+    """Names in kernels/ of what compiles a function: what calls Numba, or calls what does."""
+    found = set()
+    definitions = {}
+    for module, tree in modules(package):
+        for node in tree.body if module.startswith("kernels/") else ():
+            if isinstance(node, FUNCTION | ast.ClassDef):
+                definitions[node.name] = node
+            elif isinstance(node, ast.Assign):
+                definitions |= {getattr(target, "id", ""): node.value for target in node.targets}
+    mentioned = {name: set(names_in(node)) for name, node in definitions.items()}
+    while (
+        more := {name for name, used in mentioned.items() if used & (NUMBA_COMPILES | found)}
+        - found
+    ):
+        found |= more
+    return found
+
+
+def names_in(node):
+    """Names and attributes that a piece of code mentions, its decorators left out."""
+    rest = [node]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ast.Name | ast.Attribute):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+        decorated = getattr(node, "decorator_list", ())
+        rest += [child for child in ast.iter_child_nodes(node) if child not in decorated]
+
+
 def kernels_outside(package):
     """What is compiled lives under kernels/, where the hash of the kernel cache sees it."""
-    compilers = {"kernel", "inner", "njit", "jit", "vectorize", "guvectorize", "intrinsic"}
+    ours = compilers(PACKAGE) | compilers(package)
     for module, tree in modules(package):
         if module.startswith("kernels/"):
             continue
+        bridge = {"overload"} if module == "cells/functions.py" else set()
         for node in ast.walk(tree):
             if isinstance(node, FUNCTION):
-                for name in compilers.intersection(decorators(node)):
+                for name in set(decorators(node)) & (ours | NUMBA_COMPILES) - bridge:
                     yield f"{module}: {node.name} is decorated with {name}"
         for name in imported(tree, module):
             if is_within(name, ("numba", "llvmlite")) and not module.startswith("cells/"):
                 yield f"{module} imports {name}"
+            ours_is_in = is_within(name, ("rnnlite.kernels.jit", "rnnlite.kernels.parallel"))
+            if ours_is_in and name.split(".")[-1] in ours:
+                yield f"{module} imports {name}"
+
+
+def room_of(module):
+    """``"kernels/loop.py"`` -> ``"kernels"``, ``"custom.py"`` -> ``"custom"``."""
+    return module.split("/")[0].removesuffix(".py")
+
+
+def imports_against_the_stream(package):
+    """Rooms import in one direction only: each those that stand beside it in ``ROOMS``."""
+    for module, tree in modules(package):
+        room = room_of(module)
+        if module == "__init__.py":
+            continue
+        if room not in ROOMS:
+            yield f"{module} is in no room of the table ROOMS"
+            continue
+        at_import = {name for node in outside_functions(tree) for name in imported(node, module)}
+        for name in imported(tree, module):
+            if name.split(".")[0] != "rnnlite":
+                continue
+            other = f"{name}.".split(".")[1]
+            allowed = other in ROOMS[room] | {room}
+            if not allowed and not ((room, other) in AT_A_CALL and name not in at_import):
+                yield f"{module} imports {name}"
+
+
+def outside_functions(tree):
+    """Import statements that run when a module is imported."""
+    rest = [tree]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        if not isinstance(node, FUNCTION | ast.Lambda):
+            rest.extend(ast.iter_child_nodes(node))
+
+
+def flag_keep(package):
+    """``model(x)`` keeps nothing, ``model.forward`` does: ``keep`` is no argument of either."""
+    for module, tree in modules(package):
+        if room_of(module) in ("kernels", "engine"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, FUNCTION | ast.Lambda):
+                a = node.args
+                if "keep" in [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)]:
+                    yield f"{module}:{node.lineno} takes keep"
+            elif isinstance(node, ast.Call) and "keep" in [k.arg for k in node.keywords]:
+                called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if "forward" in called or called in ("__call__", "model", "layer"):
+                    yield f"{module}:{node.lineno} gives keep to {called}"
+
+
+def skips_without_a_reason(tests):
+    """A test that is skipped says why (``importorskip`` does so by itself)."""
+    for module, tree in modules(tests):
+        for node in ast.walk(tree):
+            name = ""
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", "")
+                said = [k.value for k in node.keywords if k.arg == "reason"]
+                said += node.args[:1] if name == "skip" else []
+                if name in ("skip", "skipif", "xfail") and not said:
+                    yield f"{module}:{node.lineno} {name} gives no reason"
+            elif isinstance(node, FUNCTION) and {"skip", "skipif", "xfail"} & {
+                d.attr for d in node.decorator_list if isinstance(d, ast.Attribute)
+            }:
+                yield f"{module}:{node.lineno} {node.name} gives no reason"
 
 
 # ---- the package keeps them ------------------------------------------------------------------
@@ -490,6 +632,46 @@ FAULTS = {
         ("layers/a.py", "@inner\ndef f(): pass", "layers/a.py: f is decorated with inner"),
         ("a.py", '@jit.kernel(identity="x")\ndef f(): pass', "a.py: f is decorated with kernel"),
         ("losses.py", "from numba import njit", "losses.py imports numba.njit"),
+        ("cells/a.py", "@overload(f)\ndef g(): pass", "cells/a.py: g is decorated with overload"),
+        (
+            "cells/functions.py",
+            "@njit\ndef g(): pass",
+            "cells/functions.py: g is decorated with njit",
+        ),
+        *(
+            ("engine/a.py", f"@{name}\ndef f(): pass", f"engine/a.py: f is decorated with {name}")
+            for name in sorted({*compilers(PACKAGE), *NUMBA_COMPILES})
+        ),
+        (
+            "engine/a.py",
+            "from ..kernels.parallel import parallel as p",
+            "engine/a.py imports rnnlite.kernels.parallel.parallel",
+        ),
+    ],
+    imports_against_the_stream: [
+        ("cells/a.py", "from rnnlite import layers", "cells/a.py imports rnnlite.layers"),
+        ("engine/a.py", "from ..layers import LSTM", "engine/a.py imports rnnlite.layers.LSTM"),
+        ("losses/a.py", "import rnnlite.optim.adam", "losses/a.py imports rnnlite.optim.adam"),
+        (
+            "layers/a.py",
+            "from rnnlite.training import fit",
+            "layers/a.py imports rnnlite.training.fit",
+        ),
+        (
+            "layers/a.py",
+            "def f():\n  from rnnlite.training import fit",
+            "layers/a.py imports rnnlite.training.fit",
+        ),
+        ("layers/a.py", "from ..saving import save", "layers/a.py imports rnnlite.saving.save"),
+        ("checking.py", "import rnnlite", "checking.py imports rnnlite"),
+        ("custom.py", "from . import LSTM", "custom.py imports rnnlite.LSTM"),
+        ("inside/a.py", "", "inside/a.py is in no room"),
+    ],
+    flag_keep: [
+        ("layers/a.py", "def forward(self, x, keep=True): pass", "layers/a.py:1 takes keep"),
+        ("a.py", "def forward(self, x, *, keep): pass", "a.py:1 takes keep"),
+        ("a.py", "model.forward(x, keep=False)", "a.py:1 gives keep to forward"),
+        ("a.py", "model(x, keep=False)", "a.py:1 gives keep to model"),
     ],
 }
 every_rule = pytest.mark.parametrize("rule", FAULTS, ids=lambda rule: rule.__name__)
@@ -518,6 +700,37 @@ def test_a_package_that_breaks_the_rule_is_noticed(tmp_path, rule, file, text, c
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content + "\n", encoding="utf-8")
     assert [c for c in rule(tmp_path) if c.startswith(complaint)]
+
+
+def test_what_compiles_is_found_in_the_kernels_themselves(tmp_path):
+    assert compilers(PACKAGE) >= {"kernel", "inner", "exact_inner", "equation", "parallel"}
+    assert NUMBA_COMPILES >= {"njit", "jit", "vectorize", "guvectorize", "cfunc", "intrinsic"}
+    assert NUMBA_COMPILES >= {"overload", "overload_method", "register_jitable", "stencil"}
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / "new.py").write_text(
+        "import numba\n"
+        "def direct(function):\n    return numba.njit(nogil=True)(function)\n"
+        "indirect = functools.partial(direct, a=1)\n"
+        "def third(function):\n    return Holder(indirect(function))\n"
+        "@direct\ndef compiled(x):\n    return helper(x)\n"
+    )
+    assert compilers(tmp_path) == {"direct", "indirect", "third"}
+
+
+def test_the_table_of_rooms_has_one_direction_and_every_room():
+    graphlib.TopologicalSorter(ROOMS).prepare()  # a circle is an error
+    rooms = {room_of(module) for module, _ in modules(PACKAGE)} - {"__init__"}
+    assert rooms <= set(ROOMS)
+
+
+def test_every_skip_gives_its_reason(tmp_path):
+    assert list(skips_without_a_reason(Path(__file__).parent)) == []
+    for text in (
+        "pytest.skip()", "@pytest.mark.skip\ndef test(): pass",
+        "@pytest.mark.skipif(True)\ndef test(): pass", "m = pytest.mark.skipif(True, marks=1)",
+    ):  # fmt: skip
+        (tmp_path / "test_a.py").write_text(text)
+        assert len(list(skips_without_a_reason(tmp_path))) == 1, text
 
 
 def test_the_rules_look_at_the_whole_package():

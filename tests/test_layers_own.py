@@ -164,14 +164,24 @@ def test_assigned_parameters_are_copied_into_place():
     assert_same_bits("params", net.flat_params, before)
 
 
-def test_of_two_forward_passes_the_last_one_counts():
-    """And only while its own sizes fit; another thread's never does (test_layers_threads.py)."""
-    layer, twin = LSTM(I, H, seed=0), LSTM(I, H, seed=0)
-    layer.forward(X[:2])
-    y = layer.forward(X)
-    assert_refused(ValueError, ["dy has shape (2, 6); wanted (3, 6)"], layer.backward, y[:2])
-    twin.forward(X)
-    assert_same_bits("dx", layer.backward(y), twin.backward(y))
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_of_two_forward_passes_the_last_one_counts_and_of_says_which_was_meant(training, wrapped):
+    """Another thread's forward never counts (test_layers_threads.py)."""
+    layer = LSTM(I, H, seed=0)
+    layer = Sequential([layer]) if wrapped else layer
+    twin = layer.copy()
+    first, dy = layer.forward(X, training=training), np.ones((B, H))
+    last = layer.forward(X + 1, training=training)
+    fragments = ["backward: of is not what the last forward returned"]
+    assert_refused(RuntimeError, fragments, lambda: layer.backward(dy, of=first))
+    twin.forward(X + 1)
+    assert_same_bits("dx", layer.backward(dy, of=last), twin.backward(dy))
+    layer.forward(X), twin.forward(X + 1), layer.forward(X + 1)
+    assert_same_bits("dx", layer.backward(dy), twin.backward(dy))
+    layer.forward(X)
+    fragments = ["dy has shape (2, 6); wanted (3, 6)"]
+    assert_refused(ValueError, fragments, layer.backward, dy[:2])
 
 
 def test_a_forward_that_raises_leaves_no_backward_behind():

@@ -11,8 +11,8 @@ from rnnlite.layers import GRU, LSTM, RNN, Bidirectional, Dense, Sequential
 LAYERS = {
     "lstm": lambda **k: LSTM(3, 5, seed=0, **k),
     "peephole": lambda **k: LSTM(3, 5, seed=0, peephole=True, **k),
-    "clipped": lambda **k: LSTM(3, 5, seed=0, clip=0.4, **k),
-    "peephole-clipped": lambda **k: LSTM(3, 5, seed=0, peephole=True, clip=0.4, **k),
+    "clipped": lambda **k: LSTM(3, 5, seed=0, clip=0.6, **k),
+    "peephole-clipped": lambda **k: LSTM(3, 5, seed=0, peephole=True, clip=0.6, **k),
     "rnn": lambda **k: RNN(3, 5, seed=0, **k),
     "irnn": lambda **k: RNN(3, 5, activation="relu", wh_init="identity", seed=0, **k),
     "gru": lambda **k: GRU(3, 5, seed=0, **k),

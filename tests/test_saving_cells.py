@@ -121,7 +121,7 @@ def gated(limit=5.0, weight=1.0, *, slope=1.0, **options):
         dz_f = dstate[0] * state[0] * f * (1.0 - f)
         return (dz_f, dz_h), (dstate[0] * f,), (dz_h * weight,)
 
-    arguments = GATED | {"blocks": [("f", "f"), ("h", "h", "intermediate")]} | options
+    arguments = GATED | {"projections": [("f", "f"), ("h", "h", "intermediate")]} | options
     return rnnlite.custom_cell(
         "gated", step, step_backward, intermediate=intermediate,
         intermediate_backward=intermediate_backward, compiled=False, **arguments,
@@ -133,7 +133,7 @@ OTHERS = {
     "a constant": (gated(weight=1.0001), "step computes something else"),
     "a derivative": (gated(slope=0.999), "intermediate_backward computes something else"),
     "names of gates": (
-        gated(gates=["f", "g"], blocks=[("f", "f"), ("g", "g", "intermediate")]),
+        gated(gates=["f", "g"], projections=[("f", "f"), ("g", "g", "intermediate")]),
         "gates is ['f', 'h'] in the file, ['f', 'g'] in the model",
     ),
     "a projection": (gated(blocks=[("f", "h"), ("h", "f", "intermediate")]), "projections is [["),
@@ -197,7 +197,9 @@ def test_equations_that_raise_in_numpy_are_compared_by_the_rest():
         def step_backward(dstate, saved, state, new_state):
             return (back * dstate[0],), (dstate[0],)
 
-        return library.Cell("raises", ("h",), LEAKY.blocks, ("h",), ("z",), step, step_backward)
+        return library.Cell(
+            "raises", "raises", ("h",), LEAKY.projections, ("h",), ("z",), step, step_backward
+        )
 
     described = cells_in_files.describe(cell(1.0))
     assert described["step"] is None and described["step_backward"] is not None
@@ -211,7 +213,7 @@ def test_numbers_that_are_none_are_compared():
         def step(z, state):
             return (z[0] * value,), (z[0],)
 
-        return library.Cell("odd", ("h",), LEAKY.blocks, ("h",), ("z",), step, step)
+        return library.Cell("odd", "odd", ("h",), LEAKY.projections, ("h",), ("z",), step, step)
 
     for value, other in ((math.nan, math.inf), (math.inf, 1.0)):
         described = json.loads(json.dumps(cells_in_files.describe(cell(value))))

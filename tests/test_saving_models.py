@@ -216,7 +216,10 @@ def test_any_architecture_comes_back(tmp_path_factory, model):
     assert (folder / "again.npz").read_bytes() == (folder / "model.npz").read_bytes()
 
 
-@pytest.mark.parametrize("model", ["model", None, rnnlite.Adam(Dense(2, 2)), LSTM], ids=str)
+NO_MODELS = {"text": "model", "none": None, "optimizer": rnnlite.Adam(Dense(2, 2)), "class": LSTM}
+
+
+@pytest.mark.parametrize("model", NO_MODELS.values(), ids=NO_MODELS)
 def test_only_models_are_saved(tmp_path, model):
     assert_refused(TypeError, ["is not a layer"], rnnlite.save, model, tmp_path / "model.npz")
     assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@
     n = tanh(x Wx_n + (f h) Wh_n + b_n)
     h = (1 - f) h + f n
 
-The gate acts on h before the product, so the cell has a reset of its own.
+The gate acts on h before the product: f h is the cell's intermediate.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ import rnnlite
 from rnnlite.cells.functions import sigmoid, tanh
 
 
-def reset(z, state):
+def intermediate(z, state):
     return sigmoid(z[0]) * state[0]
 
 
@@ -39,8 +39,8 @@ def intermediate_backward(da, dz, dbefore, saved, state):
 
 CELL = rnnlite.custom_cell(
     "minimal gated unit", step, step_backward, gates=["f", "n"], saved=["f", "n"],
-    blocks=[("f", "f"), ("n", "n", "intermediate")],
-    intermediate=reset, intermediate_backward=intermediate_backward,
+    projections=[("f", "f"), ("n", "n", "intermediate")],
+    intermediate=intermediate, intermediate_backward=intermediate_backward,
 )  # fmt: skip
 
 if __name__ == "__main__":

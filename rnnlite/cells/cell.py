@@ -4,40 +4,25 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 
-class Block(NamedTuple):
-    """One projection ``z`` that a cell asks for: columns of Wx, of Wh, or of both, added.
-
-    Attributes
-    ----------
-    x_gate, h_gate : int or None
-        Which gate's columns of ``Wx`` (and ``b``) and of ``Wh`` go into it.
-    after_intermediate : bool
-        Whether ``Wh`` multiplies what ``Cell.intermediate`` returns instead of h.
-    """
-
-    x_gate: int | None
-    h_gate: int | None
-    after_intermediate: bool = False
-
-
 class Cell(NamedTuple):
     """A recurrent cell: the equations of one time step and of their derivative.
 
     Attributes
     ----------
     name : str
-        For messages.  Up to the first "-" it names the family: ``functional.lstm_backward``
-        takes the cache of every "lstm".
+        For messages, and in files.
+    family : str
+        ``functional.lstm_backward`` takes the cache of every cell of the family "lstm".
     gates : tuple of str
         Names of the column blocks of ``Wx`` and ``Wh``, in order.
-    blocks : tuple of Block
-        The projections ``z`` that ``step`` receives, in order.  Blocks that
-        use x must be neighbours, so must those that use h; blocks after the
-        intermediate come last.
+    projections : tuple of tuples (x_gate, h_gate) or (x_gate, h_gate, "intermediate")
+        The projections ``z`` that ``step`` receives, in any order: which gate's columns of
+        ``Wx`` (and ``b``) and of ``Wh`` go into it, or None to leave out that half.
+        "intermediate": ``Wh`` multiplies what ``intermediate`` returns instead of h.
     states : tuple of str
         Names of the states carried through time; the first is ``h``, the output.
     saved : tuple of str
-        Names of what ``step`` keeps for ``step_backward``.
+        Names of what ``step`` saves for ``step_backward``.
     step : function
         ``step(z, state) -> new_state, saved``, all tuples with one value a unit.
     step_backward : function
@@ -53,8 +38,8 @@ class Cell(NamedTuple):
     unit_values : tuple of float
         What they are before training.
     intermediate : function or None
-        ``intermediate(z, state) -> a`` with ``z`` before the intermediate: what takes h's
-        place in the product for the blocks after it.
+        ``intermediate(z, state) -> a``, which takes h's place in some projections; those
+        are not in ``z`` yet.
     intermediate_backward : function or None
         ``intermediate_backward(da, dz, dbefore, saved, state) -> dz, dbefore``: adds
         what flows back through ``a``.
@@ -71,8 +56,9 @@ class Cell(NamedTuple):
     """
 
     name: str
+    family: str
     gates: tuple[str, ...]
-    blocks: tuple[Block, ...]
+    projections: tuple[tuple[str | None, ...], ...]
     states: tuple[str, ...]
     saved: tuple[str, ...]
     step: Callable
@@ -86,35 +72,6 @@ class Cell(NamedTuple):
     compiled: bool = True
 
     @property
-    def width(self):
-        """Blocks of one row of the gate buffer: z, then saved, then dz take turns in it."""
-        return max(len(self.blocks), len(self.saved))
-
-    @property
-    def x_blocks(self):
-        """First block that uses x, and one past the last."""
-        return _range([block.x_gate is not None for block in self.blocks])
-
-    @property
-    def h_blocks(self):
-        """First block that uses h itself, and one past the last."""
-        return _range(
-            [block.h_gate is not None and not block.after_intermediate for block in self.blocks]
-        )
-
-    @property
-    def intermediate_blocks(self):
-        """First block after the intermediate, and one past the last."""
-        first = len(self.blocks) - sum(block.after_intermediate for block in self.blocks)
-        if not all(block.after_intermediate for block in self.blocks[first:]):
-            raise ValueError("the blocks of a cell after the intermediate must come last")
-        return first, len(self.blocks)
-
-
-def _range(used):
-    if True not in used:
-        return 0, 0
-    first, last = used.index(True), len(used) - used[::-1].index(True)
-    if not all(used[first:last]):
-        raise ValueError("the blocks of a cell that use the same source must be neighbours")
-    return first, last
+    def z_names(self):
+        """Names of the values of ``z``: their gates'."""
+        return tuple(x_gate or h_gate for x_gate, h_gate, *_ in self.projections)

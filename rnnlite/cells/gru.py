@@ -11,7 +11,7 @@ The reset gate acts after the recurrent product, as in cuDNN and PyTorch;
     n = tanh(x Wx_n + b_n + (r h) Wh_n + bh_n)
 """
 
-from rnnlite.cells.cell import Block, Cell
+from rnnlite.cells.cell import Cell
 from rnnlite.cells.functions import sigmoid, tanh, zero_like
 
 
@@ -41,10 +41,10 @@ def _step_backward(dstate, saved, state, new_state):
 
 GRU = Cell(
     name="gru",
+    family="gru",
     gates=("r", "z", "n"),
-    # The candidate's two halves stay apart, because r stands between them;
-    # this order makes the users of x neighbours, and those of h as well.
-    blocks=(Block(2, None), Block(0, 0), Block(1, 1), Block(None, 2)),
+    # The candidate's two halves stay apart, because r stands between them.
+    projections=(("n", None), ("r", "r"), ("z", "z"), (None, "n")),
     states=("h",),
     saved=("r", "z", "n", "h_n"),
     step=_step,
@@ -87,15 +87,12 @@ def _reset_backward(da, projections_gradient, dbefore, saved, state):
     return (da_r, da_z, da_n), (dh + da * r,)
 
 
-GRU_2014 = Cell(
+GRU_2014 = GRU._replace(
     name="gru-2014",
-    gates=("r", "z", "n"),
-    blocks=(Block(0, 0), Block(1, 1), Block(2, 2, after_intermediate=True)),
-    states=("h",),
+    projections=(("r", "r"), ("z", "z"), ("n", "n", "intermediate")),
     saved=("r", "z", "n"),
     step=_step_2014,
     step_backward=_step_backward_2014,
-    recurrent_bias=True,
     intermediate=_reset,
     intermediate_backward=_reset_backward,
 )

@@ -10,7 +10,7 @@
 where z = x_t Wx + h_{t-1} Wh + b, four blocks of columns.
 """
 
-from rnnlite.cells.cell import Block, Cell
+from rnnlite.cells.cell import Cell
 from rnnlite.cells.functions import sigmoid, tanh, zero_like
 
 
@@ -47,8 +47,9 @@ def _step_backward(dstate, saved, state, new_state):
 
 LSTM = Cell(
     name="lstm",
+    family="lstm",
     gates=("i", "f", "g", "o"),
-    blocks=(Block(0, 0), Block(1, 1), Block(2, 2), Block(3, 3)),
+    projections=(("i", "i"), ("f", "f"), ("g", "g"), ("o", "o")),
     states=("h", "c"),
     saved=("i", "f", "g", "o"),
     step=_step,

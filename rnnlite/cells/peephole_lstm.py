@@ -13,7 +13,6 @@ the text of the standard says (ONNX Runtime leaves the input of the last tanh al
 
 import functools
 
-from rnnlite.cells.cell import Cell
 from rnnlite.cells.functions import clip as bound
 from rnnlite.cells.functions import sigmoid, tanh, within, zero_like
 from rnnlite.cells.lstm import LSTM
@@ -57,12 +56,8 @@ def peephole_lstm(clip=float("inf")):
         dp = (dz_i * c_before, dz_f * c_before, dz_o * c)
         return (dz_i, dz_f, dz_g, dz_o), (zero_like(dh), dc_before), dp
 
-    return Cell(
+    return LSTM._replace(
         name=f"lstm-peephole-clip-{clip}",
-        gates=LSTM.gates,
-        blocks=LSTM.blocks,
-        states=LSTM.states,
-        saved=LSTM.saved,
         step=step,
         step_backward=step_backward,
         unit_params=("p_i", "p_f", "p_o"),

@@ -5,7 +5,7 @@
 with f = tanh, or f = ReLU.
 """
 
-from rnnlite.cells.cell import Block, Cell
+from rnnlite.cells.cell import Cell
 from rnnlite.cells.functions import relu, tanh, where_positive, zero_like
 
 
@@ -35,9 +35,15 @@ def _relu_step_backward(dstate, saved, state, new_state):
     return (dz_h,), (zero_like(dh),)
 
 
-_LAYOUT = {"gates": ("h",), "blocks": (Block(0, 0),), "states": ("h",), "saved": ("h",)}
-
-RNN = {
-    "tanh": Cell("rnn-tanh", **_LAYOUT, step=_tanh_step, step_backward=_tanh_step_backward),
-    "relu": Cell("rnn-relu", **_LAYOUT, step=_relu_step, step_backward=_relu_step_backward),
-}
+_TANH = Cell(
+    name="rnn-tanh",
+    family="rnn",
+    gates=("h",),
+    projections=(("h", "h"),),
+    states=("h",),
+    saved=("h",),
+    step=_tanh_step,
+    step_backward=_tanh_step_backward,
+)
+_RELU = _TANH._replace(name="rnn-relu", step=_relu_step, step_backward=_relu_step_backward)
+RNN = {"tanh": _TANH, "relu": _RELU}

@@ -42,8 +42,8 @@ from rnnlite.datasets.vocabulary import Vocabulary
 
 __all__ = [
     "FASHION_CLASSES", "MNIST", "REBER_SYMBOLS", "TEMPORAL_ORDER_SYMBOLS", "CorruptData",
-    "DataNotFound", "PaddedSequences", "ReberStrings", "Sequences", "Split", "Text",
-    "TimeSeries", "Vocabulary", "adding_problem", "copy_memory", "embedded_reber",
-    "fashion_mnist", "mnist", "mnist_5k", "random_affine", "reber_correct", "sample_text",
-    "temporal_order", "text", "text_batches", "text_windows", "time_series",
+    "DataNotFound", "PaddedSequences", "ReberStrings", "Sequences", "Split", "Text", "TimeSeries",
+    "Vocabulary", "adding_problem", "copy_memory", "embedded_reber", "fashion_mnist", "mnist",
+    "mnist_5k", "random_affine", "reber_correct", "sample_text", "temporal_order", "text",
+    "text_batches", "text_windows", "time_series",
 ]  # fmt: skip

@@ -63,15 +63,9 @@ class TimeSeries(NamedTuple):
 
 
 def time_series(
-    source,
-    *,
-    window,
-    horizon=1,
-    columns=None,
-    target=None,
-    split=(0.7, 0.15, 0.15),
+    source, *, window, horizon=1, columns=None, target=None, split=(0.7, 0.15, 0.15),
     missing="error",
-):
+):  # fmt: skip
     """Windows of a time series, from an array or a data frame, for forecasting.
 
     The rows are divided in order of time.  A window belongs to the part in which

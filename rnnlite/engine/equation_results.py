@@ -37,7 +37,7 @@ def checked(cell, function, result, shape):
     if function == "step":
         parts = {"new_state": cell.states, "saved": cell.saved}
     else:
-        parts = {"dz": projections(cell), "dbefore": cell.states}
+        parts = {"dz": cell.z_names, "dbefore": cell.states}
     if function == "step_backward" and cell.unit_params:
         parts["dp"] = cell.unit_params
     result = _tuple(where, "the result", result, parts, kinds)
@@ -72,7 +72,7 @@ def try_out(cell):
     def numbers(names):
         return tuple(np.full(shape, 0.5) for _ in names)
 
-    state, z, saved = numbers(cell.states), numbers(cell.blocks), numbers(cell.saved)
+    state, z, saved = numbers(cell.states), numbers(cell.projections), numbers(cell.saved)
     p = (numbers(cell.unit_params),) if cell.unit_params else ()
     arguments = {
         "step": (z, state),
@@ -90,23 +90,6 @@ def try_out(cell):
         except Exception:
             continue
         checked(cell, name, result, shape)
-
-
-def projections(cell):
-    """Names of the values of ``z``: their gates'.
-
-    Parameters
-    ----------
-    cell : Cell
-
-    Returns
-    -------
-    tuple of str
-    """
-    return tuple(
-        cell.gates[block.x_gate if block.x_gate is not None else block.h_gate]
-        for block in cell.blocks
-    )
 
 
 def _tuple(where, name, value, names, kinds):

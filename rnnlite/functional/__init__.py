@@ -25,17 +25,7 @@ from rnnlite.functional.rnn import RNNGradients, rnn_backward, rnn_forward
 from rnnlite.losses import softmax_cross_entropy
 
 __all__ = [
-    "GRUGradients",
-    "LSTMGradients",
-    "LSTMState",
-    "PeepholeLSTMGradients",
-    "RNNGradients",
-    "RecurrentCache",
-    "gru_backward",
-    "gru_forward",
-    "lstm_backward",
-    "lstm_forward",
-    "rnn_backward",
-    "rnn_forward",
-    "softmax_cross_entropy",
-]
+    "GRUGradients", "LSTMGradients", "LSTMState", "PeepholeLSTMGradients", "RNNGradients",
+    "RecurrentCache", "gru_backward", "gru_forward", "lstm_backward", "lstm_forward",
+    "rnn_backward", "rnn_forward", "softmax_cross_entropy",
+]  # fmt: skip

@@ -57,11 +57,6 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
     cache : RecurrentCache
         For ``gru_backward``; also ``r z n h`` of every step.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a wrong shape, or an array that does not hold real numbers.
-
     Examples
     --------
     >>> import numpy as np
@@ -93,11 +88,6 @@ def gru_backward(dh, cache, dhT=None):
     -------
     GRUGradients
         ``dx dWx dWh db dbh dh0``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a wrong shape or a cache of another function.
 
     Examples
     --------

@@ -95,11 +95,6 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     cache : RecurrentCache
         For ``lstm_backward``; also ``i f g o c h`` of every step.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a wrong shape, or an array that does not hold real numbers.
-
     Examples
     --------
     >>> import numpy as np
@@ -138,11 +133,6 @@ def lstm_backward(dh, cache, dhT=None, dcT=None):
     -------
     LSTMGradients or PeepholeLSTMGradients
         ``dx dWx dWh db dh0 dc0``, and ``dpeephole`` (3H,) if there were peepholes.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a wrong shape or a cache of another function.
 
     Examples
     --------

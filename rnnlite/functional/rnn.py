@@ -51,11 +51,6 @@ def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):
     cache : RecurrentCache
         For ``rnn_backward``; also ``h`` of every step.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a wrong shape, an unknown activation, or an array without real numbers.
-
     Examples
     --------
     >>> import numpy as np
@@ -86,11 +81,6 @@ def rnn_backward(dh, cache, dhT=None):
     -------
     RNNGradients
         ``dx dWx dWh db dh0``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a wrong shape or a cache of another function.
 
     Examples
     --------

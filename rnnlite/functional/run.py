@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from rnnlite import checking
-from rnnlite.engine import Weights, Workspace, engine_of
+from rnnlite import checking, engine
 from rnnlite.engine.memory import aligned_zeros
 from rnnlite.functional.cache import RecurrentCache
 
@@ -24,84 +23,55 @@ def forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
     (B, T, I), G = x.shape, len(cell.gates)
     H = checking.dimensions(where, "Wh", Wh, 2, f"(hidden, {G}*hidden)").shape[0]
     columns = "hidden" if G == 1 else f"{G}*hidden"
-    parts = {
+    shapes = {  # in the order in which they are checked
         "Wh": ((H, G * H), f"(hidden, {columns})"),
         "Wx": ((I, G * H), f"(input, {columns}) with input = {I} of x and hidden = {H} of Wh"),
         "b": ((G * H,), f"({columns},) with hidden = {H} of Wh"),
         "bh": ((G * H,), f"({columns},) with hidden = {H} of Wh"),
         "peephole": ((3 * H,), f"(3*hidden,) with hidden = {H} of Wh"),
+        **dict.fromkeys(initial, ((B, H), "(batch, hidden)")),
     }
-    parts = {
+    arrays = {
         name: checking.shaped(where, name, arrays[name], shape, meaning, dtype)
-        for name, (shape, meaning) in parts.items()
+        for name, (shape, meaning) in shapes.items()
         if name in arrays
     }
-    states = [
-        None
-        if value is None
-        else checking.shaped(where, name, value, (B, H), "(batch, hidden)", dtype)
-        for name, value in initial.items()
-    ]
-
-    workspace = Workspace(cell, B, T, I, H, dtype)
-    workspace.set_lengths(checking.row_lengths(where, lengths, B, T))
-    workspace.set_initial(states)
-    wx, wh = (
-        _stacked([parts[name] for name in names if name in parts], dtype)
-        for names in (("Wx", "b"), ("bh", "Wh"))
-    )
-    h = np.empty((B, T, H), dtype)
-    flat_x = checking.contiguous(x, dtype).ravel()
-    p = parts.get("peephole", np.zeros(len(cell.unit_params) * H, dtype))
-    weights = Weights(wx, wh, p)
-    engine_of(cell).forward(workspace, flat_x, weights, h.ravel(), True)
-    final = [workspace.final(s).copy() for s in range(len(cell.states))]
-    return h, final, RecurrentCache(workspace, weights)
-
-
-def _stacked(arrays, dtype):
-    """All numbers one after the other, with room for a whole register behind them."""
-    result = aligned_zeros(sum(array.size for array in arrays), dtype)
-    return np.concatenate([array.ravel() for array in arrays], out=result)
+    # In the engine's order, with room for a whole register behind them.
+    parts = [arrays[name].ravel() for name in ("Wx", "b", "bh", "Wh", "peephole") if name in arrays]
+    weights = aligned_zeros(sum(part.size for part in parts), dtype)
+    np.concatenate(parts, out=weights)
+    h, workspace = engine.forward(
+        cell, checking.contiguous(x, dtype), weights, H,
+        initial=[arrays.get(name) for name in initial],
+        lengths=checking.row_lengths(where, lengths, B, T),
+    )  # fmt: skip
+    return h, workspace.final_states(), RecurrentCache(workspace, weights)
 
 
 def backward(where, family, dh, cache, dfinal):
     """Check the arguments, run the engine, return the gradients by name."""
-    if not isinstance(cache, RecurrentCache) or cache._workspace.cell.name.split("-")[0] != family:
+    if not isinstance(cache, RecurrentCache) or cache._workspace.cell.family != family:
         raise TypeError(f"{where}: cache is {cache!r}; wanted the cache of the matching forward")
     workspace = cache._workspace
-    cell, (B, T, I, H), dtype, G = (
-        workspace.cell,
-        workspace.shape,
-        workspace.dtype,
-        len(workspace.cell.gates),
-    )
-    if dh is None:
-        dh = np.zeros(0, dtype)
-    else:
+    cell, (B, T, I, H), dtype = workspace.cell, workspace.shape, workspace.dtype
+    if dh is not None:
         dh = checking.shaped(where, "dh", dh, (B, T, H), "(batch, time, hidden)", dtype)
-    workspace.dstate[...] = 0.0
-    for s, (state, value) in enumerate(zip(cell.states, dfinal, strict=True)):
-        if value is not None:
-            name = f"d{state}T"
-            workspace.dstate[s, :, :H] = checking.shaped(
-                where, name, value, (B, H), "(batch, hidden)", dtype
-            )
-    bias_rows = int(cell.recurrent_bias)
+    dfinal = [
+        value
+        if value is None
+        else checking.shaped(where, f"d{state}T", value, (B, H), "(batch, hidden)", dtype)
+        for state, value in zip(cell.states, dfinal, strict=True)
+    ]
+    grads = np.empty(cache._weights.size, dtype)
     dx = np.empty((B, T, I), dtype)
-    dwx, dwh = np.empty((I + 1, G * H), dtype), np.empty((bias_rows + H, G * H), dtype)
-    dp = np.empty(cache._weights.p.size, dtype)
-    # The cache stays as it is: gradients of the gates get a buffer of their own.
-    dgates = aligned_zeros(workspace.gates.shape, dtype)
-    engine_of(cell).backward(
-        workspace, dgates, dh.ravel(), dh.size > 0, cache._weights,
-        Weights(dwx.ravel(), dwh.ravel(), dp), dx.ravel(),
-    )  # fmt: skip
-    found = {"dx": dx, "dWx": dwx[:I], "db": dwx[I], "dWh": dwh[bias_rows:]}
+    engine.backward(workspace, dh, cache._weights, grads, dfinal=dfinal, dx=dx, keep_saved=True)
+    columns, bias_rows = len(cell.gates) * H, int(cell.recurrent_bias)
+    dW, dp = np.split(grads, [(I + 1 + bias_rows + H) * columns])
+    dW = dW.reshape(-1, columns)
+    found = {"dx": dx, "dWx": dW[:I], "db": dW[I], "dWh": dW[I + 1 + bias_rows :]}
     if bias_rows:
-        found["dbh"] = dwh[0]
+        found["dbh"] = dW[I + 1]
     if dp.size:
         found["dpeephole"] = dp
-    for s, state in enumerate(cell.states):
-        found[f"d{state}0"] = workspace.dstate[s, :, :H].copy()
-    return found
+    dinitial = zip(cell.states, workspace.dinitial_states(), strict=True)
+    return found | {f"d{state}0": value for state, value in dinitial}

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.cells.cell import Cell
-from rnnlite.engine.equation_results import checked, projections
+from rnnlite.engine.equation_results import checked
 from rnnlite.gradcheck.differences import TOLERANCE, check_array
 
 UNITS = 5
@@ -29,11 +29,6 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
         A sentence for every result of ``step_backward`` (and ``intermediate_backward``)
         that is wrong; empty if the equations are right.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For something else than a cell, or a number outside its range.
-
     Examples
     --------
     >>> from rnnlite import cells
@@ -52,11 +47,11 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
     rng = np.random.default_rng(checking.seed(where, seed))
     shape = (UNITS,) if cell.whole_rows else (1, UNITS)  # as in a run: a batch of one row
     draw = functools.partial(_random_values, rng, shape)
-    z, state, p = draw(cell.blocks), draw(cell.states), draw(cell.unit_params, (UNITS,))
+    z, state, p = draw(cell.projections), draw(cell.states), draw(cell.unit_params, (UNITS,))
     extra = (p,) if cell.unit_params else ()
     results = ["dz", "dbefore", "dp"]
     moved = [
-        list(zip(z, projections(cell), strict=True)),
+        list(zip(z, cell.z_names, strict=True)),
         [(value, f"d{name}") for value, name in zip(state, cell.states, strict=True)],
         list(zip(p, cell.unit_params, strict=True)),
     ]
@@ -77,7 +72,8 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
         found = cell.intermediate_backward(da, *nothing, saved, state, *extra)
         found = checked(cell, "intermediate_backward", found, shape)
         notes += _wrong_results(
-            "intermediate_backward", lambda: float(np.sum(da * cell.intermediate(z, state, *extra))),
+            "intermediate_backward",
+            lambda: float(np.sum(da * cell.intermediate(z, state, *extra))),
             results[:2], moved[:2], found, tolerance,
         )  # fmt: skip
     return notes

@@ -17,7 +17,7 @@ with a whole number n and |r| <= ln(2)/2:
 The polynomials are minimax fits, relative error 1.1e-8 (float32) and 2.4e-19
 (float64), made by ``scripts/fit_expm1.py``.
 
-The derivatives are given by the *outputs*, which is what a cell keeps:
+The derivatives are given by the *outputs*, which is what a cell saves:
 tanh' = 1 - tanh^2, sigmoid' = sigmoid (1 - sigmoid), relu' = [relu > 0].
 """
 

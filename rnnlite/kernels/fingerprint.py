@@ -1,4 +1,4 @@
-"""What a cell computes, as a short text: the key under which its kernels are kept.
+"""What a cell computes, as a short text: the key under which its kernels are cached.
 
 Two cells of one name may have different equations (``cell._replace(step=...)``),
 and an equation may take a constant from anywhere: a global, a closure, a
@@ -58,7 +58,7 @@ def fingerprint(where, functions):
                 digest.update(f"number {seen[id(value)]} again".encode())
                 return
             seen[id(value)] = len(seen)
-            # A kept kernel imports the module of its equations when it is loaded.
+            # A cached kernel imports the module of its equations when it is loaded.
             digest.update(f"{value.__module__} {value.__qualname__}".encode())
             if _is_within(value.__module__, ("numpy",)):
                 return

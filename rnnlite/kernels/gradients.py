@@ -1,6 +1,5 @@
 """Weight gradients: one large product over all steps and rows, dW = A^T dZ."""
 
-from rnnlite.kernels.jit import inner
 from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, product
 from rnnlite.kernels.simd import lanes
@@ -11,40 +10,34 @@ from rnnlite.kernels.simd import lanes
 ROWS_AT_ONCE = 128
 
 
-@inner
-def _add_rows(zeros, a, a_row, start, dgates, gate_row, k, K, fresh, columns,
-              dw, dw_row, first, last):  # fmt: skip
-    """Add the share of K rows, from row k on, to rows ``first`` to ``last`` of dW, or begin."""
-    panel = TILE_VECTORS * lanes(dw)
-    for c in range(columns.shape[0]):
-        from_column, to_column, N = columns[c]
-        to = first * dw_row + to_column
-        so_far, at, row = (zeros, 0, 0) if fresh else (dw, to, dw_row)
-        product(so_far, at, row, a, k * a_row + start + first, 1, a_row,
-                dgates, k * gate_row + from_column, gate_row, panel,
-                dw, to, dw_row, last - first, K, N)  # fmt: skip
-
-
 @parallel
-def weight_gradients(first, last, zeros, a, a_row, dgates, gate_row, rows,
-                     start_x, dwx, dwx_row, x_columns, x_rows,
-                     start_h, dwh, dwh_row, h_columns, h_from):  # fmt: skip
-    """Rows ``first`` to ``last`` of d[Wx; b] = [x 1]^T dZ and, below it, d[Wh] = [h]^T dZ.
+def weight_gradients(first, last, a, dz, dw, parts, skipped, zeros):
+    """Rows ``first`` to ``last`` of dW = A^T dZ, a sum over all rows of A and dZ.
 
-    Both are sums over all ``rows`` = T B rows of a (``xh`` of the time loop) and
-    dgates.  Threads share the rows of the result, never the sum, which always
-    runs in ascending order: the same bits for any number of threads.
+    Reads a (rows, row of a) and dz (rows, row of dz), such as the ``xh`` and ``gates``
+    of the time loop; writes dw (row of W, columns).  Threads share the rows of the
+    result, never the sum, which always runs in ascending order: the same bits for any
+    number of threads.
 
-    ``x_columns`` and ``h_columns`` (n, 3) list runs of columns: position in
-    dgates, position in the gradient, how many.  Before row ``h_from`` all h are zero: the
-    sum for Wh leaves these rows out.
+    A row of ``parts`` (n, 7) stands for a rectangle of dW: its first row and its end;
+    which column of a belongs to row 0 of dW; the first column in dz and in dW, and how
+    many; and whether the sum leaves out the first ``skipped`` rows, in which a is zero.
     """
-    x_first, x_last = min(first, x_rows), min(last, x_rows)
-    h_first, h_last = max(first - x_rows, 0), max(last - x_rows, 0)
-    for k in range(0, rows, ROWS_AT_ONCE):
-        K = min(ROWS_AT_ONCE, rows - k)
-        _add_rows(zeros, a, a_row, start_x, dgates, gate_row, k, K, k == 0,
-                  x_columns, dwx, dwx_row, x_first, x_last)  # fmt: skip
-        h_k = min(max(k, h_from), k + K)
-        _add_rows(zeros, a, a_row, start_h, dgates, gate_row, h_k, k + K - h_k, k <= h_from,
-                  h_columns, dwh, dwh_row, h_first, h_last)  # fmt: skip
+    rows, a_row, dz_row, dw_row = a.shape[0], a.shape[1], dz.shape[1], dw.shape[1]
+    a, dz, dw = a.reshape(-1), dz.reshape(-1), dw.reshape(-1)
+    panel = TILE_VECTORS * lanes(dw)
+    for block in range(0, rows, ROWS_AT_ONCE):
+        end = min(block + ROWS_AT_ONCE, rows)
+        for n in range(len(parts)):
+            top, bottom, a_column, dz_column, dw_column, N, skips = parts[n]
+            top, bottom = max(top, first), min(bottom, last)
+            if top >= bottom:  # these rows are another thread's
+                continue
+            begin = min(max(block, skips * skipped), end)
+            to = top * dw_row + dw_column
+            so_far, at, row = dw, to, dw_row
+            if block <= skips * skipped:  # nothing was added yet
+                so_far, at, row = zeros, 0, 0
+            product(so_far, at, row, a, begin * a_row + a_column + top, 1, a_row,
+                    dz, begin * dz_row + dz_column, dz_row, panel,
+                    dw, to, dw_row, bottom - top, end - begin, N)  # fmt: skip

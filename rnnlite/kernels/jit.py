@@ -1,21 +1,17 @@
 """Every Numba option of the library, in one place, and why it is set.
 
-Two decorators are used by the rest of the machine room:
+    @kernel        an entry point, called from Python: compiled for the types it meets,
+                   without the GIL, and cached on disk for the next process
+    @parallel      a kernel whose rows several threads share (``parallel.py``)
+    @inner         a function that only kernels call; it is compiled into them
+    @exact_inner   the same with every operation rounded by itself
+    equation()     the same for a function that somebody else wrote
 
-``@kernel``
-    an entry point, called from Python: compiled for the types it meets,
-    without the GIL, and kept on disk for the next process;
-``@inner``
-    a function that only kernels call; it is compiled into them.
-
-The disk cache is keyed by *content*.  Numba's own key is the file that a
-kernel stands in, so an edit to an equation in another file would go unnoticed
-(numba issue 1833), and a cell held in a closure would never be found again
-(numba issue 6264, a dispatcher's identity is random in every process).  Here
-the folder is named by a hash over all compiled sources, and the key of a
-kernel by the equations of the cell it was built for (``fingerprint.py``): an
-edit takes effect in the next process, and an unchanged second process compiles
-nothing.
+The disk cache is keyed by *content*.  Numba's own key is the file that a kernel stands in: an
+edit to an equation in another file would go unnoticed (numba issue 1833), and a cell held in a
+closure would never be found again (numba issue 6264).  Here the folder is named by a hash over
+all compiled sources, and a kernel by the equations of its cell (``fingerprint.py``): an edit
+takes effect in the next process, and an unchanged second process compiles nothing.
 
 Set ``NUMBA_DISABLE_JIT=1`` to run every kernel as ordinary Python, in a
 debugger if you like.
@@ -25,11 +21,13 @@ import functools
 import hashlib
 import logging
 import pickle
+import sys
 import tempfile
 import types
 from pathlib import Path
 
 import numba
+import numpy as np
 from numba import config
 from numba.core import caching, codegen, compiler, errors, serialize
 
@@ -137,16 +135,11 @@ def _with_helpers(function, done):
 
 
 def kernel(function=None, *, identity=""):
-    """Compile an entry point and keep the machine code on disk.
+    """Compile an entry point and cache the machine code on disk.
 
-    Parameters
-    ----------
-    function : callable
-        The kernel.  It must reach nothing but module-level names of the
-        compiled part of the library, and what ``identity`` names.
-    identity : str
-        For a kernel built inside another function: a text that tells what it
-        was built for (a cell), the same in every process.
+    It must reach nothing but module-level names of kernels/ and cells/, and what ``identity``
+    tells: for a kernel built inside another function, what it was built for (a cell), in words
+    that are the same in every process.
     """
     if function is None:
         return functools.partial(kernel, identity=identity)
@@ -162,7 +155,9 @@ def kernel(function=None, *, identity=""):
 def source_hash():
     """Hash of everything that can change a kernel's machine code."""
     package = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256(f"{numba.__version__} {target.CHOSEN}".encode())
+    # A kernel's way in from Python knows how this Python and this NumPy lay out their objects.
+    python = f"{sys.implementation.cache_tag} {np.__version__}"
+    digest = hashlib.sha256(f"{numba.__version__} {python} {target.CHOSEN}".encode())
     folders = [package / "kernels", package / "cells"]
     for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
         name = path.relative_to(package).as_posix()
@@ -190,7 +185,7 @@ def kernel_folder():
 @functools.cache
 def _say_compiling():
     log.warning(
-        "rnnlite: compiling kernels for this machine, some seconds, once (kept in %s)",
+        "rnnlite: compiling kernels for this machine, some seconds, once (cached in %s)",
         kernel_folder(),
     )
 
@@ -249,16 +244,16 @@ class _KernelCache(caching.FunctionCache):
             _say_compiling()
             return None
         except OSError as error:
-            log.warning("rnnlite: a kept kernel cannot be read: %s", error)
+            log.warning("rnnlite: a cached kernel cannot be read: %s", error)
             return None
         checksum, payload = content[:DIGEST], content[DIGEST:]
         if hashlib.sha256(payload).digest() != checksum:
-            log.warning("rnnlite: compiling again, a kept kernel is damaged: %s", path)
+            log.warning("rnnlite: compiling again, a cached kernel is damaged: %s", path)
             return None
         try:
             return self._impl.rebuild(target_context, pickle.loads(payload))
         except (ImportError, AttributeError) as error:  # a module it was compiled with is gone
-            log.warning("rnnlite: compiling again, a kept kernel cannot be used: %s", error)
+            log.warning("rnnlite: compiling again, a cached kernel cannot be used: %s", error)
             return None
 
     def save_overload(self, sig, data):
@@ -278,4 +273,4 @@ class _KernelCache(caching.FunctionCache):
         except OSError as error:
             # A full disk or a folder that became read-only makes the next
             # start slower; it does not end this one.
-            log.warning("rnnlite: a compiled kernel could not be kept: %s", error)
+            log.warning("rnnlite: a compiled kernel could not be cached: %s", error)

@@ -8,7 +8,7 @@ signatures, so there is one loop.
 from typing import NamedTuple
 
 from rnnlite.kernels.jit import inner
-from rnnlite.kernels.simd import groups, lanes, load, load_masked, store, store_masked
+from rnnlite.kernels.simd import groups, load, load_masked, store, store_masked
 
 
 class LoadStore(NamedTuple):
@@ -16,65 +16,25 @@ class LoadStore(NamedTuple):
 
     Attributes
     ----------
-    chunk : ``(array, H) -> int``
-        Units that go through the equations together.
-    load_output, store_output : ``(array, at, count)``, ``(array, at, value, count)``
-        A value at the edge of an array without padding: ``count`` units are there.
+    load_unit, store_unit : ``(array, at, count)``, ``(array, at, value, count)``
+        One value: ``count`` units are there.
     add : ``(array, at, value)``
         Add to what stands there.
-    add_group : ``n -> (array, at, stride, values)``
-        The same for n values that lie ``stride`` numbers apart.
-    group : ``n -> load, store``
+    group : ``places -> load, store``
         ``load(array, at, stride, count) -> tuple`` and
-        ``store(array, at, stride, values, count)`` of n values that lie ``stride``
-        numbers apart, ``count`` units of each.
+        ``store(array, at, stride, values, count)`` of values in these places, which lie
+        ``stride`` numbers apart: ``count`` units of each.
     """
 
-    chunk: object
-    load_output: object
-    store_output: object
+    load_unit: object
+    store_unit: object
     add: object
-    add_group: object
     group: object
-
-
-@inner
-def _one_register(array, H):
-    return lanes(array)
 
 
 @inner
 def _add_register(array, at, value):
     store(array, at, load(array, at) + value)
-
-
-def _register_group(n):
-    if n == 0:
-        return _nothing()
-    load_group, store_group = groups(n)
-
-    @inner
-    def load_values(array, at, stride, count):
-        return load_group(array, at, stride)
-
-    return load_values, store_group
-
-
-def _nothing():
-    @inner
-    def load_values(array, at, stride, count):
-        return ()
-
-    @inner
-    def store_values(array, at, stride, values, count):
-        pass
-
-    return load_values, store_values
-
-
-@inner
-def _whole_row(array, H):
-    return H
 
 
 @inner
@@ -96,56 +56,52 @@ def _add_row(array, at, value):
         array[at + j] += value[j]
 
 
-def _row_group(n):
-    """Tuples of n row views, built one by one: Numba wants their length at compile time."""
-    if n == 0:
-        return _nothing()
-    load_others, store_others = _row_group(n - 1)
+def _row_group(places):
+    """Tuples of rows, built one by one: Numba wants their length at compile time."""
+    if not places:
+        return groups(())
+    place, (load_others, store_others) = places[0], _row_group(places[1:])
 
     @inner
     def load_values(array, at, stride, count):
-        first = _load_row(array, at, count)
-        return (first,) + load_others(array, at + stride, stride, count)  # noqa: RUF005
+        first = _load_row(array, at + place * stride, count)
+        return (first,) + load_others(array, at, stride, count)  # noqa: RUF005
 
     @inner
     def store_values(array, at, stride, values, count):
-        _store_row(array, at, values[0], count)
-        store_others(array, at + stride, stride, values[1:], count)
+        _store_row(array, at + place * stride, values[0], count)
+        store_others(array, at, stride, values[1:], count)
 
     return load_values, store_values
 
 
-def _group_adder(add, n):
+def argument_loader(load_store, n):
+    """``load`` of n values as an equation takes its parameters: as one argument, or none."""
+    load_values, _ = load_store.group(range(n))
     if n == 0:
+        return load_values
 
-        @inner
-        def add_values(array, at, stride, values):
-            pass
+    @inner
+    def load_argument(array, at, stride, count):
+        return (load_values(array, at, stride, count),)
 
-    else:
-        add_others = _group_adder(add, n - 1)
+    return load_argument
 
-        @inner
-        def add_values(array, at, stride, values):
-            add(array, at, values[0])
+
+def group_adder(add, n):
+    """``(array, at, stride, values)`` that adds n values, ``stride`` numbers apart."""
+    add_others = group_adder(add, n - 1) if n > 1 else None
+
+    @inner
+    def add_values(array, at, stride, values):
+        add(array, at, values[0])
+        if n > 1:
             add_others(array, at + stride, stride, values[1:])
 
     return add_values
 
 
 REGISTERS = LoadStore(
-    chunk=_one_register,
-    load_output=load_masked,
-    store_output=store_masked,
-    add=_add_register,
-    add_group=lambda n: _group_adder(_add_register, n),
-    group=_register_group,
+    load_masked, store_masked, _add_register, lambda places: groups(tuple(places))
 )
-ROWS = LoadStore(
-    chunk=_whole_row,
-    load_output=_load_row,
-    store_output=_store_row,
-    add=_add_row,
-    add_group=lambda n: _group_adder(_add_row, n),
-    group=_row_group,
-)
+ROWS = LoadStore(_load_row, _store_row, _add_row, _row_group)

@@ -105,7 +105,7 @@ def _begin(start_flags, done, who):
 
 @inner
 def _end(start_flags, done, who, seen):
-    """A worker sets its done flag and spins on its start flag; the caller spins on all done flags."""
+    """A worker sets its done flag, then spins on its start flag; the caller on all done flags."""
     if who > CALLER:
         _write(done, who * LINE, 1)
         for _ in range(start_flags[who * LINE + SPIN_LIMIT]):

@@ -92,10 +92,16 @@ def panel_width(dtype):
     return TILE_VECTORS * (CHOSEN.vector_bytes // np.dtype(dtype).itemsize)
 
 
-def packed_size(rows, columns, dtype):
-    """Numbers that a packed (rows, columns) matrix takes."""
-    width = panel_width(dtype)
+def _packed_room(rows, columns, width):
     return rows * -(-columns // width) * width
+
+
+packed_room = inner(_packed_room)
+
+
+def packed_size(rows, columns, dtype):
+    """Numbers that a packed (rows, columns) matrix takes; ``packed_room`` for kernels."""
+    return _packed_room(rows, columns, panel_width(dtype))
 
 
 @inner

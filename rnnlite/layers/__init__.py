@@ -14,16 +14,6 @@ from rnnlite.layers.rnn import RNN
 from rnnlite.layers.sequential import Sequential
 
 __all__ = [
-    "GRU",
-    "LSTM",
-    "RNN",
-    "Bidirectional",
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "Group",
-    "Layer",
-    "Recurrent",
-    "Sequential",
-]
+    "GRU", "LSTM", "RNN", "Bidirectional", "Dense", "Dropout", "Embedding", "Flatten", "Group",
+    "Layer", "Recurrent", "Sequential",
+]  # fmt: skip

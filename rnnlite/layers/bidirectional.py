@@ -29,12 +29,6 @@ class Bidirectional(Layer):
     final_state, dinitial_state : tuple
         That of the forward layer, then that of the backward layer.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For something that is not a recurrent layer, is in a model already, or
-        goes backwards itself.
-
     Examples
     --------
     >>> from rnnlite.layers import LSTM
@@ -104,10 +98,10 @@ class Bidirectional(Layer):
         initial = _pair("Bidirectional.forward", "initial_state", initial_state)
         return self._forward(x, lengths, training, initial=initial)
 
-    def backward(self, dy, dfinal_state=None, need_dx=True):
+    def backward(self, dy, dfinal_state=None, need_dx=True, of=None):
         """Go back through both directions, as in ``Recurrent.backward``; a pair of states."""
         dfinal = _pair("Bidirectional.backward", "dfinal_state", dfinal_state)
-        return self._backward(dy, need_dx, dfinal=dfinal)
+        return self._backward(dy, need_dx, of, dfinal=dfinal)
 
     def forward_pass(self, x, saved, initial=(None, None)):
         """Both directions, then their outputs together."""

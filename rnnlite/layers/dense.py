@@ -22,8 +22,7 @@ class _Buffers:
         self.packed = aligned_zeros(packed_size(I + 1, N, dtype), dtype)
         self.packed_transpose = aligned_zeros(packed_size(N, I, dtype), dtype)
         self.zeros = aligned_zeros(max(self.ld, self.dy_row) + panel_width(dtype), dtype)
-        self.columns = np.array([[0, 0, N]], np.int64)
-        self.no_columns = np.zeros((0, 3), np.int64)
+        self.parts = np.array([[0, I + 1, 0, 0, 0, N, 0]], np.int64)  # all of dW
 
 
 class Dense(Layer):
@@ -43,11 +42,6 @@ class Dense(Layer):
     ----------
     params, grads : dict
         ``W`` (in_features, out_features), ``b`` (out_features,).
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, an unknown initializer, or an argument of another kind.
 
     Examples
     --------
@@ -121,9 +115,8 @@ class Dense(Layer):
         _clear_padding(saved, buffers.rows, buffers.dy, dx)
         threads.parallel_for(
             weight_gradients, I + 1, buffers.rows * I * N,
-            buffers.zeros, buffers.x1, buffers.ld, buffers.dy, buffers.dy_row, buffers.rows,
-            0, self.flat_grads, N, buffers.columns, I + 1,
-            0, buffers.zeros, 0, buffers.no_columns, 0,
+            buffers.x1.reshape(buffers.rows, -1), buffers.dy.reshape(buffers.rows, -1),
+            self.flat_grads.reshape(-1, N), buffers.parts, 0, buffers.zeros,
         )  # fmt: skip
         return dx
 

@@ -30,11 +30,6 @@ class Dropout(RandomLayer):
     dtype : {"float32", "float64"}
         The masks of one seed are the same in both.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a rate outside [0, 1), or an argument of another kind.
-
     Examples
     --------
     >>> import numpy as np

@@ -51,11 +51,6 @@ class Embedding(Layer):
     touched : numpy.ndarray (n,)
         The rows that do have a gradient.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, an unknown initializer, or an argument of another kind.
-
     Examples
     --------
     >>> import numpy as np

@@ -19,12 +19,6 @@ class Group(Layer):
     params, grads : dict
         Those of the parts, as ``"encoder.Wx"``.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For no part, something that is not a layer, a layer used twice, different dtypes, or a
-        name that a layer has otherwise.
-
     Examples
     --------
     >>> from rnnlite import LSTM, Adam

@@ -22,11 +22,6 @@ class GRU(Recurrent):
         (3*hidden,); columns in the order r, z, n.
     final_state, dinitial_state : numpy.ndarray (B, hidden)
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, or an argument of another kind.
-
     Examples
     --------
     >>> import numpy as np
@@ -36,16 +31,9 @@ class GRU(Recurrent):
     """
 
     def __init__(
-        self,
-        input_size,
-        hidden_size,
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-        *,
-        reset_after=True,
-        **options,
-    ):
+        self, input_size, hidden_size, return_sequences=False, seed=None, dtype="float32", *,
+        reset_after=True, **options,
+    ):  # fmt: skip
         self.reset_after = checking.true_or_false("GRU", "reset_after", reset_after)
         cell = cells.GRU if reset_after else cells.GRU_2014
         super().__init__(cell, input_size, hidden_size, return_sequences, seed, dtype, **options)

@@ -1,5 +1,7 @@
 """What every layer and model does: inference, forward and backward; how to write one."""
 
+import weakref
+
 import numpy as np
 
 from rnnlite import checking
@@ -82,7 +84,7 @@ class Layer(Tree):
     def _forget(self):
         """Drop all memory of runs."""
         self._saved, self._pool, self._turns = Saved(True), Pool(), Turns()
-        self._may_go_back = False
+        self._may_go_back, self._result = False, None
 
     def __call__(self, x, lengths=None):
         """Inference: compute the output, keep nothing, in any number of threads at once.
@@ -100,11 +102,6 @@ class Layer(Tree):
         -------
         numpy.ndarray
             Yours to keep and to change.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
         """
         return self._owned(self.infer(x, lengths), x)
 
@@ -128,20 +125,17 @@ class Layer(Tree):
 
         Raises
         ------
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers.
         RuntimeError
             If another thread's ``fit`` is training the model.
         """
         return self._forward(x, lengths, training)
 
-    def backward(self, dy, need_dx=True):
+    def backward(self, dy, need_dx=True, of=None):
         """Backpropagate through the last ``forward``; overwrites ``grads``.
 
-        Only the last forward counts, whichever it was meant for: two of them and then one
-        backward give the gradient of the second.  For two inputs run forward, backward,
-        forward, backward, and add up the gradients; answers that need no gradient are
-        ``model(x)``.  ``backward`` also refuses a forward of another thread.
+        Two forwards and then one backward give the gradient of the second; ``of`` says which
+        was meant.  For both, run forward, backward, forward, backward, and add up the
+        gradients; answers that need no gradient are ``model(x)``.
 
         Parameters
         ----------
@@ -149,6 +143,8 @@ class Layer(Tree):
             Gradient of the loss by the output; ignored at padded steps.
         need_dx : bool
             False for a first layer: the gradient by x is not computed.
+        of : numpy.ndarray, optional
+            The very array that forward returned: refused if that was not the last one.
 
         Returns
         -------
@@ -159,12 +155,10 @@ class Layer(Tree):
         Raises
         ------
         RuntimeError
-            Without a forward before it; each forward allows one backward.
-        ValueError, TypeError
-            For a wrong shape, or an array that does not hold real numbers; the forward may
-            then be used by a corrected call.
+            Without a forward before it (each allows one backward), after one of another thread,
+            or if ``of`` is of another forward.  A dy that does not fit may be corrected.
         """
-        return self._backward(dy, need_dx)
+        return self._backward(dy, need_dx, of)
 
     def infer(self, x, lengths=None, **states):
         """``model(x)`` for a caller that does not own x: the result may be x itself."""
@@ -217,11 +211,13 @@ class Layer(Tree):
         with self._turns:
             self._may_go_back = False  # should it fail half-way
             y = self._run(".forward", self._saved, x, lengths, bool(training), states)
-            self._may_go_back = True
+            if training:  # the memory of the last result, but an array of its own
+                y = y.view()
+            self._may_go_back, self._result = True, weakref.ref(y)
             self._turns.note("forward")
         return y
 
-    def _backward(self, dy, need_dx, **dstates):
+    def _backward(self, dy, need_dx, of, **dstates):
         where, saved = f"{type(self).__name__}.backward", self._saved
         with self._turns:
             self._turns.check(where, "forward")
@@ -229,6 +225,11 @@ class Layer(Tree):
                 raise RuntimeError(
                     f"{where}: there is no forward pass to go back through; "
                     "call forward first, and backward once after each forward"
+                )
+            if of is not None and of is not self._result():
+                raise RuntimeError(
+                    f"{where}: of is not what the last forward returned; go back after each "
+                    "forward, before the next one"
                 )
             if dy is not None or not dstates:
                 meaning = "as forward's result"

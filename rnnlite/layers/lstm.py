@@ -30,11 +30,6 @@ class LSTM(Recurrent):
     final_state, dinitial_state : tuple
         (h, c), each (B, hidden).
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, or an argument of another kind.
-
     Examples
     --------
     >>> import numpy as np
@@ -54,18 +49,9 @@ class LSTM(Recurrent):
     """
 
     def __init__(
-        self,
-        input_size,
-        hidden_size,
-        forget_bias=1.0,
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-        *,
-        peephole=False,
-        clip=None,
-        **options,
-    ):
+        self, input_size, hidden_size, forget_bias=1.0, return_sequences=False, seed=None,
+        dtype="float32", *, peephole=False, clip=None, **options,
+    ):  # fmt: skip
         self.forget_bias = checking.real_number("LSTM", "forget_bias", forget_bias, -1e6, 1e6)
         self.peephole = checking.true_or_false("LSTM", "peephole", peephole)
         self.clip = clip

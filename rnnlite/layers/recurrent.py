@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from rnnlite import cells, checking, initializers
-from rnnlite.engine import Weights, Workspace, engine_of
+from rnnlite import cells, checking, engine, initializers
 from rnnlite.layers import states
 from rnnlite.layers.random_layer import RandomLayer
 
@@ -33,11 +32,6 @@ class Recurrent(RandomLayer):
     **unknown
         None: an argument that does not exist is refused by its name.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, or an argument of another kind.
-
     Examples
     --------
     >>> from rnnlite import cells
@@ -49,20 +43,10 @@ class Recurrent(RandomLayer):
     _zeroes_padding = True
 
     def __init__(
-        self,
-        cell,
-        input_size,
-        hidden_size,
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-        *,
-        go_backwards=False,
-        recurrent_dropout=0.0,
-        wx_init="glorot_uniform",
-        wh_init="orthogonal",
+        self, cell, input_size, hidden_size, return_sequences=False, seed=None, dtype="float32", *,
+        go_backwards=False, recurrent_dropout=0.0, wx_init="glorot_uniform", wh_init="orthogonal",
         **unknown,
-    ):
+    ):  # fmt: skip
         where = type(self).__name__
         checking.no_others(where, unknown, (*self._options, "seed"))
         if not isinstance(cell, cells.Cell):
@@ -86,7 +70,7 @@ class Recurrent(RandomLayer):
             self.params[name][...] = value
 
     def draw_weights(self, rng):
-        """New values of Wx and Wh, and a new stream of masks, from a generator as in ``__init__``."""
+        """New values of Wx and Wh and a new stream of masks, by a generator; see ``Recurrent``."""
         where, H = type(self).__name__, self.hidden_size
         for name, initial in (("Wx", self.wx_init), ("Wh", self.wh_init)):
             array = self.params[name]
@@ -166,7 +150,7 @@ class Recurrent(RandomLayer):
         """
         return self._forward(x, lengths, training, initial_state=initial_state)
 
-    def backward(self, dy, dfinal_state=None, need_dx=True):
+    def backward(self, dy, dfinal_state=None, need_dx=True, of=None):
         """Backpropagate through time, as in ``Layer.backward``, and to ``dinitial_state``.
 
         ``dfinal_state``, (B, H) or a tuple (dh, dc) of them for an LSTM, is the gradient of the
@@ -175,47 +159,29 @@ class Recurrent(RandomLayer):
         if self._may_go_back:  # before the pass is used up, so that it can be corrected
             where, B = f"{type(self).__name__}.backward", self._saved.input_shape[0]
             dfinal_state = self._states(where, "dfinal_state", dfinal_state, B)
-        return self._backward(dy, need_dx, dfinal=dfinal_state)
+        return self._backward(dy, need_dx, of, dfinal=dfinal_state)
 
     def forward_pass(self, x, saved, initial_state=None):
         """Run the cell through time."""
-        (B, T, I), H = x.shape, self.hidden_size
+        (B, T, _), H = x.shape, self.hidden_size
         where = f"{type(self).__name__}.forward"
-        initial = self._states(where, "initial_state", initial_state, B)
-        workspace = getattr(saved, "workspace", None)
-        if workspace is None or workspace.shape != (B, T, I, H):
-            workspace = Workspace(self.cell, B, T, I, H, self.dtype, saved.for_backward)
-            saved.workspace = workspace
-        workspace.set_lengths(saved.lengths)
-        workspace.set_initial(initial)
-        workspace.drop(self.recurrent_dropout if saved.training else 0.0, self._rng)
         shape = (B, T, H) if self.return_sequences else (B, H)
-        y = saved.result("y", shape, self.dtype)
         saved.went_back = False
-        engine_of(self.cell).forward(
-            workspace, x.reshape(-1), self._weights(self.flat_params), y.reshape(-1),
-            self.return_sequences, self.go_backwards,
+        y, saved.workspace = engine.forward(
+            self.cell, x, self.flat_params, H, getattr(saved, "workspace", None),
+            initial=self._states(where, "initial_state", initial_state, B), lengths=saved.lengths,
+            y=saved.result("y", shape, self.dtype), return_sequences=self.return_sequences,
+            reverse=self.go_backwards, for_backward=saved.for_backward,
+            dropout=self.recurrent_dropout if saved.training else 0.0, rng=self._rng,
         )  # fmt: skip
         return y
 
     def backward_pass(self, dy, saved, dfinal):
         """Run the cell back through time."""
-        workspace, H, dx = saved.workspace, self.hidden_size, None
-        workspace.dstate[...] = 0.0
-        for s, dstate in enumerate(dfinal):
-            if dstate is not None:
-                workspace.dstate[s, :, :H] = dstate
-        every_step = self.return_sequences and dy is not None
-        if dy is not None and not every_step:
-            workspace.dstate[0, :, :H] += dy
-        if saved.need_dx:
-            dx = saved.result("dx", saved.input_shape, self.dtype)
-        engine_of(self.cell).backward(
-            workspace, workspace.room_for_dgates(),
-            dy.reshape(-1) if every_step else workspace.zeros, every_step,
-            self._weights(self.flat_params), self._weights(self.flat_grads),
-            None if dx is None else dx.reshape(-1), self.go_backwards,
-        )  # fmt: skip
+        dx = saved.result("dx", saved.input_shape, self.dtype) if saved.need_dx else None
+        engine.backward(
+            saved.workspace, dy, self.flat_params, self.flat_grads, dfinal=dfinal, dx=dx
+        )
         saved.went_back = True
         return dx
 
@@ -234,17 +200,10 @@ class Recurrent(RandomLayer):
         """Gradient by the initial state, from the last backward; as ``final_state``."""
         if not getattr(self._saved, "went_back", False):
             raise RuntimeError(f"{type(self).__name__}.dinitial_state: call backward first")
-        dstate = self._saved.workspace.dstate[:, :, : self.hidden_size]
-        return states.join([array.copy() for array in dstate])
+        return states.join(self._saved.workspace.dinitial_states())
 
     def _final_state(self, saved):
-        return states.join([saved.workspace.final(s).copy() for s in range(len(self.cell.states))])
-
-    def _weights(self, flat):
-        """The parameters or the gradients as the engine takes them: views."""
-        recurrent = ("bh", "Wh") if self.cell.recurrent_bias else ("Wh",)
-        groups = (("Wx", "b"), recurrent, self.cell.unit_params)
-        return Weights(*(flat[self.parameters.neighbours(names)] for names in groups))
+        return states.join(saved.workspace.final_states())
 
     def _states(self, where, name, value, B):
         """A state argument as a list of arrays (B, H) or None."""

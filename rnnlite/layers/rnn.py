@@ -21,11 +21,6 @@ class RNN(Recurrent):
         ``Wx`` (input, hidden), ``Wh`` (hidden, hidden), ``b`` (hidden,).
     final_state, dinitial_state : numpy.ndarray (B, hidden)
 
-    Raises
-    ------
-    ValueError, TypeError
-        For a size below 1, an unknown activation, or an argument of another kind.
-
     Examples
     --------
     >>> import numpy as np
@@ -35,15 +30,9 @@ class RNN(Recurrent):
     """
 
     def __init__(
-        self,
-        input_size,
-        hidden_size,
-        activation="tanh",
-        return_sequences=False,
-        seed=None,
-        dtype="float32",
-        **options,
-    ):
+        self, input_size, hidden_size, activation="tanh", return_sequences=False, seed=None,
+        dtype="float32", **options,
+    ):  # fmt: skip
         self.activation = checking.one_of("RNN", "activation", activation, cells.RNN)
         cell = cells.RNN[activation]
         super().__init__(cell, input_size, hidden_size, return_sequences, seed, dtype, **options)

@@ -18,12 +18,6 @@ class Sequential(Layer):
     params, grads : dict
         The layers' own, under ``"0.Wx"``, ``"0.Wh"``, ..., by position.
 
-    Raises
-    ------
-    ValueError, TypeError
-        For an empty list, different dtypes, a layer used twice, something that is not a
-        layer, or a layer that takes another number of features than the one before it gives.
-
     Examples
     --------
     >>> import numpy as np

@@ -190,11 +190,6 @@ class Tree:
         -------
         Layer
             Of the same class, without the memory of a forward pass.
-
-        Raises
-        ------
-        ValueError
-            For another dtype.
         """
         dtype = self.dtype if dtype is None else checking.float_dtype("copy", dtype)
         return self._copied(dtype, {})

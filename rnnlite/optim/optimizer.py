@@ -89,18 +89,12 @@ class Optimizer:
         return state | {key: view.copy() for key, view in self._moment_views().items()}
 
     def load_state_dict(self, state):
-        """Go on from a state that ``state_dict`` returned.
+        """Go on from a state that ``state_dict`` returned; one that does not fit changes nothing.
 
         Parameters
         ----------
         state : dict
             Numbers may also come as arrays without axes, as ``numpy.load`` returns them.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a missing or an unknown key, a wrong shape, or a number outside
-            its range; the optimizer is then as it was.
         """
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, dict):
@@ -125,16 +119,7 @@ class Optimizer:
             views[key][...] = array
 
     def step(self):
-        """Update the parameters by their gradients, once.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If ``lr`` was set to something that is not a number of at least 0,
-            or the parameters have other names or shapes than at first.
-        RuntimeError
-            If the gradients are of another thread's backward.
-        """
+        """Update the parameters by their gradients, once."""
         where = f"{type(self).__name__}.step"
         if isinstance(self._model, Layer):
             self._model.check_gradients(where)

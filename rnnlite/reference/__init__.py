@@ -51,20 +51,7 @@ from rnnlite.reference.peephole_lstm import PeepholeLSTMGradients
 from rnnlite.reference.rnn import RNNGradients, rnn_backward, rnn_forward
 
 __all__ = [
-    "DenseGradients",
-    "GRUGradients",
-    "LSTMGradients",
-    "PeepholeLSTMGradients",
-    "RNNGradients",
-    "adam_step",
-    "dense_backward",
-    "dense_forward",
-    "gru_backward",
-    "gru_forward",
-    "lstm_backward",
-    "lstm_forward",
-    "rnn_backward",
-    "rnn_forward",
-    "sigmoid",
-    "softmax_cross_entropy",
-]
+    "DenseGradients", "GRUGradients", "LSTMGradients", "PeepholeLSTMGradients", "RNNGradients",
+    "adam_step", "dense_backward", "dense_forward", "gru_backward", "gru_forward", "lstm_backward",
+    "lstm_forward", "rnn_backward", "rnn_forward", "sigmoid", "softmax_cross_entropy",
+]  # fmt: skip

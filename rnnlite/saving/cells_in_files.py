@@ -30,14 +30,10 @@ def describe(cell):
     """The cell as plain data."""
     if is_of_rnnlite(cell):
         return {"cell": cell.name}
-    gates = {None: None} | dict(enumerate(cell.gates))
     return {
         "cell": cell.name,
         "gates": list(cell.gates),
-        "projections": [
-            [gates[block.x_gate], gates[block.h_gate], *["intermediate"] * block.after_intermediate]
-            for block in cell.blocks
-        ],
+        "projections": [list(projection) for projection in cell.projections],
         "states": list(cell.states),
         "saved": list(cell.saved),
         "unit_params": list(cell.unit_params),
@@ -144,7 +140,7 @@ def _results(cell):
         results[name] = [_rounded(number) for value in _flat(found) for number in value.flat]
         return found
 
-    z, state, dstate, da = map(values, (cell.blocks, cell.states, cell.states, "a"))
+    z, state, dstate, da = map(values, (cell.projections, cell.states, cell.states, "a"))
     p = (
         (tuple(value.reshape(-1) for value in values(cell.unit_params)),)
         if cell.unit_params

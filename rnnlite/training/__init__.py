@@ -31,18 +31,7 @@ from rnnlite.training.fit import fit
 from rnnlite.training.history import History
 
 __all__ = [
-    "Callback",
-    "ConfusionMatrix",
-    "DataWarning",
-    "EarlyStopping",
-    "History",
-    "Metrics",
-    "TrainingDiverged",
-    "accuracy_interval",
-    "confusion_matrix",
-    "evaluate",
-    "fit",
-    "predict",
-    "predict_proba",
-    "predict_values",
-]
+    "Callback", "ConfusionMatrix", "DataWarning", "EarlyStopping", "History", "Metrics",
+    "TrainingDiverged", "accuracy_interval", "confusion_matrix", "evaluate", "fit", "predict",
+    "predict_proba", "predict_values",
+]  # fmt: skip

@@ -21,53 +21,23 @@ class Callback:
     """
 
     def begin(self, run):
-        """Before the first step.
-
-        Parameters
-        ----------
-        run : Run
-        """
+        """Before the first step; see ``Callback``."""
 
     def step(self, run):
-        """After each step.
-
-        Parameters
-        ----------
-        run : Run
-        """
+        """After each step; see ``Callback``."""
 
     def record(self, run):
-        """After each record of the history; ``run.history.last()`` is it.
-
-        Parameters
-        ----------
-        run : Run
-        """
+        """After each record of the history, ``run.history.last()``; see ``Callback``."""
 
     def end(self, run):
-        """After the last step, also if training is interrupted.
-
-        Parameters
-        ----------
-        run : Run
-        """
+        """After the last step, also if training is interrupted; see ``Callback``."""
 
     def state_dict(self):
-        """What to keep in a checkpoint, as JSON can hold it.
-
-        Returns
-        -------
-        dict
-        """
+        """What to save in a checkpoint, a dict as JSON can hold it; see ``Callback``."""
         return {}
 
     def load_state_dict(self, state):
-        """Go on from what ``state_dict`` returned.
-
-        Parameters
-        ----------
-        state : dict
-        """
+        """Go on from a dict as in ``state_dict``."""
 
 
 class Call(Callback):
@@ -95,16 +65,6 @@ class EarlyStopping:
         By how much it must be better to count.
     restore_best : bool
         Whether the model has the weights of the best record in the end.
-
-    Attributes
-    ----------
-    best : float or None
-        The best figure so far.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For an argument outside its range.
 
     Examples
     --------
@@ -136,24 +96,7 @@ class EarlyStopping:
         self.best, self.waited, self.best_params = None, 0, None
 
     def seen(self, record, params):
-        """Take note of a record.
-
-        Parameters
-        ----------
-        record : dict
-            The last record of a history.
-        params : numpy.ndarray (n,)
-            The weights it was measured with.
-
-        Returns
-        -------
-        bool
-            Whether training should stop.
-
-        Raises
-        ------
-        ValueError
-            If the history has no such column.
+        """Take note of a record, as in ``History.last``, and its weights; return whether to stop.
 
         Examples
         --------

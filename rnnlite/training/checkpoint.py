@@ -94,10 +94,8 @@ def load(run, path, where):
     header, arrays = _read(path)
     try:
         _check_same_run(where, path, header, run)
-        counters, totals = (
-            _numbers(Counters, header["counters"]),
-            _numbers(RunningTotals, header["totals"]),
-        )
+        counters = _numbers(Counters, header["counters"])
+        totals = _numbers(RunningTotals, header["totals"])
         history = History(header["history"])
         history.stopped_by, reason = header["stopped_by"], header["reason"]
         finished, began_with = header["finished"], dict(header["began_with"])
@@ -159,7 +157,7 @@ def _read(path):
 
 
 def _numbers(kind, values):
-    """A Position or Sums of what a file says."""
+    """Counters or RunningTotals of what a file says."""
     result = kind(**values)
     for field in dataclasses.fields(kind):
         value = getattr(result, field.name)
@@ -223,11 +221,11 @@ def _check_same_run(where, path, header, run):
         free = ("lr",) if run.settings.schedule is not None else ()  # each step sets it
         now = {name: value for name, value in now.items() if name not in free}
         pairs.append(({k: v if later[k] == v else began[k] for k, v in now.items()}, now))
-    for kept, now in pairs:
-        for name in now | kept:
-            if kept.get(name) != now.get(name):
+    for saved, now in pairs:
+        for name in now | saved:
+            if saved.get(name) != now.get(name):
                 raise ValueError(
-                    f"{where}: checkpoint {path} is of a run with {name} = {kept.get(name)}; this "
+                    f"{where}: checkpoint {path} is of a run with {name} = {saved.get(name)}; this "
                     f"one has {now.get(name)}.  Only epochs and steps may differ; to train its "
                     "weights in another way, take them by rnnlite.load and begin a new run"
                 )

@@ -39,12 +39,12 @@ class ConfusionMatrix(NamedTuple):
     @property
     def recall(self):
         """Of the rows of each class, the share that was found; (C,), NaN without rows."""
-        return _parallel_for(np.diag(self.counts), self.counts.sum(axis=1))
+        return _shares(np.diag(self.counts), self.counts.sum(axis=1))
 
     @property
     def precision(self):
         """Of the rows taken for each class, the share that is of it; (C,), NaN without rows."""
-        return _parallel_for(np.diag(self.counts), self.counts.sum(axis=0))
+        return _shares(np.diag(self.counts), self.counts.sum(axis=0))
 
     def __str__(self):
         width = max(len(str(self.counts.max())), max(map(len, self.names)), 4) + 1
@@ -57,22 +57,7 @@ class ConfusionMatrix(NamedTuple):
         return "\n".join(lines)
 
     def plot(self, path=None):
-        """Draw it in colours; needs matplotlib.
-
-        Parameters
-        ----------
-        path : str or os.PathLike, optional
-            Picture file to write; its ending says which kind.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        """
+        """Draw it in colours; as in ``History.plot``."""
         from rnnlite.training.plots import plot_confusion
 
         return plot_confusion(self, path)
@@ -94,11 +79,6 @@ def confusion_matrix(labels, predicted, classes=None, names=None):
     Returns
     -------
     ConfusionMatrix
-
-    Raises
-    ------
-    ValueError, TypeError
-        For shapes that differ, a class out of range, or a wrong number of names.
 
     Examples
     --------
@@ -142,5 +122,5 @@ def confusion_matrix(labels, predicted, classes=None, names=None):
     return ConfusionMatrix(matrix.reshape(C, C), names)
 
 
-def _parallel_for(part, whole):
+def _shares(part, whole):
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)

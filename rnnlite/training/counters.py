@@ -5,42 +5,21 @@ from dataclasses import dataclass
 
 @dataclass
 class Counters:
-    """Where a run is: which batch is next, and how much there was.
+    """Where a run is: which batch is next, and how much there was."""
 
-    Attributes
-    ----------
-    epoch, batch : int
-        Of the next batch: epochs finished, and batches trained on in this one.
-    step, sequences : int
-        Steps taken and sequences seen in all.
-    seconds : float
-        Spent in training until the last time it was looked at.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    sequences: int = 0
-    seconds: float = 0.0
+    epoch: int = 0  # epochs finished
+    batch: int = 0  # batches trained on in this one
+    step: int = 0  # steps taken in all
+    sequences: int = 0  # seen in all
+    seconds: float = 0.0  # spent until the last time it was looked at
 
 
 @dataclass
 class RunningTotals:
-    """Sums over the steps since the last record.
-
-    Attributes
-    ----------
-    steps : int
-    loss : float
-        Of each step's mean loss times its answers.
-    right, counted : float
-        Right answers, and answers that count.
-    norm : float
-        Of the gradients' norms.
-    """
+    """Sums over the steps since the last record."""
 
     steps: int = 0
-    loss: float = 0.0
-    right: float = 0.0
-    counted: float = 0.0
-    norm: float = 0.0
+    loss: float = 0.0  # of each step's mean loss times its answers
+    right: float = 0.0  # answers
+    counted: float = 0.0  # answers that count
+    norm: float = 0.0  # of the gradients' norms

@@ -24,10 +24,7 @@ class Metrics(NamedTuple):
 
     Examples
     --------
-    >>> metrics = Metrics(loss=0.25, accuracy=0.9)
-    >>> loss, accuracy = metrics
-    >>> accuracy
-    0.9
+    >>> loss, accuracy = Metrics(loss=0.25, accuracy=0.9)
     """
 
     loss: float
@@ -55,11 +52,6 @@ def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
     -------
     Metrics
         ``.loss`` and ``.accuracy``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For data that do not fit the model or one another, or are not finite.
 
     Examples
     --------
@@ -98,63 +90,30 @@ def evaluate_source(where, model, source, loss):
 
 
 def predict_values(model, x, *, lengths=None, batch_size=256):
-    """What a model computes, in batches: scores, or forecasts.
-
-    Parameters
-    ----------
-    model : Layer
-    x : array_like (n, T, ...)
-    lengths : array_like of int (n,), optional
-    batch_size : int
-        Rows computed at once.
-
-    Returns
-    -------
-    numpy.ndarray (n, C) or (n, T, C)
-
-    Raises
-    ------
-    ValueError, TypeError
-        For data that do not fit the model.
-
-    Examples
-    --------
-    >>> from rnnlite import Dense, RNN, Sequential
-    >>> model = Sequential([RNN(2, 4, seed=0), Dense(4, 3, seed=1)])
-    >>> predict_values(model, np.zeros((5, 6, 2), "float32")).shape
-    (5, 3)
-    """
-    return _outputs("predict_values", model, x, lengths, batch_size)
-
-
-def predict(model, x, *, lengths=None, batch_size=256):
-    """The class of each row, or of each step.
-
-    Parameters
-    ----------
-    model : Layer
-        Its outputs are scores of classes; a single output is the score of yes.
-    x : array_like (n, T, ...)
-    lengths : array_like of int (n,), optional
-    batch_size : int
-        Rows computed at once.
-
-    Returns
-    -------
-    numpy.ndarray of int64 (n,) or (n, T)
-        The class of the highest score; for a single output 1 where it is above
-        0, else 0.  -1 at padded steps.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For data that do not fit the model, or of which it makes NaN.
+    """Scores or forecasts of a model, (n, C) or (n, T, C); arguments as in ``evaluate``.
 
     Examples
     --------
     >>> from rnnlite import RNN, Dense, Sequential
     >>> model = Sequential([RNN(2, 4, seed=0), Dense(4, 2, seed=1)])
-    >>> model.params["1.b"][...] = 0, 1
+    >>> predict_values(model, np.zeros((5, 6, 2), "float32")).shape
+    (5, 2)
+    """
+    return _outputs("predict_values", model, x, lengths, batch_size)
+
+
+def predict(model, x, *, lengths=None, batch_size=256):
+    """The class of each row, or of each step; arguments as in ``evaluate``.
+
+    The outputs are scores of classes; a single output is the score of yes.  Returns int64 (n,) or
+    (n, T): the class of the highest score, or for a single output 1 where it is above 0, else 0;
+    -1 at padded steps.
+
+    Examples
+    --------
+    >>> from rnnlite import RNN, Dense, Sequential
+    >>> model = Sequential([RNN(2, 4, seed=0), Dense(4, 2, seed=1)])
+    >>> model.params["1.b"] = [0, 1]
     >>> predict(model, np.zeros((3, 5, 2), "float32"))
     array([1, 1, 1])
     """
@@ -171,27 +130,10 @@ def predict(model, x, *, lengths=None, batch_size=256):
 
 
 def predict_proba(model, x, *, lengths=None, batch_size=256):
-    """The probability of each class: the softmax of the scores.
+    """The probability of each class: the softmax of the scores; arguments as in ``evaluate``.
 
-    Parameters
-    ----------
-    model : Layer
-        Its outputs are scores of classes; a single output is the score of yes,
-        and the sigmoid is taken.
-    x : array_like (n, T, ...)
-    lengths : array_like of int (n,), optional
-    batch_size : int
-        Rows computed at once.
-
-    Returns
-    -------
-    numpy.ndarray (n, C) or (n, T, C)
-        0 at padded steps.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For data that do not fit the model.
+    Of a single output, the score of yes, the sigmoid.  Returns (n, C) or (n, T, C), 0 at padded
+    steps.
 
     Examples
     --------
@@ -231,11 +173,6 @@ def accuracy_interval(accuracy, n, z=1.96):
     Returns
     -------
     low, high : float
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a number outside its range.
 
     Examples
     --------

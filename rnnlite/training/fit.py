@@ -12,31 +12,11 @@ from rnnlite.training.run import Run, Settings
 
 
 def fit(
-    model,
-    x,
-    y=None,
-    *,
-    optimizer=None,
-    epochs=None,
-    steps=None,
-    batch_size=128,
-    lengths=None,
-    loss=None,
-    validation=None,
-    shuffle=True,
-    seed=0,
-    augment=None,
-    schedule=None,
-    clip_norm=None,
-    average=None,
-    early_stopping=None,
-    callbacks=(),
-    record_every=None,
-    progress=None,
-    checkpoint=None,
-    checkpoint_every=None,
-    resume=False,
-):
+    model, x, y=None, *, optimizer=None, epochs=None, steps=None, batch_size=128, lengths=None,
+    loss=None, validation=None, shuffle=True, seed=0, augment=None, schedule=None, clip_norm=None,
+    average=None, early_stopping=None, callbacks=(), record_every=None, progress=None,
+    checkpoint=None, checkpoint_every=None, resume=False,
+):  # fmt: skip
     """Train a model: for each batch forward, loss, backward, and a step of the optimizer.
 
     Parameters

@@ -35,29 +35,18 @@ class History(dict):
     epoch     loss
         1   0.7000
         2   0.4000
+    >>> history.to_json(), history.to_csv().splitlines()[1]
+    ('{"epoch": [1, 2], "loss": [0.7, 0.4]}', '1,0.7')
     """
 
     stopped_by = "end"
 
     def add(self, **record):
-        """Append a record: a value for each column.
+        """Append a record: a value for each column, the same names each time.
 
         Parameters
         ----------
         **record
-            The same names each time.
-
-        Raises
-        ------
-        ValueError
-            If the columns are others than those of the first record.
-
-        Examples
-        --------
-        >>> history = History()
-        >>> history.add(epoch=1, loss=0.7)
-        >>> history
-        {'epoch': [1], 'loss': [0.7]}
         """
         if self and set(record) != set(self):
             raise ValueError(f"History.add: record has {sorted(record)}; wanted {sorted(self)}")
@@ -65,13 +54,7 @@ class History(dict):
             self.setdefault(name, []).append(value)
 
     def last(self):
-        """The last record.
-
-        Returns
-        -------
-        dict
-            Of one value a column; empty if there is none.
-        """
+        """The last record: a dict of one value a column; see ``History``."""
         return {name: column[-1] for name, column in self.items() if column}
 
     def best(self, column):
@@ -84,11 +67,6 @@ class History(dict):
         Returns
         -------
         int
-
-        Raises
-        ------
-        KeyError
-            If there is no such column.
         """
         values = self[column]
         best = max if column.endswith("accuracy") else min
@@ -104,41 +82,21 @@ class History(dict):
         return "\n".join(lines)
 
     def to_json(self, path=None):
-        """As JSON.
+        """As JSON text, also in a file if a path is given.
 
         Parameters
         ----------
         path : str or os.PathLike, optional
-            File to write, whole or not at all.
+            Written whole or not at all.
 
         Returns
         -------
         str
-
-        Examples
-        --------
-        >>> History({"epoch": [1], "loss": [0.7]}).to_json()
-        '{"epoch": [1], "loss": [0.7]}'
         """
         return _written(json.dumps(self), path)
 
     def to_csv(self, path=None):
-        """As comma-separated values: a line of names, then a line a record.
-
-        Parameters
-        ----------
-        path : str or os.PathLike, optional
-            File to write, whole or not at all.
-
-        Returns
-        -------
-        str
-
-        Examples
-        --------
-        >>> History({"epoch": [1], "loss": [0.7]}).to_csv().splitlines()
-        ['epoch,loss', '1,0.7']
-        """
+        """As comma-separated values, a line a record; as in ``History.to_json``."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self)
@@ -146,7 +104,7 @@ class History(dict):
         return _written(text.getvalue(), path)
 
     def plot(self, path=None):
-        """Draw loss and accuracy against the step; needs matplotlib.
+        """Draw loss and accuracy against the step (needs matplotlib); return the figure.
 
         Parameters
         ----------
@@ -156,13 +114,6 @@ class History(dict):
         Returns
         -------
         matplotlib.figure.Figure
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            If there is no record yet.
         """
         if not self:
             raise ValueError("History.plot: there is no record yet")

@@ -79,13 +79,7 @@ class Run:
         return self.counters.step
 
     def stop(self, reason):
-        """End training after this step.
-
-        Parameters
-        ----------
-        reason : str
-            What ``history.stopped_by`` will say.
-        """
+        """End training after this step; ``history.stopped_by`` will be the reason."""
         self.reason = str(reason)
 
     def train(self, checkpoint, show_progress):

@@ -27,47 +27,18 @@ from rnnlite.kernels.jit import JIT_DISABLED
 from rnnlite.kernels.simd.vector import Vector
 
 if JIT_DISABLED:
-    from rnnlite.kernels.simd.plain import (
-        clip,
-        groups,
-        is_double,
-        lanes,
-        load,
-        load_masked,
-        power_of_two,
-        round_to_integer,
-        store,
-        store_masked,
-        where_positive,
-        zero_from,
-        zero_like,
+    from rnnlite.kernels.simd.plain import (  # noqa: I001
+        clip, groups, is_double, lanes, load, load_masked, power_of_two, round_to_integer,
+        store, store_masked, where_positive, zero_from, zero_like,
     )  # fmt: skip
 else:
-    from rnnlite.kernels.simd.functions import (
-        clip,
-        is_double,
-        lanes,
-        power_of_two,
-        round_to_integer,
-        where_positive,
-        zero_from,
+    from rnnlite.kernels.simd.functions import (  # noqa: I001
+        clip, is_double, lanes, power_of_two, round_to_integer, where_positive, zero_from,
         zero_like,
     )  # fmt: skip
     from rnnlite.kernels.simd.memory import groups, load, load_masked, store, store_masked
 
 __all__ = [
-    "Vector",
-    "clip",
-    "groups",
-    "is_double",
-    "lanes",
-    "load",
-    "load_masked",
-    "power_of_two",
-    "round_to_integer",
-    "store",
-    "store_masked",
-    "where_positive",
-    "zero_from",
-    "zero_like",
-]
+    "Vector", "clip", "groups", "is_double", "lanes", "load", "load_masked", "power_of_two",
+    "round_to_integer", "store", "store_masked", "where_positive", "zero_from", "zero_like",
+]  # fmt: skip

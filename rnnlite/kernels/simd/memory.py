@@ -115,55 +115,59 @@ def store_masked(typingctx, array, position, value, count):
 
 
 @functools.cache
-def groups(count):
-    """Load and store ``count`` vectors that lie ``stride`` numbers apart, as one tuple.
+def groups(places):
+    """Load and store vectors in these places, which lie ``stride`` numbers apart, as one tuple.
 
     Returns
     -------
-    load_group : function ``(array, position, stride) -> tuple``
+    load_group : function ``(array, position, stride, units) -> tuple``
+        Whole registers, however few ``units`` are wanted.
     store_group : function ``(array, position, stride, tuple, units)``
         Of each vector no more than ``units`` lanes are written.
     """
 
     @intrinsic
-    def load_group(typingctx, array, position, stride):
+    def load_group(typingctx, array, position, stride, units):
         vector = Vector(array.dtype)
 
         def codegen(context, builder, signature, arguments):
-            array, position, stride = arguments
+            array, position, stride, _ = arguments
             pointer = element_pointer(context, builder, signature.args[0], array, position)
             values = [
                 load_vector(
                     builder,
-                    builder.gep(pointer, [builder.mul(stride, INT64(block))]),
+                    builder.gep(pointer, [builder.mul(stride, INT64(place))]),
                     llvm_type(vector),
                 )
-                for block in range(count)
+                for place in places
             ]
             return context.make_tuple(builder, signature.return_type, values)
 
-        return types.UniTuple(vector, count)(array, types.intp, types.intp), codegen
+        found = types.BaseTuple.from_types([vector] * len(places))
+        return found(array, types.intp, types.intp, types.intp), codegen
 
     @intrinsic
     def store_group(typingctx, array, position, stride, values, units):
-        if not isinstance(values, types.UniTuple) or len(values) != count:
-            raise TypeError(f"expected a tuple of {count} vectors, got {values}")
+        if not isinstance(values, types.UniTuple) or len(values) != len(places):
+            raise TypeError(f"expected a tuple of {len(places)} vectors, got {values}")
 
         def codegen(context, builder, signature, arguments):
             array, position, stride, values, units = arguments
             pointer = element_pointer(context, builder, signature.args[0], array, position)
-            places = [builder.gep(pointer, [builder.mul(stride, INT64(n))]) for n in range(count)]
-            values = cgutils.unpack_tuple(builder, values, count)
+            pointers = [
+                builder.gep(pointer, [builder.mul(stride, INT64(place))]) for place in places
+            ]
+            values = cgutils.unpack_tuple(builder, values, len(places))
             lanes = values[0].type.count
             whole = builder.icmp_signed(">=", units, INT64(lanes))
             with builder.if_else(whole, likely=True) as (is_whole, is_edge):
                 with is_whole:
-                    for value, place in zip(values, places, strict=True):
-                        store_vector(builder, value, place)
+                    for value, pointer in zip(values, pointers, strict=True):
+                        store_vector(builder, value, pointer)
                 with is_edge:
                     mask = first_lanes(builder, units, lanes)
-                    for value, place in zip(values, places, strict=True):
-                        emit_store_masked(builder, value, place, mask)
+                    for value, pointer in zip(values, pointers, strict=True):
+                        emit_store_masked(builder, value, pointer, mask)
             return context.get_dummy_value()
 
         return types.none(array, types.intp, types.intp, values, types.intp), codegen

@@ -36,15 +36,15 @@ def store_masked(array, position, value, count):
     array[position : position + count] = value[:count]
 
 
-def groups(count):
-    """Load and store ``count`` registers that lie ``stride`` numbers apart, as one tuple."""
+def groups(places):
+    """Load and store registers in these places, ``stride`` numbers apart, as one tuple."""
 
-    def load_group(array, position, stride):
-        return tuple(load(array, position + block * stride) for block in range(count))
+    def load_group(array, position, stride, units):
+        return tuple(load(array, position + place * stride) for place in places)
 
     def store_group(array, position, stride, values, units):
-        for block in range(count):
-            store_masked(array, position + block * stride, values[block], units)
+        for place, value in zip(places, values, strict=True):
+            store_masked(array, position + place * stride, value, units)
 
     return load_group, store_group
 

@@ -1,0 +1,61 @@
+"""One run of a cell over sequences, forward and back: for ``functional`` and for the layers.
+
+No validation happens here.  x (B, T, I) is C-contiguous, and so are all arrays of one dtype.
+Parameters, and their gradients, are one flat array: [Wx; b], then [bh; Wh] (Wh alone if h has no
+bias of its own), row after row, then the parameters with one number a unit.
+"""
+
+import numpy as np
+
+from rnnlite.engine.compiled import engine_of
+from rnnlite.engine.memory import aligned_zeros
+from rnnlite.engine.workspace import Workspace
+
+
+def forward(cell, x, weights, hidden_size, workspace=None, *, initial=None, lengths=None, y=None,
+            return_sequences=True, reverse=False, for_backward=True, dropout=0.0,
+            rng=None):  # fmt: skip
+    """Run a cell; returns y (B, T, H), or (B, H) after each row's last step, and the workspace.
+
+    The workspace of an earlier run is used again if it fits, and else a new one is made.  It
+    belongs to the caller: one run at a time.  ``initial`` has one array (B, H), or None for
+    zeros, a state.  ``reverse`` reads each row from its last valid step to its first; y stays at
+    the time of its input.  ``dropout`` is the share of h that ``rng`` drops on its way into the
+    recurrent product.
+    """
+    shape = (*x.shape, hidden_size)
+    if workspace is None or not workspace.fits(cell, shape, x.dtype, for_backward):
+        workspace = Workspace(cell, *shape, x.dtype, for_backward)
+    workspace.set_lengths(lengths)
+    workspace.set_initial(initial)
+    workspace.drop(dropout, rng)
+    workspace.reverse, workspace.return_sequences = reverse, return_sequences
+    B, T, _, H = shape
+    if y is None:
+        y = np.empty((B, T, H) if return_sequences else (B, H), x.dtype)
+    engine_of(cell).forward(workspace, x, weights, y if return_sequences else workspace.nothing)
+    if not return_sequences:
+        y[...] = workspace.final(0)
+    return y, workspace
+
+
+def backward(workspace, dy, weights, grads, *, dfinal=None, dx=None, keep_saved=False):
+    """Take a run back; writes ``grads``, and ``dx`` (B, T, I) unless it is None, and returns that.
+
+    ``dy`` is in y's shape, or None; ``dfinal`` as ``initial``.  With ``keep_saved``, what the
+    cell saved can still be read afterwards, and backward be called again.
+    """
+    workspace.set_dfinal(dfinal)
+    dy_of_steps = workspace.nothing
+    if dy is not None and workspace.return_sequences:
+        dy_of_steps = dy
+    elif dy is not None:
+        workspace.dstate[0, :, : workspace.shape[3]] += dy
+    gates = workspace.gates
+    if keep_saved:
+        gates = aligned_zeros(gates.shape, gates.dtype)
+        gates[...] = workspace.gates
+    engine_of(workspace.cell).backward(
+        workspace, gates, dy_of_steps, weights, grads, workspace.no_dx if dx is None else dx
+    )
+    return dx
