@@ -482,6 +482,15 @@ def outside_functions(tree):
             rest.extend(ast.iter_child_nodes(node))
 
 
+def false_signs(package):
+    """A file that a docstring of a module names is there: beside it, or from the package on."""
+    for module, tree in modules(package):
+        for name in re.findall(r"[\w/]+\.py\b", ast.get_docstring(tree) or ""):
+            beside = (package / module).parent / name
+            if not any(path.exists() for path in (beside, package / name, package.parent / name)):
+                yield f"{module} speaks of {name}"
+
+
 def flag_keep(package):
     """``model(x)`` keeps nothing, ``model.forward`` does: ``keep`` is no argument of either."""
     for module, tree in modules(package):
@@ -666,6 +675,10 @@ FAULTS = {
         ("checking.py", "import rnnlite", "checking.py imports rnnlite"),
         ("custom.py", "from . import LSTM", "custom.py imports rnnlite.LSTM"),
         ("inside/a.py", "", "inside/a.py is in no room"),
+    ],
+    false_signs: [
+        ("layers/a.py", '"""See b.py."""', "layers/a.py speaks of b.py"),
+        ("layers/__init__.py", '"""fast/b.py    is fast"""', "layers/__init__.py speaks of fast/b"),
     ],
     flag_keep: [
         ("layers/a.py", "def forward(self, x, keep=True): pass", "layers/a.py:1 takes keep"),
