@@ -347,3 +347,73 @@ def test_equations_may_use_functions_of_numpy_in_whole_rows():
         "centred", centred_step, centred_step_backward, **GOOD, whole_rows=True
     )
     assert gradcheck.check(rnnlite.Recurrent(cell, 3, 7, seed=0), sequences()).passed
+
+
+# --- projections in any order ---------------------------------------------------------------
+
+# From x alone, from h alone, from both, from x and the intermediate, from that alone.
+MIXED = [("k", None), (None, "k"), ("m", "m"), ("n", "l", "intermediate"), ("l", None),
+         (None, "n", "intermediate")]  # fmt: skip
+
+
+def mixed_cell(order, bias, compiled=True, **options):
+    """One cell, whatever the order of its projections: z[order.index(n)] is MIXED[n]."""
+    place = tuple(order.index(n) for n in range(len(MIXED)))
+    p0, p1, p2, p3, p4, p5 = place
+    at = tuple(float(n == p2) for n in range(len(MIXED)))
+
+    def intermediate(z, state):
+        return tanh(z[p2]) * state[0]
+
+    def step(z, state):
+        m, a, b = tanh(z[p2]), tanh(z[p3]), tanh(z[p5])
+        h = tanh(z[p0] * z[p1] + m + a * b + z[p4])
+        return (h,), (h, m, a, b, z[p0], z[p1])
+
+    def step_backward(dstate, saved, state, new_state):
+        h, m, a, b, k_x, k_h = saved
+        d = dstate[0] * (1.0 - h * h)
+        dz = (d * k_h, d * k_x, d * (1.0 - m * m), d * b * (1.0 - a * a), d,
+              d * a * (1.0 - b * b))  # fmt: skip
+        i0, i1, i2, i3, i4, i5 = order
+        return (dz[i0], dz[i1], dz[i2], dz[i3], dz[i4], dz[i5]), (zero_like(d),)
+
+    def intermediate_backward(da, dz, dbefore, saved, state):
+        m = saved[1]
+        more = da * state[0] * (1.0 - m * m)
+        return (dz[0] + more * at[0], dz[1] + more * at[1], dz[2] + more * at[2],
+                dz[3] + more * at[3], dz[4] + more * at[4], dz[5] + more * at[5],
+        ), (dbefore[0] + da * m,)  # fmt: skip
+
+    return rnnlite.custom_cell(
+        "mixed", step, step_backward, gates=["k", "l", "m", "n"],
+        saved=["h", "m", "a", "b", "k_x", "k_h"], projections=[MIXED[n] for n in order],
+        intermediate=intermediate, intermediate_backward=intermediate_backward,
+        recurrent_bias=bias, compiled=compiled, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5), (5, 2, 0, 3, 1, 4)])
+def test_a_cell_may_list_its_projections_in_any_order(order, bias):
+    """The engine sorts them; z comes in the cell's order, and so does dz."""
+    x, results = sequences(), []
+    for compiled in (True, False):
+        layer = layer_of(mixed_cell(order, bias, compiled), compiled, return_sequences=True)
+        report = gradcheck.check(layer, x, lengths=LENGTHS)
+        assert report.passed, str(report)
+        y = layer.forward(x, lengths=LENGTHS)
+        step = layer.step(x[:, 0])[0]  # few rows: weights as they are
+        results.append([y, step, layer.backward(np.cos(y)), *layer.grads.values()])
+    for ours, plain in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-10, atol=1e-12)
+
+
+def test_names_from_before_the_first_release_are_understood():
+    example = cell_of("minimal_gated_unit")
+    old = rnnlite.custom_cell(
+        "minimal gated unit", example.step, example.step_backward, gates=["f", "n"],
+        kept=["f", "n"], blocks=[("f", "f"), ("n", "n", "reset")],
+        reset=example.intermediate, reset_backward=example.intermediate_backward,
+    )  # fmt: skip
+    assert old == example

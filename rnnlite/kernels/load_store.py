@@ -60,7 +60,8 @@ def _row_group(places):
     """Tuples of rows, built one by one: Numba wants their length at compile time."""
     if not places:
         return groups(())
-    place, (load_others, store_others) = places[0], _row_group(places[1:])
+    place, others = places[0], len(places) > 1
+    load_others, store_others = _row_group(places[1:])
 
     @inner
     def load_values(array, at, stride, count):
@@ -70,7 +71,8 @@ def _row_group(places):
     @inner
     def store_values(array, at, stride, values, count):
         _store_row(array, at + place * stride, values[0], count)
-        store_others(array, at, stride, values[1:], count)
+        if others:
+            store_others(array, at, stride, values[1:], count)
 
     return load_values, store_values
 
