@@ -126,7 +126,7 @@ def test_a_bad_argument_is_refused_by_name(options, error, pattern):
 
 
 def test_an_input_of_a_wrong_shape_is_the_layers_own_error():
-    with pytest.raises(ValueError, match=r"LSTM\.forward: x has 3 features"):
+    with pytest.raises(ValueError, match="LSTM: x has 3 features"):
         gradcheck.check(LSTM(I, H, seed=0), normal(B, T, 3))
 
 

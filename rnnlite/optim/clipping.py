@@ -7,7 +7,7 @@ import numpy as np
 from rnnlite import checking
 from rnnlite.engine import threads
 from rnnlite.kernels.sgd import sums_of_squares
-from rnnlite.layers import Layer
+from rnnlite.optim.optimizer import is_flat
 
 BLOCK = 4096  # numbers that are summed at a stretch; see ``kernels/sgd.py``
 WORK = 10  # multiplications in a product that take as long as summing a square
@@ -80,7 +80,7 @@ def _norm(where, model):
 
 def _gradients(where, model):
     """All gradient arrays: a single one for a model of the library."""
-    if isinstance(model, Layer):
+    if is_flat(model):
         return [model.flat_grads]
     grads = getattr(model, "grads", None)
     if not isinstance(grads, dict) or not grads:

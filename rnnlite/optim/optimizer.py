@@ -4,7 +4,6 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.engine.memory import aligned_zeros
-from rnnlite.layers import Layer
 
 # A step takes, for each parameter, the time of this many multiplications in a product.
 WORK = 30
@@ -27,6 +26,11 @@ def setting(where, name, value):
         low, high, included = LIMITS[name]
         return checking.real_number(where, name, value, low, high, high_included=included)
     return checking.true_or_false(where, name, value)
+
+
+def is_flat(model):
+    """Whether the model keeps all parameters in one array, as those of the library do."""
+    return hasattr(getattr(model, "parameters", None), "places")
 
 
 def _without_axes(value):
@@ -59,7 +63,7 @@ class Optimizer:
             {moment: aligned_zeros(p.size, p.dtype) for moment in moments} for p, _ in pairs
         ]
         # Of each parameter: in which of the pairs of arrays it lies, and where there.
-        if isinstance(model, Layer):
+        if is_flat(model):
             self._places = {name: (0, place) for name, place in model.parameters.places.items()}
         else:
             self._places = {name: (k, slice(None)) for k, name in enumerate(model.params)}
@@ -121,7 +125,7 @@ class Optimizer:
     def step(self):
         """Update the parameters by their gradients, once."""
         where = f"{type(self).__name__}.step"
-        if isinstance(self._model, Layer):
+        if is_flat(self._model):
             self._model.check_gradients(where)
         lr = setting(where, "lr", self.lr)
         pairs = self._arrays()
@@ -136,7 +140,7 @@ class Optimizer:
     def _arrays(self):
         """Pairs of flat parameter and gradient arrays: one pair for a model of the library."""
         model, where = self._model, type(self).__name__
-        if isinstance(model, Layer):
+        if is_flat(model):
             return [(model.flat_params, model.flat_grads)]
         params, grads = getattr(model, "params", None), getattr(model, "grads", None)
         if not isinstance(params, dict) or not isinstance(grads, dict) or not params:
