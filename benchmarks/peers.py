@@ -44,7 +44,7 @@ class Rnnlite:
 
     def infer(self):
         """Forward alone."""
-        self.model.forward(self.x, keep=False)
+        self.model(self.x)
 
 
 class Torch:

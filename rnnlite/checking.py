@@ -1,6 +1,5 @@
 """Checks of what people hand in: every error names the argument, what came and what was wanted."""
 
-import functools
 import operator
 
 import numpy as np
@@ -129,13 +128,7 @@ def common_float(*arrays):
 
 
 def shaped(where, name, value, shape, meaning, dtype):
-    """``value`` as a C-contiguous array of ``dtype`` with exactly ``shape``.
-
-    Parameters
-    ----------
-    meaning : str
-        The shape in words, as in ``"(batch, hidden)"``.
-    """
+    """``value`` as a C-contiguous array of this shape, in words ``"(batch, hidden)"``."""
     array = real_array(where, name, value)
     if array.shape != tuple(shape):
         raise ValueError(
@@ -147,8 +140,7 @@ def shaped(where, name, value, shape, meaning, dtype):
 def contiguous(array, dtype):
     """``array`` as kernels take it: C-contiguous, aligned, writeable; copied only if it is not.
 
-    Numba compiles a kernel anew for each kind of array it meets, read-only
-    ones included; with this they meet one kind only.
+    Numba compiles a kernel anew for each kind of array: with this it meets one kind only.
     """
     return np.require(array, dtype, "CAW")
 
@@ -178,19 +170,6 @@ def row_lengths(where, lengths, B, T):
             "the number of time steps"
         )
     return array.astype(np.int64)
-
-
-def initializer(function):
-    """``function(rng, rows, columns, ...)``, with its arguments checked first."""
-    where = function.__name__
-
-    @functools.wraps(function)
-    def checked(rng, rows, columns, *others, **options):
-        rows, columns = whole_number(where, "rows", rows), whole_number(where, "columns", columns)
-        number_of_numbers(where, rows * columns)
-        return function(generator(where, rng), rows, columns, *others, **options)
-
-    return checked
 
 
 def number_of_numbers(where, count):

@@ -7,12 +7,31 @@ one H x H block for each gate.  Layers take their names:
     LSTM(28, 128, wx_init="glorot_uniform", wh_init="orthogonal")
 """
 
+import functools
+
 import numpy as np
 
 from rnnlite import checking
 
+BY_NAME = {}
 
-@checking.initializer
+
+def _initializer(function):
+    """Put the function, with its arguments checked first, in ``BY_NAME``."""
+    where = function.__name__
+
+    @functools.wraps(function)
+    def checked(rng, rows, columns, *others, **options):
+        rows = checking.whole_number(where, "rows", rows)
+        columns = checking.whole_number(where, "columns", columns)
+        checking.number_of_numbers(where, rows * columns)
+        return function(checking.generator(where, rng), rows, columns, *others, **options)
+
+    BY_NAME[where] = checked
+    return checked
+
+
+@_initializer
 def glorot_uniform(rng, rows, columns):
     """Uniform in +-sqrt(6 / (rows + columns)) (Glorot & Bengio 2010, equation 16).
 
@@ -37,11 +56,11 @@ def glorot_uniform(rng, rows, columns):
     return rng.uniform(-limit, limit, (rows, columns))
 
 
-@checking.initializer
+@_initializer
 def glorot_normal(rng, rows, columns):
     """Normal with variance 2 / (rows + columns) (Glorot & Bengio 2010, equation 12).
 
-    Arguments and result are those of all initializers; see ``glorot_uniform``.
+    The rest is as in ``glorot_uniform``.
 
     Examples
     --------
@@ -52,11 +71,11 @@ def glorot_normal(rng, rows, columns):
     return rng.normal(0.0, np.sqrt(2.0 / (rows + columns)), (rows, columns))
 
 
-@checking.initializer
+@_initializer
 def he_uniform(rng, rows, columns):
     """Uniform in +-sqrt(6 / rows), of the variance of ``he_normal``: for relu.
 
-    Arguments and result are those of all initializers; see ``glorot_uniform``.
+    The rest is as in ``glorot_uniform``.
 
     Examples
     --------
@@ -68,11 +87,11 @@ def he_uniform(rng, rows, columns):
     return rng.uniform(-limit, limit, (rows, columns))
 
 
-@checking.initializer
+@_initializer
 def he_normal(rng, rows, columns):
     """Normal with variance 2 / rows (He et al. 2015, equation 10): for relu.
 
-    Arguments and result are those of all initializers; see ``glorot_uniform``.
+    The rest is as in ``glorot_uniform``.
 
     Examples
     --------
@@ -83,11 +102,11 @@ def he_normal(rng, rows, columns):
     return rng.normal(0.0, np.sqrt(2.0 / rows), (rows, columns))
 
 
-@checking.initializer
+@_initializer
 def orthogonal(rng, rows, columns):
     """Random matrix with orthonormal rows, or columns if there are fewer (Saxe et al. 2014).
 
-    Arguments and result are those of all initializers; see ``glorot_uniform``.
+    The rest is as in ``glorot_uniform``.
 
     Examples
     --------
@@ -102,22 +121,12 @@ def orthogonal(rng, rows, columns):
     return q if rows >= columns else q.T
 
 
-@checking.initializer
+@_initializer
 def identity(rng, rows, columns, hidden=None):
     """The identity matrix, once for each gate: a state that stays (Le, Jaitly & Hinton 2015).
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Not used.
-    rows, columns : int
-    hidden : int, optional
-        Columns of one gate, as many as there are rows; all columns if not given.
-
-    Returns
-    -------
-    numpy.ndarray (rows, columns)
-        float64.
+    ``hidden`` is the number of columns of one gate, as many as there are rows; all columns if
+    not given.  The rest is as in ``glorot_uniform``; nothing is drawn from rng.
 
     Examples
     --------
@@ -132,20 +141,9 @@ def identity(rng, rows, columns, hidden=None):
     return np.tile(np.eye(rows), (1, columns // rows))
 
 
-@checking.initializer
+@_initializer
 def normal(rng, rows, columns, std=0.01):
-    """Normal with mean 0 and standard deviation ``std``.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    rows, columns : int
-    std : float
-
-    Returns
-    -------
-    numpy.ndarray (rows, columns)
-        float64.
+    """Normal with mean 0 and standard deviation ``std``; the rest is as in ``glorot_uniform``.
 
     Examples
     --------
@@ -157,21 +155,12 @@ def normal(rng, rows, columns, std=0.01):
     return rng.normal(0.0, std, (rows, columns))
 
 
-@checking.initializer
+@_initializer
 def uniform_pytorch(rng, rows, columns, hidden=None):
     """Uniform in +-1/sqrt(hidden), as PyTorch fills every weight of a recurrent layer.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    rows, columns : int
-    hidden : int, optional
-        Units of the layer; if not given it is ``rows``, as in PyTorch's ``Linear``.
-
-    Returns
-    -------
-    numpy.ndarray (rows, columns)
-        float64.
+    ``hidden`` is the number of units of the layer; ``rows`` if not given, as in PyTorch's
+    ``Linear``.  The rest is as in ``glorot_uniform``.
 
     Examples
     --------
@@ -184,11 +173,9 @@ def uniform_pytorch(rng, rows, columns, hidden=None):
     return rng.uniform(-limit, limit, (rows, columns))
 
 
-@checking.initializer
+@_initializer
 def zeros(rng, rows, columns):
-    """All zero.
-
-    Arguments and result are those of all initializers; see ``glorot_uniform``.
+    """All zero; the rest is as in ``glorot_uniform``.
 
     Examples
     --------
@@ -198,31 +185,21 @@ def zeros(rng, rows, columns):
     return np.zeros((rows, columns))
 
 
-ALL = (
-    glorot_uniform, glorot_normal, he_uniform, he_normal, orthogonal, identity, normal,
-    uniform_pytorch, zeros,
-)  # fmt: skip
-BY_NAME = {function.__name__: function for function in ALL}
 KNOW_GATES = (identity, uniform_pytorch)  # these look at ``hidden``
 
 
 def get(where, name, argument="initializer"):
-    """The initializer of that name, with one signature for all.
+    """The initializer of that name, one of ``BY_NAME``, with one signature for all.
 
     Parameters
     ----------
-    where : str
-        Who asks: opens the error's sentence.
-    name : str
-        One of ``BY_NAME``.
-    argument : str
-        What the name was given as.
+    where, name, argument : str
+        Who asks, for what, and what the name was given as, for messages.
 
     Returns
     -------
     callable
-        ``initialize(rng, rows, columns, hidden=None)`` returns an array (rows, columns),
-        float64; ``hidden`` is for recurrent layers.
+        As ``glorot_uniform(rng, rows, columns, hidden=None)``.
 
     Examples
     --------

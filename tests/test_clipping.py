@@ -7,8 +7,8 @@ import pytest
 from conftest import assert_close, assert_refused, assert_same_bits, every_dtype, needs_jit, sized
 from optimizer_cases import Plain, every_model, plain_model
 
-from rnnlite.optim import clipping
 from rnnlite.kernels.sgd import sums_of_squares
+from rnnlite.optim import clipping
 from rnnlite.optim.clipping import clip_gradients
 
 

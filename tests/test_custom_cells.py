@@ -44,7 +44,7 @@ def test_there_are_at_least_the_five_promised_cells():
     assert len(NAMES) >= 5
 
 
-@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("compiled", [pytest.param(True, marks=pytest.mark.long), False])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_example_cell_passes_the_gradient_check(name, compiled):
     layer = layer_of(cell_of(name), compiled, return_sequences=True)
@@ -107,7 +107,12 @@ def test_the_layer_normalised_lstm_computes_its_equations():
     np.testing.assert_allclose(layer.forward(x), h, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", NAMES)
+def long(name):
+    """For .ci/run alone: this cell's kernels, or this program's, take many seconds to compile."""
+    return pytest.param(name, marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("name", ["irnn", *(long(name) for name in NAMES if name != "irnn")])
 def test_every_example_program_runs_and_passes(name):
     done = subprocess.run(
         [sys.executable, str(FOLDER / f"{name}.py")], capture_output=True, text=True, check=False

@@ -143,7 +143,7 @@ def test_an_infinite_input_gives_what_the_reference_gives(cell, H):
             assert_close(name, results[name], truth[name], 1e-12)
 
 
-@pytest.mark.parametrize("clip", [None, 0.8])
+@pytest.mark.parametrize("clip", [None, 0.6])
 def test_an_infinite_cell_state_gives_what_the_reference_gives(clip):
     """h = o tanh(c) stays finite.  The forget gate's gradient does not: it is a multiple of c."""
     cell = LSTM._replace(options=(("clip", clip),))

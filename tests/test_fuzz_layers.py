@@ -74,7 +74,7 @@ small = st.sampled_from([
 CONSTRUCTORS = {
     rnnlite.LSTM: ((sizes, sizes), recurrent | {
         "forget_bias": mostly(st.floats(-2, 2)), "peephole": flags,
-        "clip": mostly(st.sampled_from([None, 1.0]))}),
+        "clip": mostly(st.sampled_from([None, 0.6]))}),
     rnnlite.GRU: ((sizes, sizes), recurrent | {"reset_after": flags}),
     rnnlite.RNN: ((sizes, sizes), recurrent | {"activation": mostly(st.just("relu"))}),
     Recurrent: ((mostly(st.just(library.GRU)), sizes, sizes), recurrent),

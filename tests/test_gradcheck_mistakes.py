@@ -386,7 +386,13 @@ MISTAKES = {
 LAYER_OF = {"lstm": LSTM, "rnn": RNN, "gru": GRU}
 
 
-def with_cell(name, right, wrong):
+# Each in the plain engine; compiled, which takes seconds, in .ci/run.
+compiled_or_not = pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=pytest.mark.long)], ids=["plain", "compiled"]
+)
+
+
+def with_cell(name, right, wrong, compiled):
     """A layer whose cell comes from the file of that name with one piece of text exchanged."""
     text = Path(cells.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
     assert text.count(right) == 1, f"cells/{name}.py has changed: {right!r} is not in it once"
@@ -398,23 +404,25 @@ def with_cell(name, right, wrong):
     # Compiled kernels are saved under the cell's name: one name for each text.
     edition = hashlib.sha256(text.encode()).hexdigest()[:16]
     layer = LAYER_OF[name](I, H, seed=0)
-    layer.cell = cell._replace(name=f"{cell.name}-{edition}")
+    layer.cell = cell._replace(name=f"{cell.name}-{edition}", compiled=compiled)
     return layer
 
 
+@compiled_or_not
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [(cell, *texts) for (cell, _), texts in MISTAKES.items()],
     ids=[f"{cell}: {what}" for cell, what in MISTAKES],
 )
-def test_a_mistake_in_the_equations_of_a_cell_is_caught(name, right, wrong):
-    report = gradcheck.check(with_cell(name, right, wrong), X)
+def test_a_mistake_in_the_equations_of_a_cell_is_caught(name, right, wrong, compiled):
+    report = gradcheck.check(with_cell(name, right, wrong, compiled), X)
     assert {"Wx", "Wh", "x"} <= wrong_arrays(report), f"\n{report}"
 
 
+@compiled_or_not
 @pytest.mark.parametrize("name", LAYER_OF)
-def test_an_exchanged_cell_with_the_right_equations_passes(name):
-    report = gradcheck.check(with_cell(name, "cells.cell import", "cells.cell import"), X)
+def test_an_exchanged_cell_with_the_right_equations_passes(name, compiled):
+    report = gradcheck.check(with_cell(name, "cells.cell import", "cells.cell import", compiled), X)
     assert report.passed, f"\n{report}"
 
 

@@ -72,6 +72,17 @@ ROOMS = {
 # Against the stream, at a call: a layer is pickled as the file that ``save`` would write.
 AT_A_CALL = {("layers", "saving")}
 
+# Words that the house no longer uses, as parts of a name in the code ...
+OLD_WORDS = {
+    "access", "bell", "bells", "hx", "keeper", "kept", "live", "looks", "tape", "trouble",
+}  # fmt: skip
+# ... and anywhere in a file: what stands in their place.
+OLD_TERMS = {
+    r"\btapes?\b": "workspace", r"\bkeepers?\b": "checkpoint", r"\bhx\b": "h_offset",
+    r"\bbells?\b": "spin", r"\bload_some\b": "load_masked", r"\btrouble\b": "divergence",
+    r"\bkept kernels?\b": "cached kernel", r"\blive weights?\b": "raw weights",
+}  # fmt: skip
+
 
 # ---- reading a package ---------------------------------------------------------------------
 
@@ -79,8 +90,12 @@ AT_A_CALL = {("layers", "saving")}
 def modules(package):
     """Path within the package, and syntax tree, of every module."""
     for path in sorted(package.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        yield path.relative_to(package).as_posix(), ast.parse(text, str(path))
+        yield path.relative_to(package).as_posix(), parsed(path, path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def parsed(path, text):
+    return ast.parse(text, str(path))
 
 
 def name_of(module, package="rnnlite"):
@@ -478,6 +493,58 @@ def outside_functions(tree):
             rest.extend(ast.iter_child_nodes(node))
 
 
+def asks_for_a_kind_of_tree(package):
+    """Trees of layers are walked: nobody asks whether one is a Sequential or a Bidirectional."""
+    containers = {"Sequential", "Bidirectional", "Group"}
+    for module, tree in modules(package):
+        if room_of(module) == "layers":
+            continue
+        for node in ast.walk(tree):
+            called = getattr(getattr(node, "func", None), "id", "")
+            if called in ("isinstance", "issubclass") or isinstance(node, ast.Compare):
+                asked = node
+            elif isinstance(node, ast.MatchClass):
+                asked = node.cls
+            else:
+                continue
+            for name in sorted(containers.intersection(names_in(asked))):
+                yield f"{module}:{asked.lineno} asks for {name}"
+
+
+def old_words(package):
+    """One word, one meaning: words that were given up do not come back as names."""
+    for module, tree in modules(package):
+        names = {part for part in module.removesuffix(".py").split("/")}
+        for node in ast.walk(tree):
+            names |= {
+                name
+                for field in ("id", "attr", "arg", "name", "asname")
+                if isinstance(name := getattr(node, field, None), str)
+            }
+        for name in sorted(names):
+            if found := OLD_WORDS.intersection(re.split("_+", name.lower())):
+                yield f"{module} has the name {name}: {', '.join(sorted(found))}"
+
+
+def old_terms(package):
+    """... nor in a sentence, where they can only be those words."""
+    for path in sorted(package.rglob("*.py")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            for term, better in OLD_TERMS.items():
+                if found := re.search(term, line):
+                    module = path.relative_to(package).as_posix()
+                    yield f"{module}:{number} says {found[0]}, now {better}"
+
+
+def false_signs(package):
+    """A file that a docstring of a module names is there: beside it, or from the package on."""
+    for module, tree in modules(package):
+        for name in re.findall(r"[\w/]+\.py\b", ast.get_docstring(tree) or ""):
+            beside = (package / module).parent / name
+            if not any(path.exists() for path in (beside, package / name, package.parent / name)):
+                yield f"{module} speaks of {name}"
+
+
 def flag_keep(package):
     """``model(x)`` keeps nothing, ``model.forward`` does: ``keep`` is no argument of either."""
     for module, tree in modules(package):
@@ -662,6 +729,34 @@ FAULTS = {
         ("checking.py", "import rnnlite", "checking.py imports rnnlite"),
         ("custom.py", "from . import LSTM", "custom.py imports rnnlite.LSTM"),
         ("inside/a.py", "", "inside/a.py is in no room"),
+    ],
+    asks_for_a_kind_of_tree: [
+        ("training/a.py", "isinstance(a, Sequential)", "training/a.py:1 asks for Sequential"),
+        (
+            "saving/a.py",
+            "isinstance(a, (int, layers.Bidirectional))",
+            "saving/a.py:1 asks for Bidirectional",
+        ),
+        ("a.py", "if type(a) is Sequential: pass", "a.py:1 asks for Sequential"),
+        ("a.py", "match a:\n  case Group(): pass", "a.py:2 asks for Group"),
+    ],
+    old_words: [
+        ("a.py", "tape = 1", "a.py has the name tape"),
+        ("a.py", "def f(keeper): pass", "a.py has the name keeper"),
+        ("a.py", "f(kept=1)", "a.py has the name kept"),
+        ("a.py", "def no_live_weights(): pass", "a.py has the name no_live_weights"),
+        ("a.py", "class Trouble: pass", "a.py has the name Trouble"),
+        ("a.py", "from a import b as hx", "a.py has the name hx"),
+        ("kernels/access.py", "", "kernels/access.py has the name access"),
+    ],
+    old_terms: [
+        ("a.py", '"""A.\n\nWrites a tape.\n"""', "a.py:3 says tape, now workspace"),
+        ("a.py", "x = f'{n} kept kernels'", "a.py:1 says kept kernels, now cached kernel"),
+        ("a.py", "load_some(a)  # a few", "a.py:1 says load_some, now load_masked"),
+    ],
+    false_signs: [
+        ("layers/a.py", '"""See b.py."""', "layers/a.py speaks of b.py"),
+        ("layers/__init__.py", '"""fast/b.py    is fast"""', "layers/__init__.py speaks of fast/b"),
     ],
     flag_keep: [
         ("layers/a.py", "def forward(self, x, keep=True): pass", "layers/a.py:1 takes keep"),

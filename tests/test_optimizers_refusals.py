@@ -7,7 +7,6 @@ import pytest
 from conftest import assert_refused
 from optimizer_cases import plain_model
 
-from rnnlite.layers import Dense
 from rnnlite.optim import SGD, Adam
 
 
@@ -49,9 +48,6 @@ def test_an_unusable_model_is_explained(kind):
     assert_refused(TypeError, [f"{name}: params['b'] must be a float32"], kind, model, lr)
     model.params["b"] = np.zeros(8)[::2]
     assert_refused(ValueError, [f"{name}: params['b'] must be C-contiguous"], kind, model, lr)
-    layer = Dense(2, 3)
-    layer.params["W"] = np.zeros((2, 3), np.float32)
-    assert_refused(ValueError, [f"{name}: params['W'] is no longer part"], kind, layer, lr)
 
 
 @pytest.mark.parametrize("kind", [Adam, SGD])

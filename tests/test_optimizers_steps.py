@@ -22,7 +22,6 @@ from rnnlite.kernels.adam import adam, amsgrad
 from rnnlite.kernels.sgd import sgd, sgd_momentum
 from rnnlite.layers import Dense, Sequential
 from rnnlite.optim import SGD, Adam
-from rnnlite.optim.adam import _ranges
 from rnnlite.optim.clipping import clip_gradients
 
 
@@ -133,22 +132,6 @@ def test_weight_decay_alone_shrinks_weights_and_leaves_biases_if_asked_to():
         for name, p in model.params.items():
             factor = 1.0 if is_bias(name) and not options.get("decay_bias", True) else 0.95
             assert_same_bits(name, p, before[name] * factor)
-
-
-def test_the_parts_that_decay_are_few():
-    optimizer = Adam(flat_model(), weight_decay=0.1, decay_bias=False)
-    # Wx (3, 6); Wh (2, 6) behind b and bh; W (2, 5) where the next cache line begins
-    assert optimizer._weights == [(0, 0, 18), (0, 30, 42), (0, 48, 58)]
-    assert Adam(plain_model(), weight_decay=0.1)._weights == [(0, 0, 12), (2, 0, 7)]
-    places = {
-        "0.W": (0, 0, 4),
-        "0.U": (0, 4, 6),
-        "0.b": (0, 6, 7),
-        "1.W": (0, 7, 9),
-        "2.V": (1, 9, 11),
-    }
-    places = {name: (*place, ()) for name, place in places.items()}
-    assert _ranges(places, ("b",)) == [(0, 0, 6), (0, 7, 9), (1, 9, 11)]
 
 
 def test_amsgrad_remembers_the_largest_gradient_and_adam_forgets_it():

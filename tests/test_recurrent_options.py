@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import every_cell
+from reference_cells import CLIP
 
 import rnnlite
 from rnnlite import functional, gradcheck
@@ -11,8 +12,8 @@ from rnnlite.layers import GRU, LSTM, RNN, Bidirectional, Dense, Sequential
 LAYERS = {
     "lstm": lambda **k: LSTM(3, 5, seed=0, **k),
     "peephole": lambda **k: LSTM(3, 5, seed=0, peephole=True, **k),
-    "clipped": lambda **k: LSTM(3, 5, seed=0, clip=0.4, **k),
-    "peephole-clipped": lambda **k: LSTM(3, 5, seed=0, peephole=True, clip=0.4, **k),
+    "clipped": lambda **k: LSTM(3, 5, seed=0, clip=CLIP, **k),
+    "peephole-clipped": lambda **k: LSTM(3, 5, seed=0, peephole=True, clip=CLIP, **k),
     "rnn": lambda **k: RNN(3, 5, seed=0, **k),
     "irnn": lambda **k: RNN(3, 5, activation="relu", wh_init="identity", seed=0, **k),
     "gru": lambda **k: GRU(3, 5, seed=0, **k),
@@ -44,8 +45,8 @@ def test_gradients_are_right_in_all_options(name, options, lengths, x):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_going_backwards_is_going_forwards_over_each_row_reversed(name, x):
-    there = LAYERS[name](return_sequences=True)
-    back = LAYERS[name](return_sequences=True, go_backwards=True)
+    there = LAYERS[name](return_sequences=True, dtype="float64")
+    back = LAYERS[name](return_sequences=True, go_backwards=True, dtype="float64")
     y = back.forward(x, lengths=LENGTHS)
     for row, length in enumerate(LENGTHS):
         mirrored = there.forward(x[row : row + 1, :length][:, ::-1])[0, ::-1]
@@ -145,14 +146,14 @@ def test_bidirectional_refuses_what_it_cannot_mirror():
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", LAYERS)
 def test_single_steps_are_the_whole_sequence(name, batch, x):
-    layer = stirred(LAYERS[name](return_sequences=True))
+    layer = stirred(LAYERS[name](return_sequences=True, dtype="float64"))
     whole, state = layer.forward(x[:batch]), None
     for t in range(x.shape[1]):
         h, state = layer.step(x[:batch, t], state)
-        np.testing.assert_allclose(h, whole[:, t], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(h, whole[:, t], rtol=1e-12, atol=1e-12)
     final = layer.final_state if isinstance(state, tuple) else (layer.final_state,)
     for ours, wanted in zip(state if isinstance(state, tuple) else (state,), final, strict=True):
-        np.testing.assert_allclose(ours, wanted, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(ours, wanted, rtol=1e-12, atol=1e-12)
 
 
 def test_a_step_leaves_the_training_in_progress_alone(x):
@@ -271,11 +272,11 @@ def test_recurrent_dropout_keeps_its_mask_through_time():
 
 
 def test_layers_are_the_functions(x):
-    peephole = stirred(LSTM(3, 5, peephole=True, clip=0.6, dtype="float64", return_sequences=True))
+    peephole = stirred(LSTM(3, 5, peephole=True, clip=CLIP, dtype="float64", return_sequences=True))
     p = peephole.params
     h, _, cache = functional.lstm_forward(
         x, p["Wx"], p["Wh"], p["b"],
-        peephole=np.concatenate([p["p_i"], p["p_f"], p["p_o"]]), clip=0.6,
+        peephole=np.concatenate([p["p_i"], p["p_f"], p["p_o"]]), clip=CLIP,
     )  # fmt: skip
     np.testing.assert_array_equal(peephole.forward(x), h)
     peephole.backward(np.cos(h))
@@ -307,7 +308,7 @@ def test_options_that_do_not_fit_are_named(options, message):
 
 def test_threads_do_not_change_a_bit_of_the_options(x):
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(40, 12, 20)).astype(np.float32)
+    x = rng.normal(size=(40, 12, 20))
     before, results = rnnlite.get_num_threads(), []
     try:
         for threads in (1, 3):
@@ -315,7 +316,7 @@ def test_threads_do_not_change_a_bit_of_the_options(x):
             model = Sequential([
                 Bidirectional(LSTM(20, 40, peephole=True, seed=0, return_sequences=True), seed=1),
                 GRU(80, 30, reset_after=False, seed=2, recurrent_dropout=0.2),
-            ])  # fmt: skip
+            ]).copy("float64")  # fmt: skip
             y = model.forward(x, lengths=np.arange(40) % 12 + 1, training=True).copy()
             model.backward(np.cos(y))
             results.append((y, model.flat_grads.copy()))

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from reference_cells import (
-    CELLS,
+    REFERENCE_CELLS,
+    backward,
     central_differences,
     distance_from_clip,
-    every_cell,
     every_clipped_cell,
+    every_reference_cell,
     padding,
     plant,
     problem,
@@ -20,19 +21,19 @@ def worst_error(cell, lengths=None, initial=True, use_dh=True, use_final=True):
     """Largest error of any gradient, relative to the largest element of its array."""
     arguments = problem(cell, lengths=lengths, initial=initial)
     arguments["x"][padding(lengths)] = np.nan
-    h, states, cache = run(cell.forward, arguments)
-    dh, dfinal = upstream(h, states)
+    _, _, cache = run(cell, arguments)
+    dh, *dfinal = upstream(cell).values()
     if "clip" in arguments:  # no difference may be taken across the kink
         assert np.abs(distance_from_clip(cache)).min() > 1e-4
 
     def loss():
-        h, states, _ = run(cell.forward, arguments)
+        h, states, _ = run(cell, arguments)
         total = np.sum(h * dh) if use_dh else 0.0
         return total + sum(np.sum(s * d) for s, d in zip(states, dfinal, strict=True) if use_final)
 
     given = dh.copy()
     given[padding(lengths)] = np.nan
-    gradients = cell.backward(given if use_dh else None, cache, *(dfinal if use_final else ()))
+    gradients = backward(cell, given if use_dh else None, cache, *(dfinal if use_final else ()))
     errors = []
     for name in cell.arrays:
         if arguments[name] is None:
@@ -46,13 +47,15 @@ def worst_error(cell, lengths=None, initial=True, use_dh=True, use_final=True):
 NOTICED = 1e-6  # the check's tolerance: far above its own error, far below a 0.1% mistake
 
 
-@every_cell
-@pytest.mark.parametrize("lengths", [None, (4, 1, 2)], ids=["full", "ragged"])
-@pytest.mark.parametrize("initial", [True, False], ids=["h0 given", "h0 zero"])
+@every_reference_cell
 @pytest.mark.parametrize(
-    ("use_dh", "use_final"),
-    [(True, False), (False, True), (True, True)],
-    ids=["every output", "final state only", "both"],
+    ("lengths", "initial", "use_dh", "use_final"),
+    [
+        (None, False, True, False),
+        ((4, 1, 2), True, True, True),
+        ((4, 1, 2), True, False, True),
+    ],
+    ids=["full, h0 zero, every output", "ragged, h0 given, both", "final state only"],
 )
 def test_every_gradient_equals_central_differences(cell, lengths, initial, use_dh, use_final):
     error = worst_error(cell, lengths=lengths, initial=initial, use_dh=use_dh, use_final=use_final)
@@ -62,7 +65,7 @@ def test_every_gradient_equals_central_differences(cell, lengths, initial, use_d
 @every_clipped_cell
 @pytest.mark.parametrize("lengths", [None, (4, 1, 2)], ids=["full", "ragged"])
 def test_the_checks_see_inputs_within_the_clip_and_beyond_it(cell, lengths):
-    _, _, cache = run(cell.forward, problem(cell, lengths=lengths))
+    _, _, cache = run(cell, problem(cell, lengths=lengths))
     for name, distance in zip("ifgoc", np.split(distance_from_clip(cache), 5, axis=1), strict=True):
         assert (distance > 0).any(), name
         assert (distance < 0).any(), name
@@ -115,5 +118,5 @@ WRONG_BACKWARD = [
     ids=[f"{name}: {what}" for name, _, _, what in WRONG_BACKWARD],
 )
 def test_the_gradient_check_refuses_a_planted_mistake(monkeypatch, name, old, new):
-    plant(monkeypatch, CELLS[name], "backward", old, new)
-    assert worst_error(CELLS[name], lengths=(4, 3, 2)) > 10 * NOTICED
+    plant(monkeypatch, REFERENCE_CELLS[name], "backward", old, new)
+    assert worst_error(REFERENCE_CELLS[name], lengths=(4, 3, 2)) > 10 * NOTICED

@@ -4,7 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from reference_cells import ATANH_HALF, CELLS, LN3, every_cell, plant, problem, run
+from reference_cells import (
+    ATANH_HALF,
+    LN3,
+    REFERENCE_CELLS,
+    every_reference_cell,
+    plant,
+    problem,
+    run,
+)
 
 from rnnlite import reference
 
@@ -225,17 +233,17 @@ def rnn_by_numbers(x, Wx, Wh, b, h0, activation):
 
 def difference_from_numbers(cell):
     arguments = problem(cell, B=2, T=3, I=2, H=2, seed=3)
-    h, states, _ = run(cell.forward, arguments)
+    h, states, _ = run(cell, arguments)
     lists = {name: getattr(a, "tolist", lambda a=a: a)() for name, a in arguments.items()}
     del lists["lengths"]
-    if cell.name == "lstm":
+    if cell.function == "lstm":
         expected, c = lstm_by_numbers(**lists)
         return max(np.abs(h - expected).max(), np.abs(states[1] - c).max())
-    by_numbers = {"gru": gru_by_numbers, "rnn": rnn_by_numbers}[cell.name]
+    by_numbers = {"gru": gru_by_numbers, "rnn": rnn_by_numbers}[cell.function]
     return np.abs(h - by_numbers(**lists)).max()
 
 
-@every_cell
+@every_reference_cell
 def test_forward_equals_a_loop_over_single_numbers(cell):
     assert difference_from_numbers(cell) < 1e-14
 
@@ -270,5 +278,5 @@ WRONG_FORWARD = [
 )
 def test_the_loop_over_numbers_refuses_a_wrong_forward(monkeypatch, name, old, new):
     """No gradient check can: the derivative of a wrong function may well be right."""
-    plant(monkeypatch, CELLS[name], "forward", old, new)
-    assert difference_from_numbers(CELLS[name]) > 1e-3
+    plant(monkeypatch, REFERENCE_CELLS[name], "forward", old, new)
+    assert difference_from_numbers(REFERENCE_CELLS[name]) > 1e-3

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from reference_cells import CELLS, every_cell, problem, run
+from reference_cells import REFERENCE_CELLS, backward, every_reference_cell, problem, run
 
 from rnnlite import functional, reference
 
 
-@every_cell
+@every_reference_cell
 @pytest.mark.parametrize(
     ("name", "shape", "wanted"),
     [
@@ -28,14 +28,14 @@ def test_forward_names_the_argument_its_shape_and_the_shape_wanted(cell, name, s
     arguments = problem(cell) | {name: np.ones(shape, dtype=np.int64)}
     got = str(shape).replace("(", r"\(").replace(")", r"\)")
     with pytest.raises(
-        ValueError, match=f"^{cell.name}_forward: {name} has shape {got}; wanted {wanted}$"
+        ValueError, match=f"^{cell.function}_forward: {name} has shape {got}; wanted {wanted}$"
     ):
-        cell.forward(**arguments)
+        cell.forward(reference)(**arguments)
 
 
-@every_cell
+@every_reference_cell
 def test_forward_refuses_what_is_no_number_and_lengths_out_of_range(cell):
-    forward, arguments = cell.forward, problem(cell)
+    forward, arguments = cell.forward(reference), problem(cell)
     with pytest.raises(TypeError, match=r"Wx has dtype object; wanted real numbers"):
         forward(**arguments | {"Wx": None})
     with pytest.raises(TypeError, match=r"x has dtype complex128; wanted real numbers"):
@@ -47,22 +47,22 @@ def test_forward_refuses_what_is_no_number_and_lengths_out_of_range(cell):
             forward(**arguments | {"lengths": lengths})
 
 
-@every_cell
+@every_reference_cell
 def test_backward_refuses_wrong_shapes_and_other_caches(cell):
-    _, _, cache = run(cell.forward, problem(cell))
-    where = f"{cell.name}_backward"
+    _, _, cache = run(cell, problem(cell))
+    where = f"{cell.function}_backward"
     with pytest.raises(ValueError, match=rf"^{where}: dh has shape \(3, 3\); wanted \(3, 4, 3\)$"):
-        cell.backward(np.zeros((3, 3)), cache)
+        backward(cell, np.zeros((3, 3)), cache)
     with pytest.raises(ValueError, match=rf"^{where}: dhT has shape \(3,\); wanted \(3, 3\)$"):
-        cell.backward(None, cache, dhT=np.zeros(3))
-    other = CELLS["gru" if cell.name == "lstm" else "lstm"]
-    for wrong in (run(other.forward, problem(other))[2], None):
-        with pytest.raises(TypeError, match=rf"^{where}: cache .* {cell.name}_forward$"):
-            cell.backward(None, wrong)
+        backward(cell, None, cache, dhT=np.zeros(3))
+    other = REFERENCE_CELLS["gru" if cell.function == "lstm" else "lstm"]
+    for wrong in (run(other, problem(other))[2], None):
+        with pytest.raises(TypeError, match=rf"^{where}: cache .* {cell.function}_forward$"):
+            backward(cell, None, wrong)
 
 
 def test_rnn_refuses_an_unknown_activation():
-    arguments = problem(CELLS["rnn-tanh"]) | {"activation": "sigmoid"}
+    arguments = problem(REFERENCE_CELLS["rnn-tanh"]) | {"activation": "sigmoid"}
     with pytest.raises(ValueError, match=r"activation is 'sigmoid'; wanted \"tanh\" or \"relu\""):
         reference.rnn_forward(**arguments)
 
@@ -86,7 +86,7 @@ REFUSED = [
 @pytest.mark.parametrize("module", [reference, functional], ids=["reference", "functional"])
 @pytest.mark.parametrize(("name", "keywords", "error", "message"), REFUSED)
 def test_keywords_are_refused_by_name(module, name, keywords, error, message):
-    cell = CELLS[name]
+    cell = REFERENCE_CELLS[name]
     with pytest.raises(error, match=f"^{name}_forward: {message}"):
         getattr(module, f"{name}_forward")(**problem(cell) | keywords)
 

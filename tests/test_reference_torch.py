@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from reference_cells import PLAIN_CELLS, for_each, problem, run, upstream
+from conftest import every_cell
+from reference_cells import backward, problem, run, upstream
 
 from rnnlite import reference
 
@@ -15,7 +16,7 @@ def torch():
 def torch_twin(torch, cell, arguments):
     """PyTorch's module with the same weights: its matrices are transposed, its biases are two."""
     I, H = len(arguments["Wx"]), len(arguments["Wh"])
-    kind = {"lstm": torch.nn.LSTM, "rnn": torch.nn.RNN, "gru": torch.nn.GRU}[cell.name]
+    kind = {"lstm": torch.nn.LSTM, "rnn": torch.nn.RNN, "gru": torch.nn.GRU}[cell.function]
     activation = arguments.get("activation")
     options = {"nonlinearity": activation} if activation else {}
     module = kind(I, H, batch_first=True, dtype=torch.float64, **options)
@@ -28,27 +29,27 @@ def torch_twin(torch, cell, arguments):
     return module
 
 
-@for_each(PLAIN_CELLS)
+@every_cell
 @pytest.mark.parametrize("lengths", [None, (2, 5, 1, 4)], ids=["full", "packed"])
 def test_everything_equals_pytorch(torch, cell, lengths):
     arguments = problem(cell, B=4, T=5, I=3, H=6, lengths=lengths, seed=9)
-    h, states, cache = run(cell.forward, arguments)
-    dh, dfinal = upstream(h, states)
-    gradients = cell.backward(dh, cache, *dfinal)
+    h, states, cache = run(cell, arguments)
+    dh, *dfinal = upstream(cell, B=4, T=5, H=6).values()
+    gradients = backward(cell, dh, cache, *dfinal)
 
     module = torch_twin(torch, cell, arguments)
     x = torch.tensor(arguments["x"], requires_grad=True)
-    initial = [torch.tensor(arguments[s], requires_grad=True) for s in cell.states]
+    initial = [torch.tensor(arguments[s], requires_grad=True) for s in cell.initial]
     packed = x
     if lengths is not None:
         packed = torch.nn.utils.rnn.pack_padded_sequence(
             x, torch.tensor(lengths), batch_first=True, enforce_sorted=False
         )
     first = tuple(s[None] for s in initial)
-    output, final = module(packed, first if cell.name == "lstm" else first[0])
+    output, final = module(packed, first if cell.function == "lstm" else first[0])
     if lengths is not None:
         output, _ = torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True, total_length=5)
-    final = final if cell.name == "lstm" else (final,)
+    final = final if cell.function == "lstm" else (final,)
     loss = (output * torch.from_numpy(dh)).sum()
     for state, gradient in zip(final, dfinal, strict=True):
         loss = loss + (state[0] * torch.from_numpy(gradient)).sum()
@@ -56,15 +57,15 @@ def test_everything_equals_pytorch(torch, cell, lengths):
 
     theirs = {
         "h": output,
-        **{f"{s} final": state[0] for s, state in zip(cell.states, final, strict=True)},
+        **{f"{s} final": state[0] for s, state in zip(cell.initial, final, strict=True)},
         "dx": x.grad,
         "dWx": module.weight_ih_l0.grad.T,
         "dWh": module.weight_hh_l0.grad.T,
         "db": module.bias_ih_l0.grad,
         "dbh": module.bias_hh_l0.grad,
-        **{f"d{name}": s.grad for name, s in zip(cell.states, initial, strict=True)},
+        **{f"d{name}": s.grad for name, s in zip(cell.initial, initial, strict=True)},
     }
-    ours = {"h": h, **{f"{s} final": a for s, a in zip(cell.states, states, strict=True)}}
+    ours = {"h": h, **{f"{s} final": a for s, a in zip(cell.initial, states, strict=True)}}
     ours |= gradients._asdict()
     for name, array in ours.items():
         np.testing.assert_allclose(

@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 from conftest import assert_close, assert_refused
-from rnnlite.optim.schedules import constant, cosine, one_cycle, step_decay, warm_up
 
 from rnnlite.layers import Dense
 from rnnlite.optim import Adam
+from rnnlite.optim.schedules import constant, cosine, one_cycle, step_decay, warm_up
 
 SCHEDULES = [
     constant(0.1),

@@ -214,15 +214,15 @@ def _walks(n, root):
 
 def _without(excluded, walks, root):
     """The same number of walks, none of which says an excluded string."""
-    n, kept = walks.shape[1], []
+    n, chosen = walks.shape[1], []
     while True:
-        kept += [walk for walk in walks.swapaxes(0, 1) if _string(*walk) not in excluded]
-        if len(kept) >= n:
+        chosen += [walk for walk in walks.swapaxes(0, 1) if _string(*walk) not in excluded]
+        if len(chosen) >= n:
             break
         walks = _walks(n, root)
-    result = np.zeros((2, n, max(walk.shape[1] for walk in kept)), np.int8)
+    result = np.zeros((2, n, max(walk.shape[1] for walk in chosen)), np.int8)
     result[1] = END
-    for row, walk in enumerate(kept[:n]):
+    for row, walk in enumerate(chosen[:n]):
         result[:, row, : walk.shape[1]] = walk
     return result
 

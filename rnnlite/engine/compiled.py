@@ -77,7 +77,7 @@ class Engine:
             np.sum(workspace.dp[:, :, :H], axis=0, out=grads[layout.p_at :].reshape(-1, H))
 
     def _parallel_for(self, kernel, *arguments):
-        """``threads.parallel_for``; here the cell's equations are compiled, at the first call."""
+        """``threads.parallel_for``; the cell's equations may be compiled here."""
         try:
             threads.parallel_for(kernel, *arguments)
         except CompileError as error:

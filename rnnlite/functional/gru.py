@@ -1,49 +1,26 @@
 """The gated recurrent unit."""
 
-from typing import NamedTuple
-
-import numpy as np
+from collections import namedtuple
 
 from rnnlite import cells, checking
 from rnnlite.functional import run
 
-
-class GRUGradients(NamedTuple):
-    """Gradients of a GRU, each in the shape of what it is the gradient of.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 3)), np.zeros(3)
-    >>> gru_backward(None, gru_forward(x, W, W, b, b)[2])._fields
-    ('dx', 'dWx', 'dWh', 'db', 'dbh', 'dh0')
-    """
-
-    dx: np.ndarray
-    dWx: np.ndarray
-    dWh: np.ndarray
-    db: np.ndarray
-    dbh: np.ndarray
-    dh0: np.ndarray
+GRUGradients = namedtuple("GRUGradients", "dx dWx dWh db dbh dh0")  # each shaped as what it is of
 
 
 def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
     """Run a gated recurrent unit (Cho et al. 2014) over a batch of sequences.
 
-    The equations are in ``rnnlite/cells/gru.py``.
+    The equations are in ``rnnlite/cells/gru.py``.  ``h0``, ``lengths`` and the results are
+    as in ``lstm_forward``.
 
     Parameters
     ----------
     x : array_like (B, T, I)
-        Input sequences.
     Wx, Wh : array_like (I, 3H), (H, 3H)
         Weights; columns in the order r, z, n.
     b, bh : array_like (3H,)
         Bias of the input side and of the recurrent side.
-    h0 : array_like (B, H), optional
-        Initial state; zero if not given.
-    lengths : array_like of int (B,), optional
-        Valid steps of each row, as in ``lstm_forward``.
     reset_after : bool
         Whether the reset gate acts after the recurrent product, as in cuDNN
         and PyTorch, or on h before it, as in the paper.
@@ -51,9 +28,7 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
     Returns
     -------
     h : numpy.ndarray (B, T, H)
-        Hidden state after every step.
     hT : numpy.ndarray (B, H)
-        After each row's last valid step.
     cache : RecurrentCache
         For ``gru_backward``; also ``r z n h`` of every step.
 
@@ -73,21 +48,9 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
 
 
 def gru_backward(dh, cache, dhT=None):
-    """Backpropagate through time through a gated recurrent unit.
+    """Backpropagate through time through a gated recurrent unit; arguments as in ``lstm_backward``.
 
-    Parameters
-    ----------
-    dh : array_like (B, T, H) or None
-        Gradient of the loss by every hidden state; ignored at padded steps.
-    cache : RecurrentCache
-        From ``gru_forward``; it is not changed.
-    dhT : array_like (B, H), optional
-        Gradient by the final state, on top of ``dh``.
-
-    Returns
-    -------
-    GRUGradients
-        ``dx dWx dWh db dbh dh0``.
+    Returns ``GRUGradients``: dx dWx dWh db dbh dh0.
 
     Examples
     --------

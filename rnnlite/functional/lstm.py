@@ -1,5 +1,6 @@
 """The LSTM, with peepholes and clip if wanted."""
 
+from collections import namedtuple
 from typing import NamedTuple
 
 import numpy as np
@@ -24,43 +25,9 @@ class LSTMState(NamedTuple):
     c: np.ndarray
 
 
-class LSTMGradients(NamedTuple):
-    """Gradients of an LSTM, each in the shape of what it is the gradient of.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 4)), np.zeros(4)
-    >>> lstm_backward(None, lstm_forward(x, W, W, b)[2])._fields
-    ('dx', 'dWx', 'dWh', 'db', 'dh0', 'dc0')
-    """
-
-    dx: np.ndarray
-    dWx: np.ndarray
-    dWh: np.ndarray
-    db: np.ndarray
-    dh0: np.ndarray
-    dc0: np.ndarray
-
-
-class PeepholeLSTMGradients(NamedTuple):
-    """Gradients of an LSTM with peepholes, each in the shape of what it is the gradient of.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 4)), np.zeros(4)
-    >>> lstm_backward(None, lstm_forward(x, W, W, b, peephole=np.zeros(3))[2]).dpeephole.shape
-    (3,)
-    """
-
-    dx: np.ndarray
-    dWx: np.ndarray
-    dWh: np.ndarray
-    db: np.ndarray
-    dh0: np.ndarray
-    dc0: np.ndarray
-    dpeephole: np.ndarray
+# Each gradient has the shape of what it is the gradient of.
+LSTMGradients = namedtuple("LSTMGradients", "dx dWx dWh db dh0 dc0")
+PeepholeLSTMGradients = namedtuple("PeepholeLSTMGradients", "dx dWx dWh db dh0 dc0 dpeephole")
 
 
 def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None, clip=None):

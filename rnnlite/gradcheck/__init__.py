@@ -9,12 +9,9 @@ and compared with what ``backward`` says.  In float64 the two agree to about
 ten digits if the derivative is right, and to two or three if a term is
 missing somewhere.
 
-What is checked may be a layer of the library, a ``Sequential``, or any object
-of your own with ``forward(x)``, ``backward(dy)`` and the dicts ``params`` and
-``grads``.
-
-A gradient check compares backward with forward.  It cannot notice that
-forward itself computes the wrong thing.
+What is checked may be a layer or a model, or any object of your own with
+``forward(x)``, ``backward(dy)`` and the dicts ``params`` and ``grads``.  A gradient
+check compares backward with forward: it cannot notice a wrong forward.
 
     layer.py         check: every gradient of a layer or model
     equations.py     check_equations: a single step of a cell

@@ -14,15 +14,12 @@ def check_array(loss, name, array, gradient, tolerance, samples, rng):
     Returns a report, and the places of wrong numbers.  ``array`` is moved and
     put back.  ``samples`` of its numbers are checked, all of them if None.
     """
-    if samples is None or samples >= array.size:
-        places = np.arange(array.size)
-    else:
+    places = np.arange(array.size)
+    if samples is not None and samples < array.size:
         places = np.sort(rng.choice(array.size, samples, replace=False))
     found = gradient.reshape(-1)[places].astype(np.float64)
     estimate = np.array([_central_difference(loss, array, place, STEP) for place in places])
-    scale = max(np.max(np.abs(found)), np.max(np.abs(estimate)))
-    if scale == 0.0:
-        scale = 1.0
+    scale = max(np.max(np.abs(found)), np.max(np.abs(estimate))) or 1.0
     # A kink (ReLU at 0) within reach of a step spoils that estimate.  A smaller
     # step no longer reaches it; a wrong derivative stays wrong at any step.
     for step in (STEP / 10, STEP / 100):

@@ -72,7 +72,8 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
         found = cell.intermediate_backward(da, *nothing, saved, state, *extra)
         found = checked(cell, "intermediate_backward", found, shape)
         notes += _wrong_results(
-            "intermediate_backward", lambda: float(np.sum(da * cell.intermediate(z, state, *extra))),
+            "intermediate_backward",
+            lambda: float(np.sum(da * cell.intermediate(z, state, *extra))),
             results[:2], moved[:2], found, tolerance,
         )  # fmt: skip
     return notes

@@ -7,7 +7,7 @@ from rnnlite.gradcheck.differences import TOLERANCE, check_array
 from rnnlite.gradcheck.equations import check_equations
 from rnnlite.gradcheck.report import Report
 from rnnlite.gradcheck.subject import Subject
-from rnnlite.layers import Bidirectional, Recurrent, Sequential
+from rnnlite.layers import Recurrent
 
 
 def check(
@@ -21,10 +21,10 @@ def check(
 
     Parameters
     ----------
-    layer : Layer, Sequential, or any object with forward, backward, params, grads
-        A layer of the library is checked as a float64 copy and stays as it is.
-        The parameters of another object must be float64; they are moved and
-        put back.  Its ``backward(dy)`` fills ``grads`` and may return dx.
+    layer : Layer, or any object with forward, backward, params, grads
+        A layer or a model, your own class of them too, is checked as a float64 copy and
+        stays as it is.  The parameters of another object must be float64; they are moved
+        and put back.  Its ``backward(dy)`` fills ``grads`` and may return dx.
     x : array_like
         Input.  Random numbers are best: at a zero, ReLU has no derivative.
     labels : array_like, optional
@@ -61,7 +61,8 @@ def check(
     subject = Subject(layer, x, labels, loss, initial_state, lengths, seed)
     rng = np.random.default_rng(seed)
     analytic = subject.gradients()
-    recurrent = list(_recurrent_layers(subject.layer))
+    parts = [part for _, part in layer.walk()] if subject.is_layer else []
+    recurrent = [part for part in parts if isinstance(part, Recurrent)]
     reports, notes = [], []
     for name, array in subject.arrays.items():
         gradient = np.asarray(analytic[name])
@@ -77,18 +78,9 @@ def check(
     subject.gradients()  # leave grads as backward made them
     report = Report(tuple(reports), tolerance)
     if not report.passed:
-        for cell in dict.fromkeys(layer.cell for layer in recurrent):
+        for cell in dict.fromkeys(part.cell for part in recurrent):
             notes += check_equations(cell, tolerance, seed)
     return report._replace(notes=tuple(notes))
-
-
-def _recurrent_layers(layer):
-    """The recurrent layers of a layer or model of the library, whatever it is built of."""
-    if isinstance(layer, Recurrent):
-        yield layer
-    elif isinstance(layer, (Sequential, Bidirectional)):
-        for part in layer.layers:
-            yield from _recurrent_layers(part)
 
 
 def _wrong_steps(wrong, shape, recurrent):

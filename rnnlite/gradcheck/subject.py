@@ -5,22 +5,23 @@ import inspect
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.layers import Embedding, Layer, Recurrent, Sequential, states
+from rnnlite.layers import Layer, Recurrent, states
 from rnnlite.losses import softmax_cross_entropy
 
 
 class Subject:
-    """What is checked: the arrays that can be moved, the loss, and backward's gradients."""
+    """A layer, or an object of one's own, with all that its gradients depend on."""
 
     def __init__(self, layer, x, labels, loss, initial_state, lengths, seed):
+        kind = f"check: layer is of type {type(layer).__name__}"
         for member in ("forward", "backward", "params", "grads"):
             if not hasattr(layer, member):
                 raise TypeError(
-                    f"check: layer is of type {type(layer).__name__}, without {member!r}; "
+                    f"{kind}, without {member!r}; "
                     "wanted an object with forward, backward, params and grads"
                 )
-        own = isinstance(layer, Layer)
-        self.layer = layer.copy("float64") if own else layer
+        self.is_layer = isinstance(layer, Layer)
+        self.layer = layer.copy("float64") if self.is_layer else layer
         for name, array in self.layer.params.items():
             if not isinstance(array, np.ndarray) or array.dtype != np.float64:
                 raise TypeError(
@@ -28,8 +29,8 @@ class Subject:
                     "central differences need float64 arrays"
                 )
         x = checking.real_array("check", "x", x)
-        whole_numbers = x.dtype.kind in "iub" and (not own or _takes_indices(layer))
-        self.x = x if whole_numbers else np.array(x, np.float64)
+        as_it_is = x.dtype.kind in "iub" and (not self.is_layer or layer.takes_indices)
+        self.x = x if as_it_is else np.array(x, np.float64)
         if self.x.size == 0 or self.x.ndim == 0:
             raise ValueError(
                 f"check: x has shape {self.x.shape}; wanted (batch, ...), none of them 0"
@@ -43,69 +44,56 @@ class Subject:
 
         self.keywords = {}
         if lengths is not None:
-            if not own and "lengths" not in inspect.signature(layer.forward).parameters:
+            if not self.is_layer and "lengths" not in inspect.signature(layer.forward).parameters:
                 raise TypeError("check: lengths were given, but layer.forward takes none")
             self.keywords["lengths"] = lengths
         self.arrays = dict(self.layer.params)
         if self.x.dtype == np.float64:
             self.arrays["x"] = self.x
-        self.states = ()
-        if isinstance(self.layer, Recurrent):
+        self.state_names = self.layer.cell.states if isinstance(self.layer, Recurrent) else ()
+        if self.state_names:
             self._take_initial_state(initial_state)
         elif initial_state is not None:
-            raise TypeError(
-                f"check: layer is of type {type(layer).__name__}, which takes no initial_state"
-            )
-
-        output = self._forward()
-        self.weights = self._random(output.shape)
-        self.final_weights = [self._random(state.shape) for state in self._final_states()]
+            raise TypeError(f"{kind}, which takes no initial_state")
+        output, final = self._value()
+        self.weights, *self.final_weights = (self._random(a.shape) for a in (output, *final))
 
     def _take_initial_state(self, given):
-        names = self.layer.cell.states
-        shape = (len(self.x), self.layer.hidden_size)
+        names, shape = self.state_names, (len(self.x), self.layer.hidden_size)
         if given is None:
             given = states.join([0.5 * self._random(shape) for _ in names])
         given = states.split("check", "initial_state", given, names)
-        self.states = tuple(np.array(state, np.float64) for state in given)
-        self.keywords["initial_state"] = states.join(self.states)
-        self.arrays |= {f"{name}0": state for name, state in zip(names, self.states, strict=True)}
+        given = tuple(np.array(state, np.float64) for state in given)
+        self.keywords["initial_state"] = states.join(given)
+        self.arrays |= {f"{name}0": state for name, state in zip(names, given, strict=True)}
 
     def _random(self, shape):
         return self.rng.standard_normal(shape)
 
-    def _forward(self):
-        return np.asarray(self.layer.forward(self.x, **self.keywords))
-
-    def _final_states(self):
-        """Final states that the loss looks at: none if the caller gave the loss."""
-        if not self.states or self.loss_function is not None:
-            return ()
-        final = self.layer.final_state
-        return final if isinstance(final, tuple) else (final,)
+    def _value(self):
+        """The output, and the final states that the loss looks at: none if the caller gave it."""
+        if self.state_names and self.loss_function is None:
+            y, final = self.layer(self.x, **self.keywords, return_state=True)
+            return y, states.split("check", "final_state", final, self.state_names)
+        run = self.layer if self.is_layer else self.layer.forward
+        return np.asarray(run(self.x, **self.keywords)), ()
 
     def loss(self):
         """The loss with the arrays as they are now."""
-        output = self._forward()
+        output, final = self._value()
         if self.loss_function is not None:
             return float(self.loss_function(output, self.labels)[0])
-        total = np.sum(output * self.weights)
-        for state, weights in zip(self._final_states(), self.final_weights, strict=True):
-            total += np.sum(state * weights)
-        return float(total)
+        weights = (self.weights, *self.final_weights)
+        return float(sum(np.sum(a * w) for a, w in zip((output, *final), weights, strict=True)))
 
     def gradients(self):
         """What backward says of each array, by name."""
-        output = self._forward()
-        if self.loss_function is None:
-            dy = self.weights
-        else:
+        output = np.asarray(self.layer.forward(self.x, **self.keywords))
+        dy = self.weights
+        if self.loss_function is not None:
             dy = self.loss_function(output, self.labels)[1]
-        final = self.final_weights
-        if final:
-            dx = self.layer.backward(dy, dfinal_state=states.join(final))
-        else:
-            dx = self.layer.backward(dy)
+        final = {"dfinal_state": states.join(self.final_weights)} if self.final_weights else {}
+        dx = self.layer.backward(dy, **final)
         missing = [name for name in self.layer.params if name not in self.layer.grads]
         if missing:
             raise ValueError(f"check: grads has no {missing[0]!r}, which params has")
@@ -114,16 +102,9 @@ class Subject:
             self.arrays.pop("x", None)  # an object of one's own need not return it
         else:
             found["x"] = np.array(dx)
-        if self.states:
+        if self.state_names:
             dinitial = self.layer.dinitial_state
-            dinitial = dinitial if isinstance(dinitial, tuple) else (dinitial,)
-            names = self.layer.cell.states
-            found |= {f"{name}0": array for name, array in zip(names, dinitial, strict=True)}
+            dinitial = states.split("check", "dinitial_state", dinitial, self.state_names)
+            names = (f"{name}0" for name in self.state_names)
+            found |= dict(zip(names, dinitial, strict=True))
         return found
-
-
-def _takes_indices(layer):
-    """Whether a layer of the library begins with an Embedding: its x has no gradient."""
-    while isinstance(layer, Sequential):
-        layer = layer.layers[0]
-    return isinstance(layer, Embedding)

@@ -21,11 +21,13 @@ import functools
 import hashlib
 import logging
 import pickle
+import sys
 import tempfile
 import types
 from pathlib import Path
 
 import numba
+import numpy as np
 from numba import config
 from numba.core import caching, codegen, compiler, errors, serialize
 
@@ -153,7 +155,9 @@ def kernel(function=None, *, identity=""):
 def source_hash():
     """Hash of everything that can change a kernel's machine code."""
     package = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256(f"{numba.__version__} {target.CHOSEN}".encode())
+    # A kernel's way in from Python knows how this Python and this NumPy lay out their objects.
+    python = f"{sys.implementation.cache_tag} {np.__version__}"
+    digest = hashlib.sha256(f"{numba.__version__} {python} {target.CHOSEN}".encode())
     folders = [package / "kernels", package / "cells"]
     for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
         name = path.relative_to(package).as_posix()

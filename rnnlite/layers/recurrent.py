@@ -70,7 +70,7 @@ class Recurrent(RandomLayer):
             self.params[name][...] = value
 
     def draw_weights(self, rng):
-        """New values of Wx and Wh, and a new stream of masks, from a generator as in ``__init__``."""
+        """New values of Wx and Wh and a new stream of masks, by a generator; see ``Recurrent``."""
         where, H = type(self).__name__, self.hidden_size
         for name, initial in (("Wx", self.wx_init), ("Wh", self.wh_init)):
             array = self.params[name]

@@ -5,8 +5,8 @@ import numpy as np
 from rnnlite import checking
 
 
-def gradient_array(where, out, y, name):
-    """``out`` if it can take the gradient by ``y``, or a new array."""
+def gradient_array(where, out, y, inputs):
+    """``out`` if it can take the gradient by y and is none of the inputs, or a new array."""
     if out is None:
         return np.empty_like(y)
     if not isinstance(out, np.ndarray):
@@ -18,14 +18,12 @@ def gradient_array(where, out, y, name):
         )
     if not out.flags.writeable:
         raise ValueError(f"{where}: out is read-only; it must be writeable")
-    check_apart(where, out, y, name)
+    for name, array in inputs.items():
+        if np.may_share_memory(out, array):
+            raise ValueError(
+                f"{where}: out shares memory with {name}; it must be an array of its own"
+            )
     return out
-
-
-def check_apart(where, out, array, name):
-    """The gradient is not written over what it is computed from."""
-    if np.may_share_memory(out, array):
-        raise ValueError(f"{where}: out shares memory with {name}; it must be an array of its own")
 
 
 def counted(where, name, y, shape, mask, lengths):

@@ -8,14 +8,12 @@ from rnnlite.losses import arguments
 
 
 def softmax_cross_entropy(
-    logits, labels, out=None, *, label_smoothing=0.0, class_weights=None, mask=None, lengths=None,
-):  # fmt: skip
+    logits, labels, out=None, *, label_smoothing=0.0, class_weights=None, mask=None, lengths=None
+):
     """Mean cross-entropy of the softmax of ``logits``, and its gradient.
 
         p = exp(logits) / sum(exp(logits)),  loss = -mean(log p[label]),
         dlogits = (p - onehot(label)) / rows
-
-    The largest logit is subtracted first, so no exponential overflows.
 
     With s = ``label_smoothing`` (Szegedy et al. 2016, section 7) and w =
     ``class_weights`` the loss of a row and the mean over the rows are
@@ -47,7 +45,6 @@ def softmax_cross_entropy(
     Returns
     -------
     loss : float
-        Mean over all rows that count.
     dlogits : numpy.ndarray
         dloss/dlogits, in the shape and dtype of ``logits``.
 
@@ -72,28 +69,30 @@ def softmax_cross_entropy(
         )
     logits = checking.contiguous(logits, checking.common_float(logits))
     C, rows = logits.shape[-1], logits.size // logits.shape[-1]
-    out = arguments.gradient_array(where, out, logits, "logits")
     counted = arguments.counted(where, "logits", logits, logits.shape[:-1], mask, lengths)
     labels = checking.real_array(where, "labels", labels)
     if labels.shape == logits.shape[:-1]:
-        plain, weighted, labels = _classes(where, labels, C, counted)
+        labels = _classes(where, labels, C, counted)
+        plain = kernels.cross_entropy_of_classes
+        weighted = kernels.weighted_cross_entropy_of_classes
     elif labels.shape == logits.shape:
-        plain, weighted, labels = _distributions(where, labels, logits.dtype, counted)
+        labels = _distributions(where, labels, logits.dtype, counted)
+        plain = kernels.cross_entropy_of_distributions
+        weighted = kernels.weighted_cross_entropy_of_distributions
     else:
         raise ValueError(
             f"{where}: labels has shape {labels.shape}; wanted {logits.shape[:-1]} (classes) or "
             f"{logits.shape} (one-hot) for logits of shape {logits.shape}"
         )
-    arguments.check_apart(where, out, labels, "labels")
+    out = arguments.gradient_array(where, out, logits, {"logits": logits, "labels": labels})
     smoothing = checking.real_number(where, "label_smoothing", label_smoothing, 0.0, 1.0)
     if smoothing == 0.0 and class_weights is None and counted is None:
         total = plain(logits.ravel(), labels, out.ravel(), rows, C)
         return float(total) / rows, out
 
     weights = np.ones(C) if class_weights is None else _class_weights(where, class_weights, C)
-    if counted is None:
-        counted = np.ones(rows, np.bool_)
-    counted = np.repeat(counted.ravel(), rows // counted.size)
+    counted = np.ones(1, np.bool_) if counted is None else counted.ravel()
+    counted = np.repeat(counted, rows // counted.size)
     loss, weight = weighted(
         logits.ravel(), labels, weights, smoothing, counted, out.ravel(), rows, C
     )
@@ -105,7 +104,7 @@ def softmax_cross_entropy(
 
 
 def _classes(where, labels, C, counted):
-    """Both kernels for class labels, and the labels as they take them."""
+    """Class labels as the kernels take them."""
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{where}: labels holds {labels.dtype}; class labels must be whole numbers")
     checked = labels if counted is None else labels[counted]
@@ -115,12 +114,11 @@ def _classes(where, labels, C, counted):
             f"{where}: labels runs from {low} to {high}; with {C} logits "
             f"each must lie in 0..{C - 1}"
         )
-    labels = checking.contiguous(labels, np.int64).ravel()
-    return kernels.cross_entropy_of_classes, kernels.weighted_cross_entropy_of_classes, labels
+    return checking.contiguous(labels, np.int64).ravel()
 
 
 def _distributions(where, labels, dtype, counted):
-    """Both kernels for labels that are probabilities, and the labels as they take them."""
+    """Labels that are probabilities as the kernels take them."""
     targets = checking.contiguous(labels, dtype)
     if counted is None:
         sums, low = targets.sum(axis=-1), targets.min()
@@ -134,8 +132,7 @@ def _distributions(where, labels, dtype, counted):
             f"must not be negative and each row must sum to 1 (found {sums.min():.4g} to "
             f"{sums.max():.4g})"
         )
-    plain = kernels.cross_entropy_of_distributions
-    return plain, kernels.weighted_cross_entropy_of_distributions, targets.ravel()
+    return targets.ravel()
 
 
 def _class_weights(where, class_weights, C):

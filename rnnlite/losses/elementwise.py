@@ -53,24 +53,18 @@ def binary_cross_entropy(logits, targets, out=None, *, mask=None, lengths=None):
 
     Computed from the logits: no rounding turns p into 0 or 1, whose logarithm is infinite.
 
+    ``out``, ``mask`` and ``lengths`` as in ``mean_squared_error``.
+
     Parameters
     ----------
     logits : array_like, of any shape
         Scores before the sigmoid, as (B, F) or (B, T, F).
     targets : array_like, in the shape of logits
         t, 0 or 1, or a probability.
-    out : numpy.ndarray, optional
-        Where dlogits is written: C-contiguous, of the logits' shape and dtype.
-    mask : array_like of bool, in the shape of the logits' first axes, optional
-        (B,), (B, T) or up to all of the logits' shape.  What is False does not count:
-        it adds nothing, its gradient is zero, and it may be anything.
-    lengths : array_like of int (B,), optional
-        For logits (B, T, F), instead of a mask: steps of each row that count, 1 to T.
 
     Returns
     -------
     loss : float
-        Mean over the n numbers that count.
     dlogits : numpy.ndarray
         dloss/dlogits, in the shape and dtype of ``logits``.
 
@@ -89,15 +83,14 @@ def binary_cross_entropy(logits, targets, out=None, *, mask=None, lengths=None):
 def _elementwise(
     where, kernel, name, y, target_name, target, out, mask, lengths, between_0_and_1=False
 ):
-    """A loss that is a mean over numbers: check, then one kernel call."""
+    """Check, then one kernel call."""
     y = checking.real_array(where, name, y)
     if y.ndim == 0 or y.size == 0:
         raise ValueError(f"{where}: {name} has shape {y.shape}; it must hold at least one row")
     y = checking.contiguous(y, checking.common_float(y))
     # No broadcasting: (B,) against (B, 1) would quietly compare everything with everything.
     target = checking.shaped(where, target_name, target, y.shape, f"as {name}", y.dtype)
-    out = arguments.gradient_array(where, out, y, name)
-    arguments.check_apart(where, out, target, target_name)
+    out = arguments.gradient_array(where, out, y, {name: y, target_name: target})
     counted = arguments.counted(where, name, y, y.shape, mask, lengths)
     if between_0_and_1:
         which = True if counted is None else arguments.over(counted, y.ndim)

@@ -2,8 +2,7 @@
 
 from rnnlite.engine import threads
 from rnnlite.kernels.adam import adam, amsgrad
-from rnnlite.optim.optimizer import WORK, Optimizer
-from rnnlite.optim.settings import setting
+from rnnlite.optim.optimizer import WORK, Optimizer, setting
 
 BIASES = ("b", "bh")
 
@@ -66,33 +65,19 @@ class Adam(Optimizer):
             model, ("m", "v", "highest") if self.amsgrad else ("m", "v"), lr=lr, beta1=beta1,
             beta2=beta2, eps=eps, weight_decay=weight_decay, decay_bias=decay_bias,
         )  # fmt: skip
-        self._weights = _ranges(self._places, without=BIASES)
 
     def _update(self, lr, arrays):
         if self.weight_decay:
-            everything = [(k, 0, p.size) for k, ((p, _), _) in enumerate(arrays)]
-            for k, start, end in everything if self.decay_bias else self._weights:
-                (p, _), _ = arrays[k]
-                p[start:end] *= 1.0 - lr * self.weight_decay
+            for name, (k, place) in self._places.items():
+                if self.decay_bias or name.rpartition(".")[2] not in BIASES:
+                    arrays[k][0][place] *= 1.0 - lr * self.weight_decay
         rate = lr / (1.0 - self.beta1**self.t)
         correction2 = 1.0 / (1.0 - self.beta2**self.t)
         kernel = amsgrad if self.amsgrad else adam
-        for (p, g), moments in arrays:
+        for p, g, *moments in arrays:
             number = p.dtype.type
             threads.parallel_for(
                 kernel, p.size, WORK * p.size,
                 p, g, *moments, number(rate), number(self.beta1), number(1.0 - self.beta1),
                 number(self.beta2), number(1.0 - self.beta2), number(correction2), number(self.eps),
             )  # fmt: skip
-
-
-def _ranges(places, without):
-    """Parts of the arrays (number, start, end) that hold parameters of other names, merged."""
-    ranges = []
-    for name, (k, start, end, _) in sorted(places.items(), key=lambda item: item[1][:3]):
-        if name.rpartition(".")[2] in without:
-            continue
-        if ranges and ranges[-1][0] == k and ranges[-1][2] == start:
-            start = ranges.pop()[1]
-        ranges.append((k, start, end))
-    return ranges

@@ -7,12 +7,10 @@ import numpy as np
 from rnnlite import checking
 from rnnlite.engine import threads
 from rnnlite.kernels.sgd import sums_of_squares
+from rnnlite.optim.optimizer import is_flat
 
-# Numbers that are summed at a stretch; see ``kernels/sgd.py``.
-BLOCK = 4096
-
-# Summing a square takes the time of this many multiplications in a product.
-WORK = 10
+BLOCK = 4096  # numbers that are summed at a stretch; see ``kernels/sgd.py``
+WORK = 10  # multiplications in a product that take as long as summing a square
 
 
 def clip_gradients(model, max_norm):
@@ -46,34 +44,17 @@ def clip_gradients(model, max_norm):
     >>> dense.grads["W"], dense.grads["b"]
     (array([[0.6]], dtype=float32), array([0.8], dtype=float32))
     """
-    max_norm = checking.real_number(
-        "clip_gradients",
-        "max_norm",
-        max_norm,
-        0.0,
-        math.inf,
-        low_included=False,
-        high_included=False,
-    )
-    norm = _norm("clip_gradients", model)
+    where, open_ends = "clip_gradients", {"low_included": False, "high_included": False}
+    max_norm = checking.real_number(where, "max_norm", max_norm, 0.0, math.inf, **open_ends)
+    norm = _norm(where, model)
     if max_norm < norm < math.inf:
-        for g in _gradients("clip_gradients", model):
+        for g in _gradients(where, model):
             g *= max_norm / norm
     return norm
 
 
 def gradient_norm(model):
-    """Common norm of all gradients of a model, sqrt(sum of g^2).
-
-    Parameters
-    ----------
-    model : Layer, or any object with a dict ``grads``
-
-    Returns
-    -------
-    float
-        Summed in float64, the same at any number of threads; NaN or infinite
-        if any gradient is.
+    """Common norm of all gradients of a ``model``, as in ``clip_gradients``; changes nothing.
 
     Examples
     --------
@@ -87,20 +68,19 @@ def gradient_norm(model):
 
 
 def _norm(where, model):
-    return math.sqrt(sum(_sum_of_squares(g) for g in _gradients(where, model)))
-
-
-def _sum_of_squares(g):
-    """Sum of g^2 in float64: of each block first, then of the blocks."""
-    flat = checking.contiguous(g, g.dtype).reshape(-1)
-    sums = np.zeros(-(-flat.size // BLOCK))
-    threads.parallel_for(sums_of_squares, sums.size, WORK * flat.size, flat, BLOCK, sums)
-    return float(sums.sum())
+    """Sums of g^2 in float64: of each block first, then of the blocks, then of the arrays."""
+    total = 0.0
+    for g in _gradients(where, model):
+        flat = checking.contiguous(g, g.dtype).reshape(-1)
+        sums = np.zeros(-(-flat.size // BLOCK))
+        threads.parallel_for(sums_of_squares, sums.size, WORK * flat.size, flat, BLOCK, sums)
+        total += float(sums.sum())
+    return math.sqrt(total)
 
 
 def _gradients(where, model):
     """All gradient arrays: a single one for a model of the library."""
-    if hasattr(model, "flat_grads"):
+    if is_flat(model):
         return [model.flat_grads]
     grads = getattr(model, "grads", None)
     if not isinstance(grads, dict) or not grads:

@@ -4,10 +4,38 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.engine.memory import aligned_zeros
-from rnnlite.optim.settings import LIMITS, setting, without_axes
 
 # A step takes, for each parameter, the time of this many multiplications in a product.
 WORK = 30
+
+# Lowest and highest value of each number, and whether the highest is allowed.
+LIMITS = {
+    "lr": (0.0, 1e6, True),
+    "beta1": (0.0, 1.0, False),
+    "beta2": (0.0, 1.0, False),
+    "eps": (0.0, 1.0, True),
+    "weight_decay": (0.0, 1e6, True),
+    "momentum": (0.0, 1.0, False),
+}
+
+
+def setting(where, name, value):
+    """A number between its limits, or True or False."""
+    value = _without_axes(value)
+    if name in LIMITS:
+        low, high, included = LIMITS[name]
+        return checking.real_number(where, name, value, low, high, high_included=included)
+    return checking.true_or_false(where, name, value)
+
+
+def is_flat(model):
+    """Whether the model keeps all parameters in one array, as those of the library do."""
+    return hasattr(getattr(model, "parameters", None), "places")
+
+
+def _without_axes(value):
+    """The number in an array without axes; anything else as it is."""
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
 class Optimizer:
@@ -29,15 +57,16 @@ class Optimizer:
         self.t = 0
         self._model = model
         self._shapes = None  # of the parameters, once they are known to be usable
-        arrays = [p for p, _ in self._arrays()]
+        pairs = self._arrays()
         self._shapes = {name: p.shape for name, p in model.params.items()}
-        self._moments = {
-            moment: [aligned_zeros(p.size, p.dtype) for p in arrays] for moment in moments
-        }
-        self._moments_of_array = [
-            tuple(moment[k] for moment in self._moments.values()) for k in range(len(arrays))
+        self._moments = [
+            {moment: aligned_zeros(p.size, p.dtype) for moment in moments} for p, _ in pairs
         ]
-        self._places = self._find_places(arrays)
+        # Of each parameter: in which of the pairs of arrays it lies, and where there.
+        if is_flat(model):
+            self._places = {name: (0, place) for name, place in model.parameters.places.items()}
+        else:
+            self._places = {name: (k, slice(None)) for k, name in enumerate(model.params)}
 
     @property
     def model(self):
@@ -61,12 +90,10 @@ class Optimizer:
         ['lr', 'm.W', 'm.b', 'momentum', 'nesterov', 't', 'weight_decay']
         """
         state = {"t": self.t} | {name: getattr(self, name) for name in self._settings}
-        for key, view, shape in self._moment_views():
-            state[key] = view.reshape(shape).copy()
-        return state
+        return state | {key: view.copy() for key, view in self._moment_views().items()}
 
     def load_state_dict(self, state):
-        """Go on from a state that ``state_dict`` returned.
+        """Go on from a state that ``state_dict`` returned; one that does not fit changes nothing.
 
         Parameters
         ----------
@@ -76,43 +103,44 @@ class Optimizer:
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, dict):
             raise TypeError(f"{where}: state is of type {type(state).__name__}; it must be a dict")
-        views = list(self._moment_views())
-        wanted = {"t", *self._settings, *(key for key, _, _ in views)}
+        views = self._moment_views()
+        wanted = {"t", *self._settings, *views}
         if set(state) != wanted:
             raise ValueError(
                 f"{where}: state lacks {sorted(wanted - set(state))} and has unknown "
                 f"{sorted(set(state) - wanted, key=str)}; wanted what state_dict returns"
             )
-        t = checking.whole_number(where, "t", without_axes(state["t"]), 0)
+        t = checking.whole_number(where, "t", _without_axes(state["t"]), 0)
         settings = {name: setting(where, name, state[name]) for name in self._settings}
-        arrays = [
-            checking.shaped(where, key, state[key], shape, "as the parameter", view.dtype)
-            for key, view, shape in views
-        ]
+        arrays = {
+            key: checking.shaped(where, key, state[key], view.shape, "as the parameter", view.dtype)
+            for key, view in views.items()
+        }
         self.t = t
         for name, value in settings.items():
             setattr(self, name, value)
-        for (_, view, _), array in zip(views, arrays, strict=True):
-            view[...] = array.reshape(-1)
+        for key, array in arrays.items():
+            views[key][...] = array
 
     def step(self):
         """Update the parameters by their gradients, once."""
         where = f"{type(self).__name__}.step"
-        if hasattr(self._model, "check_gradients"):
+        if is_flat(self._model):
             self._model.check_gradients(where)
-        lr = checking.real_number(where, "lr", self.lr, *LIMITS["lr"][:2])
+        lr = setting(where, "lr", self.lr)
         pairs = self._arrays()
         self.t += 1
-        self._update(lr, list(zip(pairs, self._moments_of_array, strict=True)))
+        moments = [tuple(moments.values()) for moments in self._moments]
+        self._update(lr, [(*p_g, *more) for p_g, more in zip(pairs, moments, strict=True)])
 
     def _update(self, lr, arrays):
-        """Change the parameters; ``arrays`` holds (p, g), (m, ...) of each array of them."""
+        """Change the parameters; ``arrays`` holds (p, g, *moments) of each array of them."""
         raise NotImplementedError
 
     def _arrays(self):
         """Pairs of flat parameter and gradient arrays: one pair for a model of the library."""
         model, where = self._model, type(self).__name__
-        if _is_flat(model):
+        if is_flat(model):
             return [(model.flat_params, model.flat_grads)]
         params, grads = getattr(model, "params", None), getattr(model, "grads", None)
         if not isinstance(params, dict) or not isinstance(grads, dict) or not params:
@@ -129,17 +157,13 @@ class Optimizer:
             self._check_unchanged(params)
         pairs = []
         for name, p in params.items():
-            g = checking.real_array(where, f"grads[{name!r}]", grads[name])
             if not isinstance(p, np.ndarray) or p.dtype not in (np.float32, np.float64):
                 raise TypeError(f"{where}: params[{name!r}] must be a float32 or float64 array")
             if not p.flags.c_contiguous or not p.flags.writeable:
                 raise ValueError(f"{where}: params[{name!r}] must be C-contiguous and writeable")
-            if g.shape != p.shape:
-                raise ValueError(
-                    f"{where}: grads[{name!r}] has shape {g.shape}; "
-                    f"wanted {p.shape}, as the parameter"
-                )
-            pairs.append((p.reshape(-1), checking.contiguous(g, p.dtype).reshape(-1)))
+            key = f"grads[{name!r}]"
+            g = checking.shaped(where, key, grads[name], p.shape, "as the parameter", p.dtype)
+            pairs.append((p.reshape(-1), g.reshape(-1)))
         return pairs
 
     def _check_unchanged(self, params):
@@ -153,33 +177,10 @@ class Optimizer:
                     f"was made and is {now} now; make a new optimizer"
                 )
 
-    def _find_places(self, arrays):
-        """Of each parameter: which array of ``_arrays`` it lies in, start, end, and shape."""
-        params = self._model.params
-        if not _is_flat(self._model):
-            return {name: (k, 0, p.size, p.shape) for k, (name, p) in enumerate(params.items())}
-        flat, places = arrays[0], {}
-        for name, p in params.items():
-            start = (_address(p) - _address(flat)) // flat.itemsize
-            if p.size and not 0 <= start <= flat.size - p.size:
-                raise ValueError(
-                    f"{type(self).__name__}: params[{name!r}] is no longer part of flat_params; "
-                    "write into it (p[...] = value) instead of replacing it"
-                )
-            places[name] = (0, start, start + p.size, p.shape)
-        return places
-
     def _moment_views(self):
-        """Key, flat view and shape of each moment of each parameter."""
-        for moment, arrays in self._moments.items():
-            for name, (k, start, end, shape) in self._places.items():
-                yield f"{moment}.{name}", arrays[k][start:end], shape
-
-
-def _is_flat(model):
-    """Whether the model keeps all parameters in one array, as those of the library."""
-    return hasattr(model, "flat_params") and hasattr(model, "flat_grads")
-
-
-def _address(array):
-    return array.__array_interface__["data"][0]
+        """Each moment of each parameter, in its shape, as ``"m.0.Wx"``."""
+        return {
+            f"{moment}.{name}": self._moments[k][moment][place].reshape(self._shapes[name])
+            for moment in self._moments[0]
+            for name, (k, place) in self._places.items()
+        }

@@ -9,12 +9,14 @@ from 0, as often and in any order you like.
 It can be printed, compared and pickled, so a training run can say and keep which one it used.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
 from rnnlite import checking
 
 HIGHEST = 1e6  # as for an optimizer's lr
+PARTS = ("factor", "warmup", "start_factor", "end_factor")  # numbers in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -22,27 +24,19 @@ class Schedule:
     """What all schedules share: called with a step, they return its step size."""
 
     def __call__(self, step):
-        """Step size of a step.
-
-        Parameters
-        ----------
-        step : int
-            Counted from 0.
-
-        Returns
-        -------
-        float
-        """
+        """Step size of a step, counted from 0."""
         return self._lr(checking.whole_number(type(self).__name__, "step", step, 0))
 
-    def _whole(self, name, least=1):
-        value = checking.whole_number(type(self).__name__, name, getattr(self, name), least)
-        object.__setattr__(self, name, value)  # past "frozen", before anyone has seen it
-
-    def _real(self, name, high=HIGHEST):
+    def __post_init__(self):
         where = type(self).__name__
-        value = checking.real_number(where, name, getattr(self, name), 0.0, high)
-        object.__setattr__(self, name, value)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type is int:
+                value = checking.whole_number(where, field.name, value)
+            elif field.type is float:
+                highest = 1.0 if field.name in PARTS else HIGHEST
+                value = checking.real_number(where, field.name, value, 0.0, highest)
+            object.__setattr__(self, field.name, value)  # past "frozen", before anyone has seen it
 
 
 @dataclass(frozen=True)
@@ -60,9 +54,6 @@ class constant(Schedule):
     """
 
     lr: float
-
-    def __post_init__(self):
-        self._real("lr")
 
     def _lr(self, step):
         return self.lr
@@ -94,11 +85,6 @@ class step_decay(Schedule):
     every: int
     factor: float
 
-    def __post_init__(self):
-        self._real("lr")
-        self._whole("every")
-        self._real("factor", 1.0)
-
     def _lr(self, step):
         return self.lr * self.factor ** (step // self.every)
 
@@ -128,11 +114,6 @@ class cosine(Schedule):
     lr: float
     steps: int
     end: float = 0.0
-
-    def __post_init__(self):
-        self._real("lr")
-        self._whole("steps")
-        self._real("end")
 
     def _lr(self, step):
         return _half_wave(self.lr, self.end, min(step / self.steps, 1.0))
@@ -171,13 +152,6 @@ class one_cycle(Schedule):
     warmup: float = 0.3
     start_factor: float = 1 / 25
     end_factor: float = 1 / 1e4
-
-    def __post_init__(self):
-        self._real("lr")
-        self._whole("steps")
-        self._real("warmup", 1.0)
-        self._real("start_factor", 1.0)
-        self._real("end_factor", 1.0)
 
     def _lr(self, step):
         top, last = self.warmup * self.steps - 1, self.steps - 1
@@ -219,7 +193,7 @@ class warm_up(Schedule):
             raise TypeError(
                 f"warm_up: schedule is {self.schedule!r}; it must be callable with a step"
             )
-        self._whole("steps")
+        super().__post_init__()
 
     def _lr(self, step):
         if step < self.steps:

@@ -2,8 +2,7 @@
 
 from rnnlite.engine import threads
 from rnnlite.kernels.sgd import sgd, sgd_momentum
-from rnnlite.optim.optimizer import WORK, Optimizer
-from rnnlite.optim.settings import setting
+from rnnlite.optim.optimizer import WORK, Optimizer, setting
 
 
 class SGD(Optimizer):
@@ -23,7 +22,7 @@ class SGD(Optimizer):
     momentum : float
         How much of the last step goes on, in [0, 1).
     nesterov : bool
-        Whether the gradient is added as if the step were taken already.
+        Whether the gradient is added as if the step were taken already; needs momentum.
     weight_decay : float
         Slope of the penalty weight_decay/2 p^2, on all parameters.
 
@@ -54,7 +53,7 @@ class SGD(Optimizer):
 
     def _update(self, lr, arrays):
         along_m, along_g = (self.momentum, 1.0) if self.nesterov else (1.0, 0.0)
-        for (p, g), moments in arrays:
+        for p, g, *moments in arrays:
             number = p.dtype.type
             step = (p, g, *moments, number(lr), number(self.weight_decay))
             if moments:

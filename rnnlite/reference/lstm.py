@@ -26,14 +26,10 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     Parameters
     ----------
     x : (B, T, I), Wx : (I, 4H), Wh : (H, 4H), b : (4H,)
-    h0, c0 : (B, H) or None
-        Initial hidden and cell state; None is zero.
-    lengths : (B,) integers or None
-        Valid steps of each row; None is T for all.
-    peephole : (3H,) or None
-        Weights by which the gates i, f, o, in this order, see the cell state.
-    clip : float or None
-        Hold the input of every σ and tanh to [-clip, clip].
+    h0, c0 : (B, H) or None, initial hidden and cell state; None is zero
+    lengths : (B,) integers or None, valid steps of each row; None is T for all
+    peephole : (3H,) or None, weights by which the gates i, f, o, in this order, see the cell state
+    clip : float or None, holds the input of every σ and tanh to [-clip, clip]
 
     Returns
     -------
@@ -78,11 +74,9 @@ def lstm_backward(dh, cache, dhT=None, dcT=None):
 
     Parameters
     ----------
-    dh : (B, T, H) or None
-        Gradient of the loss with respect to every output; None is zero.
+    dh : (B, T, H) or None, gradient of the loss with respect to every output; None is zero
     cache : what ``lstm_forward`` returned
-    dhT, dcT : (B, H) or None
-        Gradients with respect to the final states, added to what ``dh`` says.
+    dhT, dcT : (B, H) or None, gradients with respect to the final states, on top of ``dh``
 
     Returns
     -------

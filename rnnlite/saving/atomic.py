@@ -80,9 +80,9 @@ def replace_file(path, content, keep_previous=False):
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        kept = keep_previous and _second_name(path, old)
+        keep_old = keep_previous and _second_name(path, old)
         _rename(new, path)
-        if kept:
+        if keep_old:
             _rename(old, previous_path(path))
             # Two names of one file, which two writers can make of it, are not renamed.
             old.unlink(missing_ok=True)

@@ -2,13 +2,13 @@
 
 fit.py          the arguments of fit, checked
 run.py          the loop: steps, records, the end
-position.py     where it is, as numbers
+counters.py     where it is, as numbers
 batches.py      where batches come from
 objective.py    the loss, and what a right answer is
 history.py      the figures of a run, as plain lists
 callbacks.py    early stopping, and callbacks of one's own
 checkpoint.py   a run in a file, to go on from
-trouble.py      NaN and infinity: which step, which layer, what to try
+divergence.py   NaN and infinity: which step, which layer, what to try
 progress.py, interrupt.py    the bar; Ctrl-C
 evaluation.py   evaluate, predict, predict_proba
 confusion.py    which classes are taken for which
