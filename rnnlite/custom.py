@@ -115,10 +115,8 @@ def custom_cell(
         )
     if not isinstance(name, str) or not name:
         raise TypeError(f"{where}: name is {name!r}; wanted a str")
-    gates, saved, states = (
-        _names(where, argument, value)
-        for argument, value in (("gates", gates), ("saved", saved), ("states", states))
-    )
+    gates, saved = _names(where, "gates", gates), _names(where, "saved", saved)
+    states = _names(where, "states", states)
     if states[0] != "h":
         raise ValueError(f"{where}: states is {states}; the first must be 'h', the output")
     if not isinstance(unit_params, (dict, type(None))):
@@ -154,11 +152,10 @@ def custom_cell(
 
 
 def _names(where, argument, value):
-    if not isinstance(value, (list, tuple, dict)):
+    many = isinstance(value, (list, tuple, dict))
+    if not (many and all(isinstance(name, str) and name for name in value)):
         raise TypeError(f"{where}: {argument} is {value!r}; wanted a sequence of names")
     value = tuple(value)
-    if not all(isinstance(name, str) and name for name in value):
-        raise TypeError(f"{where}: {argument} is {value!r}; wanted a sequence of names")
     if not value or len(set(value)) != len(value):
         raise ValueError(f"{where}: {argument} is {value}; wanted at least one name, none twice")
     return value
@@ -167,28 +164,30 @@ def _names(where, argument, value):
 def _projections(where, projections, gates, has_intermediate):
     if projections is None:
         return tuple((gate, gate) for gate in gates)
-    if not isinstance(projections, (list, tuple)):
+    pairs = isinstance(projections, (list, tuple)) and all(
+        isinstance(projection, (list, tuple)) and len(projection) >= 2 for projection in projections
+    )
+    if not pairs:
         raise TypeError(
             f"{where}: projections is {projections!r}; wanted a sequence of (x_gate, h_gate)"
         )
     found = []
-    for projection in projections:
-        if not isinstance(projection, (list, tuple)) or len(projection) < 2:
-            raise TypeError(f"{where}: projections has {projection!r}; wanted (x_gate, h_gate)")
-        *both, third = (*projection[:2], [OLD_NAMES.get(p, p) for p in projection[2:]])
+    for x_gate, h_gate, *third in projections:
+        third = [OLD_NAMES.get(part, part) for part in third]
+        projection = (x_gate, h_gate, *third)
         if third not in ([], ["intermediate"]) or (third and not has_intermediate):
             raise ValueError(
-                f"{where}: projections has {projection!r}; a third part is 'intermediate', "
+                f"{where}: projections has {projection}; a third part is 'intermediate', "
                 f"with intermediate="
             )
-        for gate in both:
+        for gate in (x_gate, h_gate):
             if gate is not None and gate not in gates:
                 raise ValueError(
                     f"{where}: projections names {gate!r}; gates has {', '.join(gates)}"
                 )
-        if both == [None, None]:
-            raise ValueError(f"{where}: projections has {projection!r}, which uses neither x nor h")
-        found.append((*both, *third))
+        if x_gate is h_gate is None:
+            raise ValueError(f"{where}: projections has {projection}, which uses neither x nor h")
+        found.append(projection)
     for side, name in enumerate("xh"):
         used = [projection[side] for projection in found if projection[side] is not None]
         if sorted(used) != sorted(gates):

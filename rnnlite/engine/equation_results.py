@@ -10,25 +10,9 @@ from rnnlite import checking
 
 
 def checked(cell, function, result, shape):
-    """The result of an equation, with its lists as tuples.
+    """The result of an equation, with its lists as tuples; its values must fit ``shape``.
 
-    Parameters
-    ----------
-    cell : Cell
-    function : {"step", "step_backward", "intermediate", "intermediate_backward"}
-    result : object
-        What the function returned.
-    shape : tuple of int
-        What each of its values must fit.
-
-    Returns
-    -------
-    tuple of tuples of numpy.ndarray, or one numpy.ndarray for "intermediate"
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is something else; the message names the value and how it came.
+    TypeError or ValueError if it is something else; the message names the value and how it came.
     """
     where = f"{cell.name}: {function}"
     kinds = tuple if cell.compiled else (tuple, list)
@@ -57,15 +41,6 @@ def try_out(cell):
 
     Where an equation raises, nothing is said: so does its first run, and what
     is meant for Numba alone need not run here.
-
-    Parameters
-    ----------
-    cell : Cell
-
-    Raises
-    ------
-    TypeError, ValueError
-        As ``checked``.
     """
     shape = (3,) if cell.whole_rows else (2, 3)
 

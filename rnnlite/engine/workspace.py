@@ -15,16 +15,8 @@ class Workspace:
     their own gradients overwrite, the states, and h once more for the product:
     7 for an LSTM, 6 for a GRU, 3 for an RNN, plus a copy of the input.  A cell
     with an intermediate keeps its gates apart from their gradients, and the
-    intermediate: 9 for the GRU of 2014, of whose gates there are three.
-
-    Parameters
-    ----------
-    cell : Cell
-    B, T, I, H : int
-        Rows, steps, input features, hidden units.
-    dtype : numpy.dtype
-    for_backward : bool
-        False for inference: room for the current step alone.
+    intermediate: 9 for the GRU of 2014, of whose gates there are three.  Without
+    ``for_backward`` there is room for the current step alone.
     """
 
     def __init__(self, cell, B, T, I, H, dtype, for_backward=True):
