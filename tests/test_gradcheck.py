@@ -61,12 +61,14 @@ def state_of(layer, seed=5):
 
 
 @every_recurrent
-@pytest.mark.parametrize("sequences", [False, True], ids=["last step", "every step"])
-@pytest.mark.parametrize("lengths", [None, [T, 1], [2, 3]], ids=["full", "4 and 1", "2 and 3"])
-@pytest.mark.parametrize("initial", ["random", "given"])
-def test_a_recurrent_layer_passes_in_all_options(make, sequences, lengths, initial):
+@pytest.mark.parametrize(
+    ("sequences", "lengths", "given"),
+    [(False, None, True), (False, [2, 3], False), (True, [T, 1], False)],
+    ids=["last step", "last step, lengths", "every step, lengths"],
+)
+def test_a_recurrent_layer_passes_in_all_options(make, sequences, lengths, given):
     layer = make(return_sequences=sequences)
-    state = state_of(layer) if initial == "given" else None
+    state = state_of(layer) if given else None
     report = gradcheck.check(layer, X, lengths=lengths, initial_state=state)
     assert report.passed, f"\n{report}"
     states = [f"{name}0" for name in layer.cell.states]
@@ -81,9 +83,10 @@ def test_a_recurrent_layer_passes_from_a_zero_state(make):
     assert report.passed, f"\n{report}"
 
 
-@pytest.mark.parametrize("merge", ["concat", "sum"])
-@pytest.mark.parametrize("sequences", [False, True], ids=["last step", "every step"])
-@pytest.mark.parametrize("lengths", [None, [T, 1]], ids=["full", "4 and 1"])
+@pytest.mark.parametrize(
+    ("merge", "sequences", "lengths"),
+    [("concat", False, [T, 1]), ("sum", True, [T, 1]), ("concat", True, None)],
+)
 @pytest.mark.parametrize("make", [LSTM, RNN, GRU])
 def test_a_bidirectional_layer_passes(make, sequences, lengths, merge):
     layer = Bidirectional(make(I, H, return_sequences=sequences, seed=0), merge=merge, seed=1)
@@ -142,8 +145,11 @@ STACKS = {
 
 
 @pytest.mark.parametrize("layers", STACKS.values(), ids=STACKS.keys())
-@pytest.mark.parametrize("lengths", [None, [3, 1]], ids=["full", "lengths"])
-@pytest.mark.parametrize("labels", [[3, 0], np.eye(4)[[3, 0]]], ids=["classes", "one-hot"])
+@pytest.mark.parametrize(
+    ("lengths", "labels"),
+    [(None, [3, 0]), ([3, 1], np.eye(4)[[3, 0]])],
+    ids=["classes", "lengths, one-hot"],
+)
 def test_a_stack_passes_with_labels_and_their_cross_entropy(layers, lengths, labels):
     model = Sequential(layers())
     report = gradcheck.check(model, X, labels=labels, lengths=lengths)
@@ -246,7 +252,7 @@ def test_the_table_marks_the_wrong_array_and_the_place_in_it():
     assert "\ngradient check FAILED: largest relative error" in str(report)
 
 
-@pytest.mark.parametrize("samples", [1, 5, 12, 10_000])
+@pytest.mark.parametrize("samples", [1, 12, 10_000])
 def test_samples_limits_the_numbers_checked_of_each_array(samples):
     report = gradcheck.check(LSTM(I, H, seed=0), X, samples=samples)
     assert report.passed

@@ -415,7 +415,7 @@ def with_cell(name, right, wrong, compiled):
     ids=[f"{cell}: {what}" for cell, what in MISTAKES],
 )
 def test_a_mistake_in_the_equations_of_a_cell_is_caught(name, right, wrong, compiled):
-    report = gradcheck.check(with_cell(name, right, wrong, compiled), X)
+    report = gradcheck.check(with_cell(name, right, wrong, compiled), X, samples=6)
     assert {"Wx", "Wh", "x"} <= wrong_arrays(report), f"\n{report}"
 
 

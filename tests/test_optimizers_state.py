@@ -7,7 +7,6 @@ import pytest
 from conftest import assert_refused, assert_same_bits
 from optimizer_cases import (
     OPTIMIZERS,
-    every_model,
     every_optimizer,
     flat_model,
     gradients_of,
@@ -20,8 +19,7 @@ from rnnlite.optim import SGD, Adam
 
 
 @every_optimizer
-@every_model
-@pytest.mark.parametrize("file", [False, True])
+@pytest.mark.parametrize(("make", "file"), [(flat_model, False), (plain_model, True)])
 def test_a_resumed_run_has_the_same_bits(name, make, file):
     kind, arguments, _, _ = OPTIMIZERS[name]
     model = make()

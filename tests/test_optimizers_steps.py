@@ -155,6 +155,7 @@ def test_a_nan_gradient_is_seen_in_the_parameters():
         model.grads["W"][1, 2] = np.nan
         kind(model, **arguments).step()
         assert np.argwhere(np.isnan(model.params["W"])).tolist() == [[1, 2]]
+        assert sum(int(np.isnan(p).sum()) for p in model.params.values()) == 1
 
 
 @pytest.mark.parametrize("arguments", [{}, {"amsgrad": True}])

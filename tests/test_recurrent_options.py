@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import every_cell
-from reference_cells import CLIP
+from conftest import CLIP, every_cell
 
 import rnnlite
 from rnnlite import functional, gradcheck
