@@ -31,7 +31,7 @@ LEAKY = leaky()
 def model_of_version_1():
     """What tests/model_version_1.npz holds, which was saved when a file had only names of cells."""
     layers = [
-        rnnlite.LSTM(3, 4, peephole=True, clip=0.6, return_sequences=True),
+        rnnlite.LSTM(3, 4, peephole=True, clip=0.5, return_sequences=True),
         rnnlite.Dropout(0.5),
         rnnlite.Recurrent(LEAKY, 4, 3, return_sequences=True),
         rnnlite.Bidirectional(rnnlite.GRU(3, 2, return_sequences=True), merge="sum"),

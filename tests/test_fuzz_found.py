@@ -43,7 +43,7 @@ FOUND = {
     "a loss of a check that cannot be called": (
         TypeError, "check: loss is True", lambda: gradcheck.check(Dense(1, 1), [[1.0]], loss=True)),
     "ragged lengths": (
-        ValueError, "RNN.forward: lengths is not an array",
+        ValueError, "layer 0, RNN: lengths is not an array",
         lambda: network().forward(data()[0], lengths=RAGGED)),
     "ragged indices": (
         ValueError, "Embedding.forward: x is not an array",
@@ -71,7 +71,7 @@ FOUND = {
         TypeError, "confusion_matrix: names is 5",
         lambda: rnnlite.confusion_matrix([0], [0], names=5)),
     "a loss that returns no pair": (
-        TypeError, "fit: loss returned None",
+        TypeError, "returned None; wanted (loss, doutput)",
         lambda: fit(network(), *data(), loss=lambda o, y: None)),
     "a loss that is no number": (
         TypeError, "fit: the loss is 'a'",

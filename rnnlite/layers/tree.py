@@ -22,7 +22,8 @@ class Tree:
     def __init__(self, shapes=(), dtype="float32", layers=None, aligned=True):
         where, self._layers = type(self).__name__, dict(layers or {})
         common = self._check_layers(where)
-        dtype = common if dtype is None else checking.float_dtype(where, dtype)
+        inherited = dtype is None and self._layers
+        dtype = common if inherited else checking.float_dtype(where, dtype)
         self._parameters = Parameters(
             where, shapes, dtype, self._parts(), aligned, largest=self._largest
         )
