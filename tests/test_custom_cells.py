@@ -17,6 +17,7 @@ from rnnlite.kernels.jit import JIT_DISABLED
 FOLDER = Path(__file__).parent.parent / "examples" / "custom_cells"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 LENGTHS = [6, 3, 1, 4]
+QUICK = ("irnn", "minimal_gated_unit")  # to compile
 
 
 def cell_of(name):
@@ -40,6 +41,11 @@ def layer_of(cell, compiled=True, **options):
     return layer
 
 
+def long(case):
+    """For .ci/run alone: its kernels take many seconds to compile."""
+    return pytest.param(case, marks=pytest.mark.long)
+
+
 def test_there_are_at_least_the_five_promised_cells():
     assert len(NAMES) >= 5
 
@@ -54,7 +60,10 @@ def test_every_example_cell_passes_the_gradient_check(name, compiled):
 
 
 @pytest.mark.parametrize("options", [{}, {"go_backwards": True}, {"recurrent_dropout": 0.4}])
-@pytest.mark.parametrize("name", [*NAMES, "LSTM", "GRU", "GRU_2014", "tanh", "relu"])
+@pytest.mark.parametrize(
+    "name",
+    [*(n if n in QUICK else long(n) for n in NAMES), "LSTM", "GRU", "GRU_2014", "tanh", "relu"],
+)
 def test_compiled_and_plain_engine_agree(name, options):
     cell = cell_of(name) if name in NAMES else cells.RNN.get(name) or getattr(cells, name)
     x, results = sequences(), []
@@ -94,7 +103,7 @@ def test_the_minimal_gated_unit_computes_its_equations():
 
 
 def test_the_layer_normalised_lstm_computes_its_equations():
-    layer, x = layer_of(cell_of("layer_norm_lstm")), sequences()
+    layer, x = layer_of(cell_of("layer_norm_lstm"), compiled=False), sequences()
     h, c = np.zeros((4, 5)), np.zeros((4, 5))
     for t in range(6):
         z = x[:, t] @ layer.params["Wx"] + h @ layer.params["Wh"] + layer.params["b"]
@@ -105,11 +114,6 @@ def test_the_layer_normalised_lstm_computes_its_equations():
         n = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
         h = o * np.tanh(layer.params["gain"] * n + layer.params["shift"])
     np.testing.assert_allclose(layer.forward(x), h, rtol=1e-12)
-
-
-def long(name):
-    """For .ci/run alone: this cell's kernels, or this program's, take many seconds to compile."""
-    return pytest.param(name, marks=pytest.mark.long)
 
 
 @pytest.mark.parametrize("name", ["irnn", *(long(name) for name in NAMES if name != "irnn")])
@@ -393,8 +397,8 @@ def mixed_cell(order, bias, compiled=True, **options):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5), (5, 2, 0, 3, 1, 4)])
+@pytest.mark.parametrize("bias", [pytest.param(False, marks=pytest.mark.long), True])
+@pytest.mark.parametrize("order", [long((0, 1, 2, 3, 4, 5)), (5, 2, 0, 3, 1, 4)])
 def test_a_cell_may_list_its_projections_in_any_order(order, bias):
     """The engine sorts them; z comes in the cell's order, and so does dz."""
     x, results = sequences(), []
