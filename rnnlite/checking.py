@@ -1,5 +1,6 @@
 """Checks of what people hand in: every error names the argument, what came and what was wanted."""
 
+import contextlib
 import operator
 
 import numpy as np
@@ -21,11 +22,11 @@ def float_dtype(where, dtype):
 
 def whole_number(where, name, value, least=1, most=2**63 - 1):
     """``value`` as an int of at least ``least``; None as ``most``: no limit."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, (bool, np.bool_)):
+    number = None
+    if not isinstance(value, (bool, np.bool_)):  # NumPy takes some of these for an index
+        with contextlib.suppress(TypeError):
+            number = operator.index(value)
+    if number is None:
         raise TypeError(f"{where}: {name} is {value!r}; it must be a whole number")
     if number < least:
         raise ValueError(f"{where}: {name} is {number}; it must be at least {least}")
