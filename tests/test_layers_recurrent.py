@@ -12,6 +12,7 @@ from conftest import (
     every_cell,
     every_dtype,
     everything,
+    needs_jit,
     sized,
     upstream,
 )
@@ -78,6 +79,7 @@ def test_the_gradient_of_the_final_state_is_added_to_that_of_the_output(cell, re
     assert_close("both together", both, output + state, 1e-14)
 
 
+@needs_jit  # NumPy's product of fewer rows, for an h of zero, rounds otherwise
 def test_a_part_of_an_lstm_state_may_be_left_out():
     layer, a = prepared(LSTM)
     zero = np.zeros((B, H))
