@@ -54,7 +54,7 @@ def test_a_server_with_eight_threads_gets_every_answer_right(monkeypatch):
     made = []
     monkeypatch.setattr(saved, "Saved", lambda *a: made.append(a) or Saved(*a))
     assert serve(model, requests, wanted) == []
-    assert len(made) < THREADS + THREADS * REQUESTS / 50  # of some 10,000 runs of a layer
+    assert len(made) < THREADS * len(shapes) * 5  # of 12,000 runs of 5 layers; 10 are usual
 
 
 ASKED = {
