@@ -72,7 +72,7 @@ def tile_rate(threads):
     zeros, panel = aligned_zeros(N, np.float32), panel_width(np.float32)
     work = threads * REPEATS * M * K * N
     seconds = median_seconds(
-        lambda: pool.share(repeat_product, threads, 1e12, a, w, c, zeros, panel)
+        lambda: pool.parallel_for(repeat_product, threads, 1e12, a, w, c, zeros, panel)
     )
     return 2 * work / seconds / 1e9
 
@@ -97,9 +97,9 @@ def nothing(first, last):
 def dispatch_seconds(threads):
     """Time to hand an empty kernel to all threads and wait: awake, asleep, and numba's prange."""
     rnnlite.set_num_threads(threads)
-    awake = median_seconds(lambda: pool.share(nothing, threads, 1e12), 3000)
+    awake = median_seconds(lambda: pool.parallel_for(nothing, threads, 1e12), 3000)
     spins, pool._Spin.spins = pool._Spin.spins, lambda spin: 0
-    asleep = median_seconds(lambda: pool.share(nothing, threads, 1e12), 3000)
+    asleep = median_seconds(lambda: pool.parallel_for(nothing, threads, 1e12), 3000)
     pool._Spin.spins = spins
 
     @numba.njit(parallel=True)
