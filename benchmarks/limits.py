@@ -98,9 +98,9 @@ def dispatch_seconds(threads):
     """Time to hand an empty kernel to all threads and wait: awake, asleep, and numba's prange."""
     rnnlite.set_num_threads(threads)
     awake = median_seconds(lambda: pool.parallel_for(nothing, threads, 1e12), 3000)
-    spins, pool._Spin.spins = pool._Spin.spins, lambda spin: 0
+    spins, pool._Spin.limit = pool._Spin.limit, lambda spin: 0
     asleep = median_seconds(lambda: pool.parallel_for(nothing, threads, 1e12), 3000)
-    pool._Spin.spins = spins
+    pool._Spin.limit = spins
 
     @numba.njit(parallel=True)
     def parallel_nothing(a):
