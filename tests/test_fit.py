@@ -288,6 +288,10 @@ def test_a_loss_of_ones_own_is_tried_before_the_first_step(stream):
         (lambda output, y, lengths: 3.0, TypeError, "returned 3.0; wanted (loss, doutput)"),
         (lambda output, y, lengths: (0.0, y[:, 0]), ValueError, "gradient of shape (6, 2); wanted"),
         (lambda output, y, lengths: ("a", y), TypeError, "the loss is 'a'"),
+        (lambda output, lengths: (0.0, output), TypeError, "be called with output and y: multiple"),
+        (lambda output, y, w, lengths: (0.0, y), TypeError, "missing a required argument: 'w'"),
+        (lambda output, y, lengths: (y, y), TypeError, f"(an array of shape (6, {T}, 2), an"),
+        (lambda output, y, lengths: (0.0, y * 1j), TypeError, "returned holds complex64"),
         (3, TypeError, "loss is 3; wanted 'softmax"),
     ]:
         with pytest.raises(error) as raised:

@@ -40,43 +40,50 @@ class Objective:
         self.counts_right_answers = self.in_classes or self.in_halves
         self.is_ours = inner in BY_NAME.values()
         self._gradient = None  # memory of the last gradient, written again
+        self._arguments = None  # names of options that a loss of one's own is known to take
 
     def __call__(self, output, y, lengths=None):
         """Loss, and its gradient by the output (memory of this object for the library's losses)."""
         options = {}
         if lengths is not None and output.ndim == 3:
-            self._check_takes_lengths()
             options["lengths"] = lengths
         if self.is_ours:
             if self._gradient is None or self._gradient.shape != output.shape:
                 self._gradient = np.empty_like(output)
             options["out"] = self._gradient
+        if not self.is_ours and self._arguments != (names := sorted(options)):
+            self._check_takes(output, y, options)
+            self._arguments = names
         result = self.function(output, y, **options)
         if not isinstance(result, (tuple, list)) or len(result) != 2 or np.ndim(result[0]):
             raise TypeError(
-                f"{self._where}: loss {self.name} returned {result!r}; wanted (loss, doutput), a "
-                "number and an array"
+                f"{self._where}: loss {self.name} returned {_in_short(result)}; wanted "
+                "(loss, doutput), a number and an array"
             )
         loss, doutput = result
-        if np.shape(doutput) != output.shape:
+        if not self.is_ours:
+            what = f"the gradient that loss {self.name} returned"
+            doutput = checking.real_array(self._where, what, doutput)
+        if doutput.shape != output.shape:
             raise ValueError(
                 f"{self._where}: loss {self.name} returned a gradient of shape "
-                f"{np.shape(doutput)}; wanted {output.shape}, that of the output"
+                f"{doutput.shape}; wanted {output.shape}, that of the output"
             )
         return checking.as_float(self._where, "the loss", loss), doutput
 
-    def _check_takes_lengths(self):
-        if self.is_ours:
+    def _check_takes(self, output, y, options):
+        """That a loss of one's own can be called so, asked once."""
+        try:
+            signature = inspect.signature(self.function)
+        except (TypeError, ValueError):  # a built-in: it says so itself
             return
         try:
-            parameters = inspect.signature(self.function).parameters.values()
-        except ValueError:  # a built-in: it says so itself
-            return
-        if not any(p.name == "lengths" or p.kind is p.VAR_KEYWORD for p in parameters):
-            raise TypeError(
-                f"{self._where}: lengths are given, and loss {self.name} does not take them; "
-                f"wanted {PROTOCOL}"
-            )
+            signature.bind(output, y, **options)
+        except TypeError as error:
+            what = f"loss {self.name} cannot be called with output and y: {error}"
+            if "'lengths'" in str(error) and "unexpected" in str(error):
+                what = f"lengths are given, and loss {self.name} does not take them"
+            raise TypeError(f"{self._where}: {what}; wanted {PROTOCOL}") from None
 
     def count(self, output, y, lengths=None):
         """Right answers, and answers that count: rows, or steps that are not padding."""
@@ -146,6 +153,15 @@ def check_labels(where, objective, y, output_shape):
                 f"{where}: y has labels from {low} to {high}; the model has {classes} outputs, "
                 f"so each must lie in 0..{classes - 1}{hint}"
             )
+
+
+def _in_short(result):
+    """What a loss returned, without the numbers of arrays."""
+    if isinstance(result, (tuple, list)):
+        return f"({', '.join(map(_in_short, result))})"
+    if isinstance(result, np.ndarray):
+        return f"an array of shape {result.shape}"
+    return repr(result)
 
 
 def name_of(thing):
