@@ -8,6 +8,8 @@
     save, load              models in files
     datasets                MNIST, sequence tasks, text, time series
 
+Every function checks its arguments: a ValueError or TypeError names the function, the argument,
+what came and what was wanted.
 ``python examples/mnist_lstm.py`` in the repository shows all of it at work.
 """
 

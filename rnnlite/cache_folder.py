@@ -6,19 +6,7 @@ from pathlib import Path
 
 
 def cache_folder():
-    """Folder for this user's cached files; it need not exist yet.
-
-    ``RNNLITE_CACHE`` names another one.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Examples
-    --------
-    >>> cache_folder().is_absolute()
-    True
-    """
+    """Folder for this user's cached files (it may not exist yet), or that of ``RNNLITE_CACHE``."""
     chosen = os.environ.get("RNNLITE_CACHE")
     if chosen:
         return Path(chosen).expanduser().absolute()

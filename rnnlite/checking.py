@@ -49,9 +49,7 @@ def generator(where, value):
 
 def real_number(where, name, value, low, high, *, low_included=True, high_included=True):
     """``value`` as a finite float between ``low`` and ``high``."""
-    if isinstance(value, (bool, str)) or not isinstance(
-        value, (int, float, np.integer, np.floating)
-    ):
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{where}: {name} is {value!r}; it must be a number")
     try:
         number = float(value)
@@ -73,14 +71,6 @@ def sequence(where, name, value, meaning):
         raise TypeError(f"{where}: {name} is {value!r}; wanted {meaning}") from None
 
 
-def as_float(where, name, value):
-    """``value``, any number there is, as a float."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{where}: {name} is {value!r}; it must be a number") from None
-
-
 def true_or_false(where, name, value):
     """``value`` as a bool."""
     if not isinstance(value, (bool, np.bool_)):
@@ -100,9 +90,8 @@ def one_of(where, name, value, allowed):
 def no_others(where, unknown, known):
     """Refuse arguments by names that ``where`` does not know, which Python would call a base's."""
     if unknown:
-        raise TypeError(
-            f"{where}: there is no argument {min(unknown)!r}; there are {', '.join(known)}"
-        )
+        known = ", ".join(known)
+        raise TypeError(f"{where}: there is no argument {min(unknown)!r}; there are {known}")
 
 
 def any_array(where, name, value):
@@ -131,18 +120,14 @@ def common_float(*arrays):
 def shaped(where, name, value, shape, meaning, dtype):
     """``value`` as a C-contiguous array of this shape, in words ``"(batch, hidden)"``."""
     array = real_array(where, name, value)
-    if array.shape != tuple(shape):
-        raise ValueError(
-            f"{where}: {name} has shape {array.shape}; wanted {tuple(shape)}, {meaning}"
-        )
+    shape = tuple(shape)
+    if array.shape != shape:
+        raise ValueError(f"{where}: {name} has shape {array.shape}; wanted {shape}, {meaning}")
     return contiguous(array, dtype)
 
 
 def contiguous(array, dtype):
-    """``array`` as kernels take it: C-contiguous, aligned, writeable; copied only if it is not.
-
-    Numba compiles a kernel anew for each kind of array: with this it meets one kind only.
-    """
+    """``array``, C-contiguous, aligned, writeable: the one kind that kernels are compiled for."""
     return np.require(array, dtype, "CAW")
 
 
@@ -166,10 +151,8 @@ def row_lengths(where, lengths, B, T):
     if array.shape != (B,):
         raise ValueError(f"{where}: lengths has shape {array.shape}; wanted ({B},), (batch,)")
     if array.min() < 1 or array.max() > T:
-        raise ValueError(
-            f"{where}: lengths runs from {array.min()} to {array.max()}; each must lie in 1..{T}, "
-            "the number of time steps"
-        )
+        hint = f"each must lie in 1..{T}, the number of time steps"
+        raise ValueError(f"{where}: lengths runs from {array.min()} to {array.max()}; {hint}")
     return array.astype(np.int64)
 
 

@@ -10,11 +10,9 @@ from rnnlite.kernels.fingerprint import fingerprint
 
 # Arguments, and the third part of a projection, by their names before the first release.
 OLD_NAMES = {
-    "kept": "saved",
-    "blocks": "projections",
-    "reset": "intermediate",
-    "reset_backward": "intermediate_backward",
-}
+    "kept": "saved", "blocks": "projections",
+    "reset": "intermediate", "reset_backward": "intermediate_backward",
+}  # fmt: skip
 
 
 def _also_by_old_names(function):
@@ -33,52 +31,46 @@ def custom_cell(
 ):  # fmt: skip
     """Make a cell from two functions; ``rnnlite.Recurrent`` runs it through time.
 
-    You write one time step and its derivative.  The engine adds the
-    projections, the time loop, threads, lengths, backpropagation through time
-    and the weight gradients, at the speed of the built-in cells.
+    You write one time step and its derivative; the engine adds the projections, the time loop,
+    threads, lengths, backpropagation through time and the weight gradients.
 
     Parameters
     ----------
     name : str
         For messages.
     step : function ``(z, state) -> (new_state, saved)``
-        z has one projection x Wx + b + h Wh for each gate; state and new_state
-        one value for each of ``states``; saved one for each of ``saved``.  All
-        are tuples.
+        Tuples: z has one projection x Wx + b + h Wh for each gate, state and new_state one value
+        for each of ``states``, saved one for each of ``saved``.
     step_backward : function ``(dstate, saved, state, new_state) -> (dz, dbefore)``
-        From dL/d(new_state) to dL/dz and dL/d(state).  Leave out of dbefore's
-        dh what flows back through z: the engine adds dz Wh^T.
-    gates : sequence of str
-        Names of the column blocks of Wx and Wh.
-    saved : sequence of str
-        Names of what ``step`` saves for ``step_backward``.
-    states : sequence of str
-        The first must be "h", the output.
+        From dL/d(new_state) to dL/dz and dL/d(state).  Leave out of dbefore's dh what flows back
+        through z: the engine adds dz Wh^T.
+    gates, saved, states : sequence of str
+        Names of the column blocks of Wx and Wh; of what ``step`` saves for ``step_backward``; of
+        the states, of which the first must be "h", the output.
     projections : sequence of tuples (x_gate, h_gate) or (x_gate, h_gate, "intermediate"), optional
         The values of ``z``, in any order, if they are not simply the gates: which gate's
         columns of Wx (and b) and of Wh go into each, or None to leave out that half.
         ``"intermediate"``: Wh multiplies what ``intermediate`` returns, instead of h.
     unit_params : dict of str to float, optional
-        Further parameters with one number a unit (peepholes, gains) and what
-        they are at first.  All functions then take a last argument p, the
-        tuple of their values, and step_backward returns a third result dp.
+        Further parameters with one number a unit (peepholes, gains) and what they are at first.
+        All functions then take a last argument p, the tuple of their values, and step_backward
+        returns a third result dp.
     recurrent_bias : bool
         Whether h gets a bias bh of its own.
     intermediate : function ``(z, state) -> a``, optional
     intermediate_backward : function ``(da, dz, dbefore, saved, state) -> (dz, dbefore)``, optional
         What takes h's place in some products, like r h in the GRU of 2014.
     whole_rows : bool
-        False: the functions see each unit by itself and use ``+ - * /`` and the
-        functions of ``rnnlite.cells.functions``.  True: they get arrays (H,)
-        and may use what Numba understands of NumPy (``np.mean(z[0])``).
+        False: the functions see each unit by itself and use ``+ - * /`` and the functions of
+        ``rnnlite.cells.functions``.  True: they get arrays (H,) and may use what Numba
+        understands of NumPy (``np.mean(z[0])``).
     compiled : bool
         False while you are learning or searching: plain NumPy, arrays (B, H).
 
     Returns
     -------
     Cell
-        For ``rnnlite.Recurrent(cell, input_size, hidden_size)``, which
-        ``rnnlite.gradcheck.check`` takes like any layer.
+        For ``rnnlite.Recurrent(cell, input_size, hidden_size)``.
 
     Examples
     --------
@@ -100,11 +92,9 @@ def custom_cell(
     """
     where = "custom_cell"
     functions = {
-        "step": step,
-        "step_backward": step_backward,
-        "intermediate": intermediate,
-        "intermediate_backward": intermediate_backward,
-    }
+        "step": step, "step_backward": step_backward,
+        "intermediate": intermediate, "intermediate_backward": intermediate_backward,
+    }  # fmt: skip
     for argument, function in functions.items():
         optional = argument.startswith("intermediate")
         if not (isinstance(function, types.FunctionType) or (optional and function is None)):
@@ -121,31 +111,21 @@ def custom_cell(
         raise ValueError(f"{where}: states is {states}; the first must be 'h', the output")
     if not isinstance(unit_params, (dict, type(None))):
         raise TypeError(f"{where}: unit_params is {unit_params!r}; wanted a dict of names, numbers")
-    unit_params = dict(unit_params or {})
-    if unit_params:
-        _names(where, "unit_params", unit_params)
     values = tuple(
         checking.real_number(where, f"unit_params[{key!r}]", value, -1e30, 1e30)
-        for key, value in unit_params.items()
+        for key, value in (unit_params or {}).items()
     )
     fingerprint(where, functions.values())  # what it cannot tell, no kernel could be cached for
     cell = Cell(
-        name=name,
-        family=name,
-        gates=gates,
+        name=name, family=name, gates=gates, states=states, saved=saved,
         projections=_projections(where, projections, gates, intermediate is not None),
-        states=states,
-        saved=saved,
-        step=step,
-        step_backward=step_backward,
-        recurrent_bias=checking.true_or_false(where, "recurrent_bias", recurrent_bias),
-        unit_params=tuple(unit_params),
+        unit_params=_names(where, "unit_params", unit_params) if unit_params else (),
         unit_values=values,
-        intermediate=intermediate,
-        intermediate_backward=intermediate_backward,
+        recurrent_bias=checking.true_or_false(where, "recurrent_bias", recurrent_bias),
         whole_rows=checking.true_or_false(where, "whole_rows", whole_rows),
         compiled=checking.true_or_false(where, "compiled", compiled),
-    )
+        **functions,
+    )  # fmt: skip
     if cell.compiled:  # plain NumPy is looked at as it runs
         try_out(cell)
     return cell
@@ -176,15 +156,12 @@ def _projections(where, projections, gates, has_intermediate):
         third = [OLD_NAMES.get(part, part) for part in third]
         projection = (x_gate, h_gate, *third)
         if third not in ([], ["intermediate"]) or (third and not has_intermediate):
-            raise ValueError(
-                f"{where}: projections has {projection}; a third part is 'intermediate', "
-                f"with intermediate="
-            )
+            wanted = "a third part is 'intermediate', with intermediate="
+            raise ValueError(f"{where}: projections has {projection}; {wanted}")
         for gate in (x_gate, h_gate):
             if gate is not None and gate not in gates:
-                raise ValueError(
-                    f"{where}: projections names {gate!r}; gates has {', '.join(gates)}"
-                )
+                known = ", ".join(gates)
+                raise ValueError(f"{where}: projections names {gate!r}; gates has {known}")
         if x_gate is h_gate is None:
             raise ValueError(f"{where}: projections has {projection}, which uses neither x nor h")
         found.append(projection)

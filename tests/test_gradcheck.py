@@ -37,6 +37,7 @@ CENTRED = rnnlite.custom_cell(
     "centred", centred_step, centred_step_backward,
     gates=["h"], saved=["h", "z_h"], unit_params={"scale": 1.0}, whole_rows=True,
 )  # fmt: skip
+WHOLE_ROWS = "a cell that sees whole rows"  # its kernels take many seconds to compile
 RECURRENT = {
     "lstm": lambda **k: LSTM(I, H, seed=1, **k),
     "lstm, forget bias 0": lambda **k: LSTM(I, H, forget_bias=0.0, seed=1, **k),
@@ -50,9 +51,15 @@ RECURRENT = {
     "lstm, backwards": lambda **k: LSTM(I, H, go_backwards=True, seed=1, **k),
     "gru, reset before": lambda **k: shaken(GRU(I, H, reset_after=False, seed=1, **k)),
     "gru, backwards": lambda **k: GRU(I, H, go_backwards=True, seed=1, **k),
-    "a cell that sees whole rows": lambda **k: shaken(Recurrent(CENTRED, I, H, seed=1, **k)),
+    WHOLE_ROWS: lambda **k: shaken(Recurrent(CENTRED, I, H, seed=1, **k)),
 }
-every_recurrent = pytest.mark.parametrize("make", RECURRENT.values(), ids=RECURRENT.keys())
+every_recurrent = pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, id=name, marks=pytest.mark.long if name == WHOLE_ROWS else ())
+        for name, make in RECURRENT.items()
+    ],
+)
 
 
 def state_of(layer, seed=5):

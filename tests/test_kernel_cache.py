@@ -87,19 +87,15 @@ def one_step(sign=1.0, gate=sigmoid, bias=1.0):
 
 # File, pattern of the text to exchange, what takes its place, how ``one_step`` changes.
 EDITS = [
-    pytest.param(
+    (
         "cells/lstm.py", r"c = f \* c_before \+ i \* g\n", "c = f * c_before - i * g\n",
-        {"sign": -1.0}, id="a sign in cells/lstm.py",
+        {"sign": -1.0},
     ),
-    pytest.param(
+    (
         "kernels/activations.py", r"return 1\.0 / \(_expm1", "return 0.5 / (_expm1",
-        {"gate": lambda z: 0.5 * sigmoid(z)}, id="a function in kernels/activations.py",
-        marks=pytest.mark.long,
+        {"gate": lambda z: 0.5 * sigmoid(z)},
     ),
-    pytest.param(
-        "kernels/loop.py", r"(xh\[[^]]+\]) = 1\.0", r"\1 = 0.5", {"bias": 0.5},
-        id="a line of kernels/loop.py", marks=pytest.mark.long,
-    ),
+    ("kernels/loop.py", r"(xh\[[^]]+\]) = 1\.0", r"\1 = 0.5", {"bias": 0.5}),
 ]  # fmt: skip
 
 
@@ -109,6 +105,7 @@ def copy_of_the_package(folder):
     return folder
 
 
+@pytest.mark.long  # test_every_file_that_is_compiled_counts promises the same in a moment
 @pytest.mark.parametrize(("file", "right", "edited", "change"), EDITS)
 def test_an_edit_takes_effect_in_the_next_process(tmp_path, file, right, edited, change):
     # Other tests use this kernel, too: only the one of the edited text is compiled in vain.
@@ -181,6 +178,7 @@ print(json.dumps(float(layer.forward([[[0.5]]])[0, 0])))
 """
 
 
+@pytest.mark.long
 def test_an_edit_of_a_cell_of_ones_own_takes_effect_in_the_next_process(tmp_path):
     script, cache = tmp_path / "my_cell.py", tmp_path / "cache"
     results = []
@@ -393,7 +391,9 @@ def test_no_part_is_compiled_for_one_number_alone(trained):
     assert trained[2]["for_a_number"] == []
 
 
-@pytest.mark.parametrize("how", ["same", "large", "strange"])
+@pytest.mark.parametrize(
+    "how", ["same", *(pytest.param(how, marks=pytest.mark.long) for how in ("large", "strange"))]
+)
 def test_a_second_process_compiles_nothing_says_nothing_and_has_the_same_bits(trained, how):
     model, cache, first, _ = trained
     result, lines = run(TRAIN, model, how, cache=cache)
@@ -555,6 +555,7 @@ print(json.dumps([*a.tolist(), *met]))
 """
 
 
+@pytest.mark.long
 def test_two_processes_that_compile_at_once_on_an_empty_folder_both_succeed(tmp_path):
     """First the same kernel, then different ones, which are not swapped."""
     cache, folder = tmp_path / "cache", tmp_path / "meeting"

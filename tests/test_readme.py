@@ -33,6 +33,7 @@ def run(page):
     return names
 
 
+@pytest.mark.long
 def test_the_tour_runs_as_it_stands():
     names = run(README)
     assert names["loss"] < 1.0

@@ -5,8 +5,8 @@
     n = tanh(x Wx_n + b_n + r (h Wh_n + bh_n))           candidate
     h_t = (1 - z) n + z h_{t-1}                          hidden state
 
-The reset gate acts after the recurrent product, as in cuDNN and PyTorch;
-``GRU_2014`` is the form of the paper, where it acts before:
+The reset gate acts after the recurrent product, as in cuDNN and PyTorch; ``GRU_2014`` is the form
+of the paper, where it acts before:
 
     n = tanh(x Wx_n + b_n + (r h) Wh_n + bh_n)
 """

@@ -3,21 +3,18 @@
     mnist            handwritten digits: 55,000 to train, 5,000 to validate, 10,000 to test
     mnist_5k         5,000 of them, bundled: no download, loaded in an instant
     fashion_mnist    clothes in the form of MNIST, and harder
-
-    adding_problem    two marked numbers, far apart among noise, are to be added
-    temporal_order    which of X and Y came when, among a hundred other symbols
-    embedded_reber    predict a string symbol by symbol, and remember its second
-    copy_memory       ten symbols, a long silence, then say them again
-
-    text           the characters of any UTF-8 file; sample_text, bundled, if none is named
-    time_series    an array or a data frame, windowed for forecasting
-
     random_affine    images moved, turned, stretched and bent at random
 
-Each says where it is from, what is hard about it, what a guess without memory
-scores, and what counts as solved.  Tasks are named tuples ``x, y`` or ``x, y, lengths``
-that go straight into a layer.  Data that are nowhere raise `DataNotFound`,
-damaged files `CorruptData`.
+    adding_problem   two marked numbers, far apart among noise, are to be added
+    temporal_order   which of X and Y came when, among a hundred other symbols
+    embedded_reber   predict a string symbol by symbol, and remember its second
+    copy_memory      ten symbols, a long silence, then say them again
+
+    text             the characters of any UTF-8 file, by default of the bundled sample_text
+    time_series      an array or a data frame, windowed for forecasting
+
+Each says what is hard about it, what a guess without memory scores, and what counts as solved.
+Tasks are named tuples ``x, y`` or ``x, y, lengths`` that go straight into a layer.
 """
 
 from rnnlite.datasets.adding import adding_problem

@@ -1,8 +1,7 @@
 """Images that are moved, turned and bent a little: more to learn from than there is.
 
-Bending serves one recipe alone, ``examples/mnist_record.py``.  It is here and in
-``kernels/affine.py`` all the same, since map and bend must be added up before the nearest
-pixel is taken: one after the other they would round twice, and take twice the time.
+Map and bend are added up before the nearest pixel is taken: one after the other they would
+round twice, and take twice the time.
 """
 
 import math
@@ -13,11 +12,8 @@ from rnnlite import checking
 from rnnlite.engine import threads
 from rnnlite.kernels.affine import fetch_pixels
 
-# A pixel takes as long as so many multiplications.
-WORK = 60
-
-# Waves of a bend: up to 5 half ones across the image, slow ones the larger.
-WAVES = 6
+WORK = 60  # a pixel takes as long as so many multiplications
+WAVES = 6  # of a bend: up to 5 half ones across the image, slow ones the larger
 
 
 def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend=0.0):
@@ -27,28 +23,21 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend
 
         (u', v') = S R (u + s v, v) + t + e(u, v),
 
-    with R a rotation, S a stretching of both axes, s a shear, t a shift, and e
-    a smooth field of displacements, as if the paper were rubber (after Simard,
-    Steinkraus & Platt 2003, section 2, who smooth a random field instead of
-    adding waves up): with c_p(x) a cosine of p half waves across the image,
+    with R a rotation, S a stretching of both axes, s a shear, t a shift, and e a smooth field of
+    displacements (after Simard, Steinkraus & Platt 2003, section 2, who smooth a random field
+    instead of adding waves up): with c_p(x) a cosine of p half waves across the image,
 
         e(u, v) = sum_pq w_pq c_p(u) c_q(v),   p, q = 0, ..., 5,   w_pq ~ 1 / (4 + p^2 + q^2),
 
-    but w_00 = 0: that would be a shift.  The nearest pixel is taken, not a mean of
-    four: as good to learn from, and cheaper.
+    but w_00 = 0: that would be a shift.
 
     Parameters
     ----------
     images : numpy.ndarray (B, rows, columns)
     rng : numpy.random.Generator
-    shift : float
-        Largest move along each axis, in pixels.
-    rotate : float
-        Largest angle, in degrees.
-    scale : float
-        Largest relative change of height and width, below 1.
-    shear : float
-        Largest slant: columns per row.
+    shift, rotate, scale, shear : float
+        Largest move along each axis in pixels, angle in degrees, relative change (below 1) of
+        height and width, and slant in columns per row.
     bend : float
         How far e moves a pixel along each axis: the standard deviation, in pixels.
 
@@ -61,19 +50,19 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend
     --------
     >>> image = np.zeros((1, 5, 5), np.float32)
     >>> image[0, 2, 2] = 1.0
-    >>> moved = random_affine(image, np.random.default_rng(0), shift=1)
-    >>> int(moved.sum()), moved.shape
-    (1, (1, 5, 5))
+    >>> int(random_affine(image, np.random.default_rng(0), shift=1).sum())
+    1
     """
     where = "random_affine"
     images = checking.dimensions(where, "images", images, 3, "(images, rows, columns)")
     if images.dtype.itemsize > 8:
         raise TypeError(f"{where}: images holds {images.dtype}; wanted pixels of 8 bytes at most")
     checking.generator(where, rng)
-    limits = {"shift": 1e3, "rotate": 180.0, "scale": 0.99, "shear": 10.0, "bend": 1e3}
-    largest = {"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "bend": bend}
-    for name, value in largest.items():
-        checking.real_number(where, name, value, 0.0, limits[name])
+    for name, value, limit in (
+        ("shift", shift, 1e3), ("rotate", rotate, 180.0), ("scale", scale, 0.99),
+        ("shear", shear, 10.0), ("bend", bend, 1e3),
+    ):  # fmt: skip
+        checking.real_number(where, name, value, 0.0, limit)
     n, rows, columns = images.shape
     angle, high, wide, slant, down, right = rng.uniform(-1, 1, (6, n)) * np.reshape(
         [math.radians(rotate), scale, scale, shear, shift, shift], (6, 1)
@@ -83,11 +72,8 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend
     # Wide enough for the corners under every map: no place is negative, and int() cuts down.
     turn = math.sin(min(math.radians(rotate), math.pi / 2))
     a, b = rows / 2 + shear * columns / 2, columns / 2
-    margin = 2 + math.ceil(
-        max((1 + scale) * (a + turn * b) - rows / 2, (1 + scale) * (turn * a + b) - b)
-        + shift
-        + farthest
-    )
+    beyond = max((1 + scale) * (a + turn * b) - rows / 2, (1 + scale) * (turn * a + b) - b)
+    margin = 2 + math.ceil(beyond + shift + farthest)
 
     cos, sin = np.cos(angle), np.sin(angle)
     u = np.arange(rows) - (rows - 1) / 2
@@ -99,9 +85,8 @@ def random_affine(images, rng, shift=2.0, rotate=0.0, scale=0.0, shear=0.0, bend
     column_from_i = ((1 + wide) * sin)[:, None] * u
     column_from_j = ((1 + wide) * (sin * slant + cos))[:, None] * v
     column_from_j += (right + margin + (columns - 1) / 2 + 0.5)[:, None]
-    maps = (
-        part.astype(np.float32) for part in (row_from_i, row_from_j, column_from_i, column_from_j)
-    )
+    parts = (row_from_i, row_from_j, column_from_i, column_from_j)
+    maps = [part.astype(np.float32) for part in parts]
     pixels = checking.contiguous(images, images.dtype)
     bits = np.dtype(f"i{images.dtype.itemsize}")
     moved = np.empty_like(pixels)

@@ -1,8 +1,7 @@
 """MNIST, Fashion-MNIST and 5,000 bundled digits: where they are looked for, what comes back.
 
-A recurrent network reads an image from the top down: 28 steps of 28 pixels.  Files are
-known by the MD5 sum of what is in them, since compressed ones differ from place to place;
-a download by pooch is held against the sum of the compressed file as published.
+Files are known by the MD5 sum of what is in them, since compressed ones differ from place to
+place; a download by pooch is held against the sum of the compressed file as published.
 """
 
 import importlib.resources
@@ -28,8 +27,6 @@ BUNDLED = importlib.resources.files("rnnlite.datasets") / "data"
 class DataNotFound(FileNotFoundError):
     """Data are not on this machine, and could not be (or were not to be) downloaded.
 
-    The message says, in one line, where they were looked for and what to do.
-
     Examples
     --------
     >>> issubclass(DataNotFound, FileNotFoundError)
@@ -43,14 +40,13 @@ class Split(NamedTuple):
     Attributes
     ----------
     images : numpy.ndarray, (n, 28, 28) float32
-        0 (paper) to 1 (ink); rows from the top down.
+        0 (paper) to 1 (ink); rows from the top down: 28 steps of 28 pixels.
     labels : numpy.ndarray
         (n,) int64, the classes, of MNIST the digits; or (n, 10) float32, one-hot.
 
     Examples
     --------
-    >>> from rnnlite import datasets
-    >>> images, labels = datasets.mnist_5k().test
+    >>> images, labels = mnist_5k().test
     >>> images.shape, labels.shape
     ((1000, 28, 28), (1000,))
     """
@@ -62,15 +58,9 @@ class Split(NamedTuple):
 class MNIST(NamedTuple):
     """The three parts of MNIST, or of a data set of its form.
 
-    Attributes
-    ----------
-    train, validation, test : Split
-
     Examples
     --------
-    >>> from rnnlite import datasets
-    >>> data = datasets.mnist_5k(validation=500)
-    >>> [len(part.labels) for part in data]
+    >>> [len(part.labels) for part in mnist_5k(validation=500)]
     [3500, 500, 1000]
     """
 
@@ -95,10 +85,8 @@ def _files(*sums):
     """The four files of a set, told by their MD5 sums, plain and compressed."""
     names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     shapes = ((60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,))
-    return tuple(
-        IdxFile(f"{name}-ubyte", shape, *md5)
-        for name, shape, md5 in zip(names, shapes, sums, strict=True)
-    )
+    known = zip(names, shapes, sums, strict=True)
+    return tuple(IdxFile(f"{name}-ubyte", shape, *md5) for name, shape, md5 in known)
 
 
 DIGITS = Source(
@@ -153,10 +141,9 @@ FASHION_CLASSES = (
 def mnist(folder=None, one_hot=False, validation=5_000, download=True):
     """MNIST: 55,000 training, 5,000 validation and 10,000 test images.
 
-    The files are looked for in ``folder`` if given, and only there; else in the
-    folder named by the environment variable ``RNNLITE_DATA``, then in the
-    user's cache, to which they are downloaded (11 MB) if they are in neither.
-    Each may be plain (``train-images-idx3-ubyte``) or compressed
+    The files are looked for in ``folder`` if given, and only there; else in the folder named by the
+    environment variable ``RNNLITE_DATA``, then in the user's cache, to which they are downloaded
+    (11 MB) if need be.  Each may be plain (``train-images-idx3-ubyte``) or compressed
     (``train-images-idx3-ubyte.gz``), and must have the published MD5.
 
     Parameters
@@ -166,30 +153,24 @@ def mnist(folder=None, one_hot=False, validation=5_000, download=True):
     one_hot : bool
         Labels as rows with a single 1 instead of digits.
     validation : int
-        How many images to hold out from training, 0 to 59,999: the FIRST ones of
-        the 60,000, as the tutorials of the old TensorFlow did.
+        How many images to hold out from training, 0 to 59,999: the FIRST ones of the 60,000.
     download : bool
         Whether files that are not on this machine may be downloaded.
 
     Returns
     -------
     MNIST
-        ``.train``, ``.validation`` and ``.test``, each with ``.images``
-        (n, 28, 28) float32 in [0, 1] and ``.labels`` (n,) int64, or (n, 10)
-        float32 if ``one_hot``.  The order is the original one.
+        ``.train``, ``.validation`` and ``.test``, each with ``.images`` (n, 28, 28) float32 in
+        [0, 1] and ``.labels`` (n,) int64, or (n, 10) float32 if ``one_hot``, in the original order.
 
     Raises
     ------
-    DataNotFound
-        A file is not where it was looked for, and was not downloaded.
-    CorruptData
-        A file that was found is damaged or another one.
+    DataNotFound, CorruptData
+        A file is in none of the places and was not downloaded; is damaged or another one.
 
     Examples
     --------
-    >>> from rnnlite import datasets
-    >>> data = datasets.mnist()                     # doctest: +SKIP
-    >>> data.train.images.shape                     # doctest: +SKIP
+    >>> mnist().train.images.shape                      # doctest: +SKIP
     (55000, 28, 28)
     """
     return _load(DIGITS, folder, one_hot, validation, download)
@@ -198,17 +179,15 @@ def mnist(folder=None, one_hot=False, validation=5_000, download=True):
 def fashion_mnist(folder=None, one_hot=False, validation=5_000, download=True):
     """Fashion-MNIST: 55,000 training, 5,000 validation and 10,000 test images of clothes.
 
-    Of Xiao, Rasul & Vollgraf 2017, under the MIT licence: photographs of an
-    online shop, in grey, as small as MNIST's digits and in the same files.  What is
-    hard about it: shirts, T-shirts, pullovers and coats differ in a few pixels.
-    A guess without looking is right once in ten, people are in a share of 0.835 and
-    the best convolutional networks of 0.967 (both from the authors' list); an LSTM
-    of 128 units that reads the rows came to 0.876 in five passes.  No score counts as solved.
+    Of Xiao, Rasul & Vollgraf 2017, under the MIT licence: photographs of an online shop, in grey,
+    as small as MNIST's digits.  What is hard about it: shirts, T-shirts, pullovers and coats differ
+    in a few pixels.  A guess without looking is right once in ten, people are in a share of 0.835
+    and the best convolutional networks of 0.967 (both from the authors' list); an LSTM of 128 units
+    that reads the rows came to 0.876 in five passes.  No score counts as solved.
 
-    The files (30 MB) are looked for as MNIST's are, but in the folder ``fashion-mnist``
-    inside the one that ``RNNLITE_DATA`` names, for they have the same names; and before the
-    cache in ``/usr/share/datasets/fashion-mnist``, where Debian's package
-    ``dataset-fashion-mnist`` puts them.  MNIST's files are refused.
+    The files (30 MB) are looked for as MNIST's are, but in the folder ``fashion-mnist`` inside that
+    of ``RNNLITE_DATA``, for they have the same names; and before the cache in
+    ``/usr/share/datasets/fashion-mnist``, the place of Debian's package ``dataset-fashion-mnist``.
 
     Parameters
     ----------
@@ -222,11 +201,9 @@ def fashion_mnist(folder=None, one_hot=False, validation=5_000, download=True):
 
     Examples
     --------
-    >>> from rnnlite import datasets
-    >>> data = datasets.fashion_mnist()             # doctest: +SKIP
-    >>> data.train.images.shape                     # doctest: +SKIP
+    >>> fashion_mnist().train.images.shape              # doctest: +SKIP
     (55000, 28, 28)
-    >>> datasets.FASHION_CLASSES[9]
+    >>> FASHION_CLASSES[9]
     'ankle boot'
     """
     return _load(CLOTHES, folder, one_hot, validation, download)
@@ -235,41 +212,32 @@ def fashion_mnist(folder=None, one_hot=False, validation=5_000, download=True):
 def mnist_5k(one_hot=False, validation=0):
     """The 5,000 MNIST images that come with the package: 4,000 to train, 1,000 to test.
 
-    They are the first 500 training images of each digit; the last 100 of each
-    are held out as the test set.  The order is a fixed shuffle, so that
-    successive images make mixed batches.
+    They are the first 500 training images of each digit; the last 100 of each are held out as the
+    test set.  The order is a fixed shuffle, so that successive images make mixed batches.
 
     Parameters
     ----------
     one_hot : bool
         Labels as rows with a single 1 instead of digits.
     validation : int
-        How many images to hold out from training, the same number of each
-        digit: a multiple of 10, 0 to 3,990.
+        How many images of training to hold out, equally many of each digit: 0, 10, ..., 3,990.
 
     Returns
     -------
     MNIST
-        ``.train`` (4,000 less ``validation``), ``.validation`` and ``.test``
-        (1,000), each as from ``mnist``.
+        ``.train`` (4,000 less ``validation``), ``.validation`` and ``.test``, as from ``mnist``.
 
     Examples
     --------
-    >>> from rnnlite import datasets
-    >>> data = datasets.mnist_5k(one_hot=True)
+    >>> data = mnist_5k(one_hot=True)
     >>> data.train.images.shape, data.train.labels.shape, data.test.labels.shape
     ((4000, 28, 28), (4000, 10), (1000, 10))
-    >>> data.test.labels.sum(axis=0).astype(int)
-    array([100, 100, 100, 100, 100, 100, 100, 100, 100, 100])
     """
     checking.true_or_false("mnist_5k", "one_hot", one_hot)
-    most = TRAIN_5K - CLASSES
-    validation = checking.whole_number("mnist_5k", "validation", validation, 0, most)
+    validation = checking.whole_number("mnist_5k", "validation", validation, 0, TRAIN_5K - CLASSES)
     if validation % CLASSES:
-        raise ValueError(
-            f"mnist_5k: validation is {validation}; wanted a multiple of {CLASSES},"
-            " the same number of each digit"
-        )
+        wanted = f"a multiple of {CLASSES}, the same number of each digit"
+        raise ValueError(f"mnist_5k: validation is {validation}; wanted {wanted}")
     images, labels = (_read(BUNDLED / f"{file.name}.gz", file) for file in DIGITS_5K)
     part = np.where(np.arange(len(labels)) < TRAIN_5K, 0, 2)
     for digit in range(CLASSES):  # the first ones are the validation part
@@ -281,42 +249,36 @@ def _load(source, folder, one_hot, validation, download):
     """Find, read and divide the four files of a set."""
     checking.true_or_false(source.name, "one_hot", one_hot)
     checking.true_or_false(source.name, "download", download)
-    most = source.files[0].shape[0] - 1
-    validation = checking.whole_number(source.name, "validation", validation, 0, most)
+    images = source.files[0].shape[0]
+    validation = checking.whole_number(source.name, "validation", validation, 0, images - 1)
     if folder is not None and not isinstance(folder, str | os.PathLike):
         raise TypeError(f"{source.name}: folder is {folder!r}; wanted a path or None")
     paths = _paths(source, folder, download)
     images, labels, test_images, test_labels = map(_read, paths, source.files)
-    whole = _split(images, labels, one_hot)
-    return MNIST(
-        train=Split(whole.images[validation:], whole.labels[validation:]),
-        validation=Split(whole.images[:validation], whole.labels[:validation]),
-        test=_split(test_images, test_labels, one_hot),
-    )
+    images, labels = _split(images, labels, one_hot)
+    parts = (slice(validation, None), slice(validation))
+    train, held_out = (Split(images[part], labels[part]) for part in parts)
+    return MNIST(train, held_out, _split(test_images, test_labels, one_hot))
 
 
 def _paths(source, folder, download):
     """Paths of the four files, which are there; downloaded if need be and allowed."""
     named, cache = os.environ.get("RNNLITE_DATA"), cache_folder() / source.own_folder
     data = Path(named).expanduser() / source.in_data if named else None
+    places = [*([data] if named else []), *map(Path, source.system), cache]
     if folder is not None:
         places = [Path(folder).expanduser()]
-    else:
-        places = [*([data] if named else []), *map(Path, source.system), cache]
     missing = [file for file in source.files if _find(file, places) is None]
     names = ", ".join(file.name for file in missing)
     if missing and folder is not None:
-        raise DataNotFound(
-            f"{source.name}: folder {places[0]} lacks {names}; wanted all four files there,"
-            " each plain or with .gz"
-        )
+        wanted = "all four files there, each plain or with .gz"
+        raise DataNotFound(f"{source.name}: folder {places[0]} lacks {names}; wanted {wanted}")
     by_hand = f"the folder {data or cache}"
     if missing and not download:
         others = [f"{data} (RNNLITE_DATA)" if named else "RNNLITE_DATA (not set)", *source.system]
-        raise DataNotFound(
-            f"{source.name}: {names} not found in {', '.join(others)} or {cache};"
-            f" call {source.name}(download=True), or put the files in {by_hand}"
-        )
+        got = f"{names} not found in {', '.join(others)} or {cache}"
+        hint = f"call {source.name}(download=True), or put the files in {by_hand}"
+        raise DataNotFound(f"{source.name}: {got}; {hint}")
     if missing:
         _download(source, missing, cache, by_hand)
     return [_find(file, places) for file in source.files]
@@ -334,10 +296,8 @@ def _download(source, files, folder, by_hand):
         import pooch
         import requests  # pooch imports it only when it downloads
     except ImportError as error:
-        raise DataNotFound(
-            f"{source.title} is not on this machine, and to download it the library {error.name}"
-            " is needed: pip install pooch"
-        ) from None
+        hint = f"to download it the library {error.name} is needed: pip install pooch"
+        raise DataNotFound(f"{source.title} is not on this machine, and {hint}") from None
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     downloader = pooch.HTTPDownloader(
         progressbar=on_terminal and importlib.util.find_spec("tqdm") is not None,
@@ -357,16 +317,13 @@ def _download(source, files, folder, by_hand):
             except (requests.RequestException, ValueError) as error:
                 failures.append(f"{urlsplit(mirror).netloc} ({_reason(error)})")
     except OSError as error:
-        raise DataNotFound(
-            f"{source.title} could not be kept in {folder} ({_reason(error)});"
-            " set RNNLITE_CACHE to a folder that can be written"
-        ) from None
+        got = f"could not be kept in {folder} ({_reason(error)})"
+        hint = "set RNNLITE_CACHE to a folder that can be written"
+        raise DataNotFound(f"{source.title} {got}; {hint}") from None
     finally:
         logger.setLevel(level)
-    raise DataNotFound(
-        f"{source.title} could not be downloaded from {', '.join(failures)};"
-        f" put its files in {by_hand}"
-    )
+    hint = f"put its files in {by_hand}"
+    raise DataNotFound(f"{source.title} could not be downloaded from {', '.join(failures)}; {hint}")
 
 
 def _reason(error):

@@ -21,22 +21,16 @@ from rnnlite.datasets.sequences import one_hot_vectors
 REBER_SYMBOLS = "BTPSXVE"
 
 WALK = {
-    0: {"B": 1},
-    1: {"T": 2, "P": 3},
-    2: {"S": 2, "X": 4},
-    3: {"T": 3, "V": 5},
-    4: {"X": 3, "S": 6},
-    5: {"P": 4, "V": 6},
-    6: {"E": 7},
-}
+    0: {"B": 1}, 1: {"T": 2, "P": 3}, 2: {"S": 2, "X": 4}, 3: {"T": 3, "V": 5},
+    4: {"X": 3, "S": 6}, 5: {"P": 4, "V": 6}, 6: {"E": 7},
+}  # fmt: skip
 
 
 def _embedded():
     """The whole grammar: said and goes_to (20, 2) by node and side of the coin, legal (20, 7).
 
-    Nodes 0 and 1 say B and T or P; a walk of its own for each of these begins at
-    node 2 and at node 10; node 18 says E, and at node 19 the string is over.
-    ``legal`` is 1 for each symbol that a node can say.
+    Nodes 0 and 1 say B and T or P; a walk of its own for each of these begins at node 2 and at node
+    10; node 18 says E, and at node 19 the string is over.  ``legal``: 1 for what a node can say.
     """
     nodes = {0: {"B": 1}, 1: {"T": 2, "P": 10}, 18: {"E": 19}}
     for first, remembered in ((2, "T"), (10, "P")):
@@ -63,20 +57,18 @@ class ReberStrings(NamedTuple):
     Attributes
     ----------
     x : numpy.ndarray
-        (n, T, 7) float32, one-hot in the order of ``REBER_SYMBOLS``, or (n, T)
-        int64: each string without its last symbol.
+        Each string without its last symbol: (n, T, 7) float32, one-hot in the order of
+        ``REBER_SYMBOLS``, or (n, T) int64.
     y : numpy.ndarray (n, T) int64
         The symbol that follows.
     lengths : numpy.ndarray (n,) int64
         Steps of each row; behind them all arrays are zero.
     legal : numpy.ndarray (n, T, 7) float32
-        1 for each symbol that may follow, else 0: targets for
-        ``binary_cross_entropy``, and what ``reber_correct`` judges by.
+        1 for each symbol that may follow, else 0: targets for ``binary_cross_entropy``.
 
     Examples
     --------
-    >>> from rnnlite import datasets
-    >>> datasets.embedded_reber(3, seed=0).strings()
+    >>> embedded_reber(3, seed=0).strings()
     ['BPBPTTTVPSEPE', 'BPBTXXTTVPSEPE', 'BTBTSXSETE']
     """
 
@@ -86,12 +78,7 @@ class ReberStrings(NamedTuple):
     legal: np.ndarray
 
     def strings(self):
-        """The strings themselves.
-
-        Returns
-        -------
-        list of str
-        """
+        """The strings themselves, a list of str; see ``ReberStrings``."""
         symbols = np.array(list(REBER_SYMBOLS))
         rows = zip(symbols[self.y], self.lengths, strict=True)
         return ["B" + "".join(row[:length]) for row, length in rows]
@@ -100,18 +87,16 @@ class ReberStrings(NamedTuple):
 def embedded_reber(n, seed=None, *, one_hot=True, exclude=None):
     """Strings of the embedded Reber grammar, to be predicted symbol by symbol.
 
-    Experiment 1 of Hochreiter & Schmidhuber 1997, after Smith & Zipser 1989
-    and Fahlman 1991, who trained on 256 strings and tested on 256 others.
+    Experiment 1 of Hochreiter & Schmidhuber 1997, after Smith & Zipser 1989 and Fahlman 1991, who
+    trained on 256 strings and tested on 256 others.
 
-    What is hard about it: the symbol before the last is the second one again, and
-    nothing between tells which it was.  The lag is 6 steps at least, 9 on average, so
-    this is the one experiment of the paper that other networks can learn, too.
-    Strings have 9 symbols or more, on average 12.  Mean cross-entropy of the
-    next symbol, all with full knowledge of the probabilities: 1.272 for a guess
-    from the present symbol alone; 0.504 = 8 log 2/11 with a walk through the grammar
-    but the second symbol forgotten, and then half of the strings are wrong;
-    0.441 = 7 log 2/11 at best.  Solved means, in the paper, that ``reber_correct``
-    is true for all strings of the training and the test set.
+    What is hard about it: the symbol before the last is the second one again, and nothing
+    between tells which it was.  The lag is 6 steps at least, 9 on average: other networks can
+    learn it, too.  Strings have 9 symbols or more, on average 12.  Mean cross-entropy of the
+    next symbol, with full knowledge of the probabilities: 1.272 for a guess from the present
+    symbol alone; 0.504 = 8 log 2/11 with a walk through the grammar but the second symbol
+    forgotten, and then half of the strings are wrong; 0.441 = 7 log 2/11 at best.  Solved
+    means, in the paper, that ``reber_correct`` is true for all training and test strings.
 
     Parameters
     ----------
@@ -127,7 +112,6 @@ def embedded_reber(n, seed=None, *, one_hot=True, exclude=None):
     Returns
     -------
     ReberStrings
-        ``x``, ``y``, ``lengths`` and ``legal``.
 
     Examples
     --------
@@ -135,36 +119,29 @@ def embedded_reber(n, seed=None, *, one_hot=True, exclude=None):
     >>> test = embedded_reber(256, seed=1, exclude=train)
     >>> set(train.strings()) & set(test.strings())
     set()
-    >>> [REBER_SYMBOLS[k] for k in np.flatnonzero(train.legal[0, 0])]  # after the first B
-    ['T', 'P']
     """
     where = "embedded_reber"
     n = checking.whole_number(where, "n", n)
     root = np.random.SeedSequence(checking.seed(where, seed))
     one_hot = checking.true_or_false(where, "one_hot", one_hot)
     if exclude is not None and not isinstance(exclude, ReberStrings):
-        raise TypeError(
-            f"{where}: exclude is of type {type(exclude).__name__}; wanted ReberStrings or None"
-        )
-    walks = _walks(n, root)
-    if exclude is not None:
-        walks = _without(set(exclude.strings()), walks, root)
-    symbols, nodes = walks
+        wanted = "ReberStrings or None"
+        raise TypeError(f"{where}: exclude is of type {type(exclude).__name__}; wanted {wanted}")
+    excluded = set() if exclude is None else set(exclude.strings())
+    symbols, nodes = _walks(n, root) if not excluded else _others(n, root, excluded)
     lengths = (nodes != END).sum(axis=1)  # all symbols but the last, which ends the string
     longest = lengths.max()
     x, y = (symbols[:, start : start + longest].astype(np.int64) for start in (0, 1))
-    x[np.arange(longest) >= lengths[:, None]] = 0
-    legal = LEGAL[nodes[:, :longest]]
     if one_hot:
-        x = one_hot_vectors(x, len(REBER_SYMBOLS), lengths)
-    return ReberStrings(x, y, lengths, legal)
+        x = one_hot_vectors(x, len(REBER_SYMBOLS))
+    x[np.arange(longest) >= lengths[:, None]] = 0
+    return ReberStrings(x, y, lengths, LEGAL[nodes[:, :longest]])
 
 
 def reber_correct(scores, legal, lengths):
-    """Judge predictions as the paper does.
+    """Whether each string is predicted correctly, as the paper judges.
 
-    A string is predicted correctly if at each of its steps the scores of the
-    symbols that may follow, one or two, are the highest.
+    That is, at each step the scores of the symbols that may follow, one or two, are the highest.
 
     Parameters
     ----------
@@ -183,26 +160,21 @@ def reber_correct(scores, legal, lengths):
     >>> data = embedded_reber(100, seed=0)
     >>> float(reber_correct(data.legal, data.legal, data.lengths).mean())  # knows the grammar
     1.0
-    >>> drawn = np.eye(7)[data.y]                                          # knows the coin
-    >>> float(reber_correct(drawn, data.legal, data.lengths).mean())
-    0.0
     """
     where = "reber_correct"
     scores = checking.dimensions(where, "scores", scores, 3, "(strings, time, symbols)")
     legal = checking.shaped(where, "legal", legal, scores.shape, "as scores", np.float32) > 0
     B, T, _ = scores.shape
     lengths = checking.row_lengths(where, lengths, B, T)
-    lowest_right = np.where(legal, scores, np.inf).min(axis=-1)
-    highest_wrong = np.where(legal, -np.inf, scores).max(axis=-1)
-    padding = np.arange(T) >= lengths[:, None]
-    return np.all((lowest_right > highest_wrong) | padding, axis=1)
+    right = np.where(legal, scores, np.inf).min(axis=-1)
+    wrong = np.where(legal, -np.inf, scores).max(axis=-1)
+    return np.all((right > wrong) | (np.arange(T) >= lengths[:, None]), axis=1)
 
 
 def _walks(n, root):
     """Symbols said and nodes come to, (2, n, steps) int8; every row has reached the end.
 
-    Every step has a stream of its own, so that row k does not depend on the
-    number of rows.
+    Every step has a stream of its own, so that row k does not depend on the number of rows.
     """
     node, steps = np.zeros(n, np.int8), []
     while (node != END).any():
@@ -212,14 +184,12 @@ def _walks(n, root):
     return np.stack(steps, axis=2)
 
 
-def _without(excluded, walks, root):
-    """The same number of walks, none of which says an excluded string."""
-    n, chosen = walks.shape[1], []
-    while True:
-        chosen += [walk for walk in walks.swapaxes(0, 1) if _string(*walk) not in excluded]
-        if len(chosen) >= n:
-            break
-        walks = _walks(n, root)
+def _others(n, root, excluded):
+    """Walks, none of which says an excluded string."""
+    chosen = []
+    while len(chosen) < n:
+        walks = _walks(n, root).swapaxes(0, 1)
+        chosen += [walk for walk in walks if _string(*walk) not in excluded]
     result = np.zeros((2, n, max(walk.shape[1] for walk in chosen)), np.int8)
     result[1] = END
     for row, walk in enumerate(chosen[:n]):

@@ -15,15 +15,13 @@ class Sequences(NamedTuple):
     x : numpy.ndarray
         (n, T, F) float32, or (n, T) integer symbols for an ``Embedding``.
     y : numpy.ndarray
-        (n,) or (n, T) integer classes, or float32 targets (n, outputs).  Of
-        ``text_batches`` both have an axis more in front, the number of the batch.
+        (n,) or (n, T) integer classes, or float32 targets (n, outputs).  Of ``text_batches`` both
+        have an axis more in front, the number of the batch.
 
     Examples
     --------
     >>> from rnnlite import datasets
     >>> x, y = datasets.adding_problem(4, steps=10, seed=0)
-    >>> x.shape, y.shape
-    ((4, 10, 2), (4, 1))
     """
 
     x: np.ndarray
@@ -35,10 +33,8 @@ class PaddedSequences(NamedTuple):
 
     Attributes
     ----------
-    x : numpy.ndarray
-        (n, T, F) float32, or (n, T) integer symbols for an ``Embedding``.
-    y : numpy.ndarray
-        (n,) integer classes, or float32 targets (n, outputs).
+    x, y : numpy.ndarray
+        As in ``Sequences``.
     lengths : numpy.ndarray (n,) int64
         Valid steps of each row, as every layer takes them.
 
@@ -46,7 +42,7 @@ class PaddedSequences(NamedTuple):
     --------
     >>> from rnnlite import LSTM, datasets
     >>> x, y, lengths = datasets.temporal_order(4, seed=0)
-    >>> LSTM(8, 3, seed=0).forward(x, lengths=lengths).shape
+    >>> LSTM(8, 3, seed=0)(x, lengths=lengths).shape
     (4, 3)
     """
 
@@ -56,23 +52,14 @@ class PaddedSequences(NamedTuple):
 
 
 def streams(where, seed, count):
-    """Independent streams of random numbers from one seed.
-
-    A quantity with a stream of its own, drawn row after row, is the same in the
-    first rows however many rows there are.
-    """
+    """Independent random streams of one seed, so that more rows do not change the first ones."""
     children = np.random.SeedSequence(checking.seed(where, seed)).spawn(count)
     return [np.random.default_rng(child) for child in children]
 
 
-def one_hot_vectors(symbols, count, lengths=None):
-    """Symbols (n, T), 0 to ``count - 1``, as vectors (n, T, count) with a single 1, float32.
-
-    Past ``lengths`` (n,) vectors are zero.
-    """
+def one_hot_vectors(symbols, count):
+    """Symbols (n, T), 0 to ``count - 1``, as vectors (n, T, count) float32 with a single 1."""
     # Written in place: np.eye(count)[symbols] would gather rows, at twice the time.
     x = np.zeros((*symbols.shape, count), np.float32)
     np.put_along_axis(x, symbols[..., None], 1.0, axis=-1)
-    if lengths is not None:
-        x[np.arange(symbols.shape[1]) >= lengths[:, None]] = 0.0
     return x

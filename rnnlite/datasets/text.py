@@ -1,16 +1,13 @@
 """Text as a sequence of characters, of which each is to be predicted from those before."""
 
-import gzip
-import hashlib
 import os
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.datasets.idx import CorruptData
+from rnnlite.datasets import idx
 from rnnlite.datasets.images import BUNDLED, DataNotFound
 from rnnlite.datasets.sequences import Sequences
 from rnnlite.datasets.vocabulary import Vocabulary, whole_numbers
@@ -20,10 +17,9 @@ SAMPLE_MD5 = "ee048da4062a36702000d3a16015397d"  # of the decompressed file
 
 
 def sample_text():
-    """Alice's Adventures in Wonderland, by Lewis Carroll.
+    """Alice's Adventures in Wonderland, by Lewis Carroll, who published it in 1865.
 
-    Published in 1865; its author died in 1898: the text is in the public domain
-    everywhere.  ``data/README.md`` beside this file says where it is from.
+    It is in the public domain; ``data/README.md`` beside this file says where it is from.
 
     Returns
     -------
@@ -32,20 +28,13 @@ def sample_text():
 
     Examples
     --------
-    >>> from rnnlite import datasets
-    >>> alice = datasets.sample_text()
-    >>> len(alice), len(set(alice))
-    (148425, 70)
+    >>> alice = sample_text()
     >>> alice[alice.index("Alice was"):][:63]
     'Alice was beginning to get very tired of sitting by her sister\\n'
     """
-    try:
-        content = gzip.decompress((BUNDLED / SAMPLE).read_bytes())
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise CorruptData(f"{SAMPLE}: damaged gzip data ({error})") from None
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if md5 != SAMPLE_MD5:
-        raise CorruptData(f"{SAMPLE}: MD5 {md5}; expected {SAMPLE_MD5}")
+    with (BUNDLED / SAMPLE).open("rb") as stream:
+        content = idx.unpacked(stream, SAMPLE)
+    idx.check_md5(content, SAMPLE, SAMPLE_MD5)
     return content.decode("ascii")
 
 
@@ -61,8 +50,7 @@ class Text(NamedTuple):
 
     Examples
     --------
-    >>> from rnnlite import datasets
-    >>> data = datasets.text()
+    >>> data = text()
     >>> data.vocabulary.decode(data.validation[-8:])
     'THE END\\n'
     """
@@ -75,18 +63,17 @@ class Text(NamedTuple):
 def text(path=None, *, validation=0.1, vocabulary=None):
     """The characters of a UTF-8 file, or of the bundled sample.
 
-    What is hard about it: spelling takes a memory of a few characters, quotes and
-    brackets one of hundreds, sense one that no small network has.  In nats a
-    character, on the last tenth of the sample: 4.25 = log 70 for a guess with no
-    knowledge, 3.16 for one from how often each character occurs in the first
-    nine tenths, 2.45 from the character before; an LSTM of 128 units comes to 1.5
-    in half a minute (``examples/char_lstm.py``).  No score counts as solved.
+    What is hard about it: spelling takes a memory of a few characters, quotes and brackets one of
+    hundreds, sense one that no small network has.  In nats a character, on the last tenth of the
+    sample: 4.25 = log 70 for a guess with no knowledge, 3.16 for one from how often each character
+    occurs, 2.45 from the character before; an LSTM of 128 units comes to 1.5 in half a minute
+    (``examples/char_lstm.py``).  No score counts as solved.
 
     Parameters
     ----------
     path : str or os.PathLike, optional
-        Any text file in UTF-8.  A byte order mark is dropped and line ends become
-        ``"\\n"``.  The bundled ``sample_text`` if not given.
+        Any text file in UTF-8; a byte order mark is dropped and line ends become ``"\\n"``.  The
+        bundled ``sample_text`` if not given.
     validation : float
         Share of the text to hold out, at its end, in [0, 1).
     vocabulary : Vocabulary, optional
@@ -95,13 +82,11 @@ def text(path=None, *, validation=0.1, vocabulary=None):
     Returns
     -------
     Text
-        ``.train``, ``.validation`` and ``.vocabulary``.
 
     Raises
     ------
     DataNotFound, ValueError
-        There is no such file; it is empty, not UTF-8, or has a character that the given
-        vocabulary does not know.
+        There is no such file; it is empty, not UTF-8, or has a character unknown to ``vocabulary``.
 
     Examples
     --------
@@ -114,8 +99,7 @@ def text(path=None, *, validation=0.1, vocabulary=None):
     if vocabulary is not None and not isinstance(vocabulary, Vocabulary):
         raise TypeError(f"{where}: vocabulary is {vocabulary!r}; wanted a Vocabulary or None")
     content = sample_text() if path is None else _content(where, path)
-    if vocabulary is None:
-        vocabulary = Vocabulary(content)
+    vocabulary = vocabulary or Vocabulary(content)
     numbers = vocabulary.encode(content)
     split = len(numbers) - int(share * len(numbers))
     return Text(numbers[:split], numbers[split:], vocabulary)
@@ -132,10 +116,9 @@ def _content(where, path):
         content = path.read_text(encoding="utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{where}: {path} is not UTF-8: byte {error.object[error.start]:#04x} at offset"
-            f" {error.start} (line {line}); save the file as UTF-8"
-        ) from None
+        byte = f"{error.object[error.start]:#04x} at offset {error.start} (line {line})"
+        got = f"{path} is not UTF-8: byte {byte}"
+        raise ValueError(f"{where}: {got}; save the file as UTF-8") from None
     if not content:
         raise ValueError(f"{where}: {path} is empty; wanted at least one character")
     return content
@@ -144,16 +127,15 @@ def _content(where, path):
 def text_batches(characters, batch_size, steps):
     """Batches that continue one another, for truncated backpropagation through time.
 
-    The text is cut into ``batch_size`` stretches; each is a row, and batch k holds
-    the k-th ``steps`` characters of every row:
+    The text is cut into ``batch_size`` stretches; each is a row, and batch k holds the k-th
+    ``steps`` characters of every row:
 
         row 0   It was the Whit|e Rabbit, trott|ing slowly back
         row 1   again, and look|ing anxiously a|bout as it went
                 batch 0         batch 1         batch 2
 
-    So the state after one batch is the state before the next: give
-    ``layer.final_state`` to the next ``forward(initial_state=...)``, and gradients
-    stop at the cut, but memory does not.
+    So give ``layer.final_state`` after one batch to the next ``forward(initial_state=...)``:
+    gradients stop at the cut, but memory does not.
 
     Parameters
     ----------
@@ -165,30 +147,24 @@ def text_batches(characters, batch_size, steps):
     Returns
     -------
     Sequences
-        ``x`` and ``y`` (batches, B, T), views of ``characters``; y is one character
-        further.  Characters at the end that fill no batch, B T at
-        most, are left out.
+        ``x`` and ``y`` (batches, B, T), views of ``characters``; y is one character further.
+        Characters at the end that fill no batch, B T at most, are left out.
 
     Examples
     --------
     >>> x, y = text_batches(np.arange(13), batch_size=2, steps=3)
-    >>> x[0]
-    array([[0, 1, 2], [6, 7, 8]])
+    >>> x[0], y[0]
+    (array([[0, 1, 2], [6, 7, 8]]), array([[1, 2, 3], [7, 8, 9]]))
     >>> x[1]
     array([[ 3, 4, 5], [ 9, 10, 11]])
-    >>> y[0]
-    array([[1, 2, 3], [7, 8, 9]])
     """
     where = "text_batches"
     B = checking.whole_number(where, "batch_size", batch_size)
     T = checking.whole_number(where, "steps", steps)
     characters = _characters(where, characters, B * T + 1, f"{B} rows of {T} steps")
     batches = (len(characters) - 1) // (B * T)
-    x, y = (
-        characters[start : start + batches * B * T].reshape(B, batches, T).swapaxes(0, 1)
-        for start in (0, 1)
-    )
-    return Sequences(x, y)
+    pieces = (characters[start : start + batches * B * T] for start in (0, 1))
+    return Sequences(*(piece.reshape(B, batches, T).swapaxes(0, 1) for piece in pieces))
 
 
 def text_windows(characters, steps, stride=None):
@@ -198,11 +174,8 @@ def text_windows(characters, steps, stride=None):
     ----------
     characters : array_like of int (characters,)
         Of a ``Text``.
-    steps : int
-        T.
-    stride : int, optional
-        From the start of one window to that of the next; T if not given, so that
-        every character is in one window.
+    steps, stride : int
+        T, and from the start of one window to that of the next; T if not given.
 
     Returns
     -------
@@ -211,8 +184,7 @@ def text_windows(characters, steps, stride=None):
 
     Examples
     --------
-    >>> x, y = text_windows(np.arange(8), steps=3, stride=2)
-    >>> x
+    >>> text_windows(np.arange(8), steps=3, stride=2).x
     array([[0, 1, 2], [2, 3, 4], [4, 5, 6]])
     """
     where = "text_windows"
@@ -227,8 +199,6 @@ def _characters(where, characters, least, what):
     """``characters`` as an array of numbers, enough of them."""
     characters = whole_numbers(where, "characters", characters)
     if len(characters) < least:
-        raise ValueError(
-            f"{where}: characters has {len(characters)} of them; {what} need {least} at least,"
-            " one more than they hold, to be predicted"
-        )
+        hint = f"{what} need {least} at least, one more than they hold, to be predicted"
+        raise ValueError(f"{where}: characters has {len(characters)} of them; {hint}")
     return characters

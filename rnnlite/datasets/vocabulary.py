@@ -23,22 +23,18 @@ class Vocabulary:
     characters : str
         Any text: each different character of it is in the vocabulary.
     unknown : str, optional
-        One of the characters, which stands for all that are not in the
-        vocabulary; without it they are an error.
+        The character that stands for all not in the vocabulary; without it they are an error.
 
     Attributes
     ----------
     characters : str
-        Sorted, each once.  ``Vocabulary(characters)`` is this vocabulary again:
-        keep it beside a saved model.
+        Sorted, each once.  ``Vocabulary(characters)`` is this vocabulary again.
     dtype : numpy.dtype
         Of the numbers: the smallest of uint8, uint16 and uint32 that holds them.
 
     Examples
     --------
     >>> vocabulary = Vocabulary("hello world")
-    >>> vocabulary.characters, len(vocabulary)
-    (' dehlorw', 8)
     >>> vocabulary.encode("hold")
     array([3, 5, 4, 1], dtype=uint8)
     >>> vocabulary.decode([3, 5, 4, 1])
@@ -88,32 +84,19 @@ class Vocabulary:
             raise TypeError(f"Vocabulary.encode: text is {text!r}; wanted a str")
         numbers = self._numbers
         if self.unknown is not None:
-            others = dict.fromkeys(set(text) - numbers.keys(), numbers[self.unknown])
-            numbers = numbers | others
+            numbers = numbers | dict.fromkeys(set(text) - numbers.keys(), numbers[self.unknown])
         try:
             return np.fromiter(map(numbers.__getitem__, text), self.dtype, len(text))
         except KeyError as error:
-            (character,) = error.args
-            raise ValueError(
-                f"Vocabulary.encode: character {character!r} (U+{ord(character):04X}) at place"
-                f" {text.index(character)} is not among the {len(self)} of this vocabulary"
-            ) from None
+            character = error.args[0]
+            got = f"{character!r} (U+{ord(character):04X}) at place {text.index(character)}"
+            known = f"the {len(self)} of this vocabulary"
+            raise ValueError(f"Vocabulary.encode: character {got} is not among {known}") from None
 
     def decode(self, numbers):
-        """The text of an array of numbers.
-
-        Parameters
-        ----------
-        numbers : array_like of int, of one axis
-
-        Returns
-        -------
-        str
-        """
+        """The text of an array of numbers with one axis, as in ``Vocabulary.encode``."""
         numbers = whole_numbers("Vocabulary.decode", "numbers", numbers)
         if len(numbers) > 0 and (numbers.min() < 0 or numbers.max() >= len(self)):
-            raise ValueError(
-                f"Vocabulary.decode: numbers runs from {numbers.min()} to {numbers.max()}; each"
-                f" must lie in 0..{len(self) - 1}"
-            )
+            got = f"numbers runs from {numbers.min()} to {numbers.max()}"
+            raise ValueError(f"Vocabulary.decode: {got}; each must lie in 0..{len(self) - 1}")
         return "".join(self.characters[number] for number in numbers.tolist())

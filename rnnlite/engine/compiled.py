@@ -20,22 +20,18 @@ PACK_FROM = 8
 
 
 class Engine:
-    """The kernels of one cell; each is compiled at its first call, for each dtype.
-
-    Nothing here changes: any number of runs may be under way, each with a workspace of its own.
-    """
+    """The kernels of one cell; any number of runs may be under way, each with its own workspace."""
 
     def __init__(self, cell):
         self.cell = cell
-        self._forward = loop.make_forward(cell)
-        self._backward = loop.make_backward(cell)
+        self._forward, self._backward = loop.make_forward(cell), loop.make_backward(cell)
 
     def forward(self, workspace, x, weights, y):
         """Run the sequence; writes y (B, T, H), or nothing if it is (B, 0, H)."""
         (B, T, I, H), layout = workspace.shape, workspace.layout
         w, products = weights, layout.direct_products
         if B * T > PACK_FROM:
-            w, products = workspace.room_for_packed(), layout.products
+            w, products = workspace.packed, layout.products
             packing.pack_parts(weights, layout.columns, H, w, layout.packing)
         if self.cell.unit_params:
             workspace.p[:, :H] = weights[layout.p_at :].reshape(-1, H)
@@ -53,7 +49,7 @@ class Engine:
         (B, 0, H) for none, dx (B, T, I) or (0, 0, 0).
         """
         (B, T, I, H), layout = workspace.shape, workspace.layout
-        w, want_dx = workspace.room_for_transposes(), dx.size > 0
+        w, want_dx = workspace.transposes, dx.size > 0
         packing.pack_parts_transposed(weights, layout.columns, H, w, layout.packing_back)
         if want_dx:
             packing.pack_parts_transposed(weights, layout.columns, H, w, layout.packing_dx)

@@ -1,7 +1,7 @@
 """What a cell's equations return: as many values as were promised, of the right shape.
 
-Neither engine looks: a kernel stores a row as long as it comes, past the end of
-its memory too, and to NumPy an array (B, H) is as good as B values.
+Neither engine looks: a kernel stores a row as long as it comes, past the end of its memory too, and
+to NumPy an array (B, H) is as good as B values.
 """
 
 import numpy as np
@@ -10,19 +10,15 @@ from rnnlite import checking
 
 
 def checked(cell, function, result, shape):
-    """The result of an equation, with its lists as tuples; its values must fit ``shape``.
-
-    TypeError or ValueError if it is something else; the message names the value and how it came.
-    """
+    """The result of an equation, with its lists as tuples; its values must fit ``shape``."""
     where = f"{cell.name}: {function}"
     kinds = tuple if cell.compiled else (tuple, list)
     if function == "intermediate":
         return _value(where, "a", result, shape)
+    parts = {"dz": cell.z_names, "dbefore": cell.states}
     if function == "step":
         parts = {"new_state": cell.states, "saved": cell.saved}
-    else:
-        parts = {"dz": cell.z_names, "dbefore": cell.states}
-    if function == "step_backward" and cell.unit_params:
+    elif function == "step_backward" and cell.unit_params:
         parts["dp"] = cell.unit_params
     result = _tuple(where, "the result", result, parts, kinds)
     return tuple(
@@ -37,11 +33,7 @@ def checked(cell, function, result, shape):
 
 
 def try_out(cell):
-    """Call the equations of a cell once, with a few numbers, and check what they return.
-
-    Where an equation raises, nothing is said: so does its first run, and what
-    is meant for Numba alone need not run here.
-    """
+    """Call the equations of a cell once, with a few numbers, and check what they return."""
     shape = (3,) if cell.whole_rows else (2, 3)
 
     def numbers(names):
@@ -62,15 +54,15 @@ def try_out(cell):
         try:
             with np.errstate(all="ignore"):
                 result = function(*values, *p)
-        except Exception:
+        except Exception:  # its first run raises too, and what is for Numba alone need not run here
             continue
         checked(cell, name, result, shape)
 
 
 def _tuple(where, name, value, names, kinds):
     if not isinstance(value, kinds) or len(value) != len(names):
-        wanted = f"a tuple of {len(names)}: {', '.join(names)}"
-        raise TypeError(f"{where}: {name} is {_described(value)}; wanted {wanted}")
+        wanted = f"wanted a tuple of {len(names)}: {', '.join(names)}"
+        raise TypeError(f"{where}: {name} is {_described(value)}; {wanted}")
     return value
 
 

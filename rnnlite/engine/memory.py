@@ -1,8 +1,7 @@
 """Arrays that begin where a cache line begins.
 
-A vector register that straddles two cache lines takes two reads; NumPy aligns
-to 16 bytes only, and the product ran at less than half its speed on such
-arrays.
+A vector register that straddles two cache lines takes two reads; NumPy aligns to 16 bytes only, and
+the product ran at less than half its speed on such arrays.
 """
 
 import numpy as np
@@ -11,24 +10,7 @@ CACHE_LINE = 64
 
 
 def aligned_zeros(shape, dtype):
-    """Zeros at an address divisible by 64, followed by room for a whole vector register.
-
-    Parameters
-    ----------
-    shape : int or tuple of int
-    dtype : numpy.dtype
-
-    Returns
-    -------
-    numpy.ndarray
-        C-contiguous, of the given shape.
-
-    Examples
-    --------
-    >>> a = aligned_zeros((3, 5), "float32")
-    >>> a.shape, a.ctypes.data % 64
-    ((3, 5), 0)
-    """
+    """Zeros at an address divisible by 64, followed by room for a whole vector register."""
     dtype = np.dtype(dtype)
     size = int(np.prod(shape))
     # Kernels may read (never write) a few registers past the end.

@@ -1,9 +1,7 @@
 """The engine in plain NumPy: the same run as ``engine/compiled.py``, one line a thought.
 
-For cells that are still being written.  Their equations get arrays (B, H) and
-run as ordinary Python: print in them, stop in them with a debugger, call any
-function of NumPy.  When the gradient check is content, ``compiled=True`` runs
-the same two functions at full speed.
+For cells that are still being written.  Their equations get arrays (B, H) and run as ordinary
+Python: print in them, stop in them with a debugger, call any function of NumPy.
 """
 
 import numpy as np
@@ -124,21 +122,11 @@ class PlainEngine:
 
     def _call(self, name, *arguments):
         """Call an equation with arrays (B, H), or row by row if it looks at whole rows."""
-        function, (B, H) = getattr(self.cell, name), next(_arrays(arguments)).shape
+        function, (B, H) = getattr(self.cell, name), np.shape(arguments[0])[-2:]
         if not self.cell.whole_rows:
             return checked(self.cell, name, function(*arguments), (B, H))
-        results = [
-            checked(self.cell, name, function(*_row(arguments, row)), (H,)) for row in range(B)
-        ]
-        return _stacked(results)
-
-
-def _arrays(nested):
-    for part in nested:
-        if isinstance(part, tuple):
-            yield from _arrays(part)
-        else:
-            yield part
+        rows = (function(*_row(arguments, row)) for row in range(B))
+        return _stacked([checked(self.cell, name, result, (H,)) for result in rows])
 
 
 def _row(nested, row):

@@ -1,8 +1,7 @@
 """One run of a cell over sequences, forward and back: for ``functional`` and for the layers.
 
-No validation happens here.  x (B, T, I) is C-contiguous, and so are all arrays of one dtype.
-Parameters, and their gradients, are one flat array: [Wx; b], then [bh; Wh] (Wh alone if h has no
-bias of its own), row after row, then the parameters with one number a unit.
+All arrays are C-contiguous and of one dtype.  Parameters, and their gradients, are one flat array:
+[Wx; b], then [bh; Wh] (or Wh alone), row after row, then those with one number a unit.
 """
 
 import numpy as np
@@ -17,11 +16,10 @@ def forward(cell, x, weights, hidden_size, workspace=None, *, initial=None, leng
             rng=None):  # fmt: skip
     """Run a cell; returns y (B, T, H), or (B, H) after each row's last step, and the workspace.
 
-    The workspace of an earlier run is used again if it fits, and else a new one is made.  It
-    belongs to the caller: one run at a time.  ``initial`` has one array (B, H), or None for
-    zeros, a state.  ``reverse`` reads each row from its last valid step to its first; y stays at
-    the time of its input.  ``dropout`` is the share of h that ``rng`` drops on its way into the
-    recurrent product.
+    A workspace that fits is used again; it belongs to the caller: one run at a time.  ``initial``
+    has one array (B, H), or None for zeros, a state.  ``reverse`` reads each row from its last
+    valid step to its first; y stays at the time of its input.  ``dropout`` is the share of h that
+    ``rng`` drops on its way into the recurrent product.
     """
     shape = (*x.shape, hidden_size)
     if workspace is None or not workspace.fits(cell, shape, x.dtype, for_backward):

@@ -1,12 +1,9 @@
 """A few threads that share the rows of a batch.
 
-Kernels run without Python's global lock, so ordinary Python threads compute
-side by side.  They are started once and wait for work; the caller takes the
-first share itself.  Numba's own ``prange`` was not taken: its ``workqueue``
-layer, the default where OpenMP is missing, ends the process when two Python
-threads use it at once (numba issues 8563 and 9288).
-
-Kernels give the same bits for any number of threads; see ``kernels/tile.py``.
+Kernels run without Python's global lock, so ordinary Python threads compute side by side.  They are
+started once and wait for work; the caller takes the first share itself.  Numba's own ``prange``
+ends the process, where OpenMP is missing, when two Python threads use it at once (numba issues
+8563 and 9288).  Kernels give the same bits for any number of threads; see ``kernels/tile.py``.
 """
 
 import os
@@ -36,9 +33,8 @@ def _available():
 class _Spin:
     """How long it pays to spin: to look for another thread's signal before going to sleep.
 
-    Spinning saves the time to be woken, and is wasted, worse than wasted on a
-    processor that both threads share, if the signal does not come.  So who
-    misses more than finds does not look for a while, longer each time, and then tries again.
+    Spinning saves the time to be woken, and is wasted if the signal does not come.  So who misses
+    more than finds does not look for a while, longer each time, and then tries again.
     """
 
     def __init__(self):
@@ -88,11 +84,10 @@ class _Pool:
         return section
 
     def replace_workers(self):
-        """New threads for old ones.
+        """New threads for old ones: a new one starts where there is least to do.
 
-        A system may let caller and worker take turns on one processor while
-        another is idle, for as long as both are busy: seen on a virtual
-        machine, and three times as slow.  A new thread starts where there is least to do.
+        Caller and worker may take turns on one processor while another is idle, for as long as both
+        are busy: seen on a virtual machine, and three times as slow.
         """
         with self.changing:
             for number, shares in enumerate(self.shares, 1):
@@ -131,19 +126,14 @@ class _Section:
 
 
 def _start_worker(number):
-    shares = queue.SimpleQueue()
-    threading.Thread(
-        target=_serve, args=(shares, number), name=f"rnnlite-{number}", daemon=True
-    ).start()
+    shares, name = queue.SimpleQueue(), f"rnnlite-{number}"
+    threading.Thread(target=_serve, args=(shares, number), name=name, daemon=True).start()
     return shares
 
 
 def _serve(shares, number):
     spin = _Spin()
-    while True:
-        share = shares.get()
-        if share is None:
-            return
+    while (share := shares.get()) is not None:
         section, first, last = share
         error = None
         section.start_flags[number * LINE + SPIN_LIMIT] = spin.limit()
@@ -161,8 +151,7 @@ _pool = _Pool()
 def _forget_threads():
     # A forked child has none of its parent's threads.
     global _pool
-    size = _pool.size
-    _pool = _Pool()
+    size, _pool = _pool.size, _Pool()
     _pool.size = size
 
 
@@ -176,7 +165,7 @@ def get_num_threads():
     Returns
     -------
     int
-        All processors this process may use, unless ``set_num_threads`` was called.
+        All processors that this process may use, or what ``set_num_threads`` was given.
 
     Examples
     --------
@@ -194,18 +183,9 @@ def set_num_threads(n):
     n : int
         At least 1.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If ``n`` is not a whole number, or less than 1.
-
     Examples
     --------
-    >>> before = get_num_threads()
-    >>> set_num_threads(1)
-    >>> get_num_threads()
-    1
-    >>> set_num_threads(before)
+    >>> set_num_threads(get_num_threads())
     """
     _pool.size = checking.whole_number("set_num_threads", "n", n)
 
@@ -213,16 +193,7 @@ def set_num_threads(n):
 def parallel_for(kernel, count, work, *arguments):
     """Run ``kernel(first, last, *arguments)`` over ``range(count)``, dealt to the threads.
 
-    Parameters
-    ----------
-    kernel : function
-        Gives the same result however the range is cut.
-    count : int
-        Length of the range.
-    work : float
-        Multiplications in all; little work is done by the caller alone.
-    *arguments
-        Passed on to ``kernel``.
+    ``work`` counts multiplications: little work is done by the caller alone.
     """
     pool = _pool
     n = min(pool.size, count, 1 + int(work / WORTH_A_THREAD))

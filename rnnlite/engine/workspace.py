@@ -1,5 +1,7 @@
 """The buffers of a run, which the kernels fill and read; ``kernels/loop.py`` draws them."""
 
+import functools
+
 import numpy as np
 
 from rnnlite.engine.memory import aligned_zeros
@@ -11,12 +13,10 @@ from rnnlite.kernels.target import padded
 class Workspace:
     """Buffers of one run of ``T`` steps over ``B`` rows, and what the run was told.
 
-    For backward a run saves, in numbers per unit, step and row: the gates, which
-    their own gradients overwrite, the states, and h once more for the product:
-    7 for an LSTM, 6 for a GRU, 3 for an RNN, plus a copy of the input.  A cell
-    with an intermediate keeps its gates apart from their gradients, and the
-    intermediate: 9 for the GRU of 2014, of whose gates there are three.  Without
-    ``for_backward`` there is room for the current step alone.
+    For backward a run saves, in numbers per unit, step and row: the gates, which their own
+    gradients overwrite, the states, and h once more for the product: 7 for an LSTM, 6 for a GRU,
+    3 for an RNN, 9 for the GRU of 2014, which saves its intermediate too and its three gates apart
+    from their gradients.  Without ``for_backward`` there is room for the current step alone.
     """
 
     def __init__(self, cell, B, T, I, H, dtype, for_backward=True):
@@ -30,14 +30,12 @@ class Workspace:
         self.states = aligned_zeros((slots + 1, states, B, Hp), dtype)
         self.p = aligned_zeros((params, Hp), dtype)
         self.no_mask = self.h_mask = aligned_zeros((0, Hp), dtype)
-        self.zeros = aligned_zeros(
-            max(layout.gate_row, layout.xh_row, I) + panel_width(dtype), dtype
-        )
+        longest_row = max(layout.gate_row, layout.xh_row, I)
+        self.zeros = aligned_zeros(longest_row + panel_width(dtype), dtype)
         self.lengths, self.all_valid = np.full(B, T, np.int64), True
         self.reverse, self.return_sequences = False, True
         self.from_zero = False  # whether all initial h are zero
         self.nothing = np.zeros((B, 0, H), dtype)  # instead of y, or dy, of every step
-        self._packed = self._transposes = None
         if for_backward:
             self.dstate = aligned_zeros((states, B, Hp), dtype)
             self.dp = aligned_zeros((B, params, Hp), dtype)
@@ -46,31 +44,22 @@ class Workspace:
 
     def fits(self, cell, shape, dtype, for_backward):
         """Whether a run like this one may use these buffers again."""
-        return (
-            self.shape == shape
-            and self.for_backward == for_backward
-            and self.dtype == dtype
-            and self.cell == cell
-        )
+        own = (self.shape, self.for_backward, self.dtype, self.cell)
+        return own == (shape, for_backward, dtype, cell)
 
-    def room_for_packed(self):
+    @functools.cached_property
+    def packed(self):
         """Where forward packs the weights."""
-        if self._packed is None:
-            self._packed = aligned_zeros(self.layout.packed_size, self.dtype)
-        return self._packed
+        return aligned_zeros(self.layout.packed_size, self.dtype)
 
-    def room_for_transposes(self):
+    @functools.cached_property
+    def transposes(self):
         """Where backward packs the transposes of the weights."""
-        if self._transposes is None:
-            self._transposes = aligned_zeros(self.layout.packed_size_back, self.dtype)
-        return self._transposes
+        return aligned_zeros(self.layout.packed_size_back, self.dtype)
 
     def set_lengths(self, lengths):
         """Take each row's number of valid steps; None means all."""
-        if lengths is not None:
-            self.lengths[:] = lengths
-        elif not self.all_valid:
-            self.lengths[:] = self.shape[1]
+        self.lengths[:] = self.shape[1] if lengths is None else lengths
         self.all_valid = lengths is None
 
     def set_initial(self, initial):

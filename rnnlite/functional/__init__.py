@@ -1,15 +1,11 @@
 """The recurrent networks as plain functions: arrays in, arrays out, nothing hidden.
 
-Each ``..._forward`` returns the hidden states, the final state and a cache;
-the matching ``..._backward`` takes the cache and returns every gradient.
-``rnnlite.reference`` has the same functions in plain NumPy, to read.
+Each ``..._forward`` returns the hidden states, the final state and a cache; the matching
+``..._backward`` takes the cache and returns every gradient.  ``rnnlite.reference`` has the same
+functions in plain NumPy, to read.
 
-All arrays are batch-first.  B rows, T time steps, I input features, H hidden
-units.  Results are float64 if any argument is, else float32.
-
-    lstm.py, rnn.py, gru.py   what you call, a file each
-    cache.py                  what a forward pass leaves behind
-    run.py                    checks the arrays and runs the engine, for all of them
+Arrays are batch-first: B rows, T time steps, I input features, H hidden units.  Results are
+float64 if any argument is, else float32.
 """
 
 from rnnlite.functional.cache import RecurrentCache

@@ -4,21 +4,17 @@
 class RecurrentCache:
     """What happened inside a forward pass, at every step.
 
-    The gates and states are attributes, each a fresh array (B, T, H), zero at
-    padded steps: ``i f g o c h`` for an LSTM, ``h`` for an RNN,
-    ``r z n h_n h`` for a GRU (``h_n`` is the candidate's recurrent half).
+    The gates and states are attributes, each a fresh array (B, T, H), zero at padded steps:
+    ``i f g o c h`` for an LSTM, ``h`` for an RNN, ``r z n h_n h`` for a GRU (``h_n`` is the
+    candidate's recurrent half).
 
     Examples
     --------
     >>> import numpy as np
     >>> from rnnlite.functional import rnn_forward
-    >>> rng = np.random.default_rng(0)
-    >>> x, Wx, Wh = rng.random((2, 5, 3)), rng.random((3, 4)), rng.random((4, 4))
-    >>> h, hT, cache = rnn_forward(x, Wx, Wh, np.zeros(4))
+    >>> h, hT, cache = rnn_forward(np.ones((2, 5, 3)), np.ones((3, 4)), np.eye(4), np.zeros(4))
     >>> cache
     <RecurrentCache of a rnn-tanh: B=2 T=5 I=3 H=4 float64; h>
-    >>> bool(np.all(cache.h == h))
-    True
     """
 
     def __init__(self, workspace, weights):
@@ -32,9 +28,8 @@ class RecurrentCache:
             return self._workspace.state(cell.states.index(name))
         if name in cell.saved:
             return self._workspace.saved(name)
-        raise AttributeError(
-            f"the cache of a {cell.name} has no {name!r}; it has {', '.join(self._names())}"
-        )
+        found = ", ".join(self._names())
+        raise AttributeError(f"the cache of a {cell.name} has no {name!r}; it has {found}")
 
     def _names(self):
         cell = self._workspace.cell

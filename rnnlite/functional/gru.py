@@ -22,22 +22,19 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
     b, bh : array_like (3H,)
         Bias of the input side and of the recurrent side.
     reset_after : bool
-        Whether the reset gate acts after the recurrent product, as in cuDNN
-        and PyTorch, or on h before it, as in the paper.
+        Whether the reset gate acts after the recurrent product, as in cuDNN and PyTorch, or on h
+        before it, as in the paper.
 
     Returns
     -------
-    h : numpy.ndarray (B, T, H)
-    hT : numpy.ndarray (B, H)
-    cache : RecurrentCache
-        For ``gru_backward``; also ``r z n h`` of every step.
+    h, hT, cache : numpy.ndarray (B, T, H), numpy.ndarray (B, H), RecurrentCache
+        The cache is for ``gru_backward``; it shows ``r z n h`` of every step.
 
     Examples
     --------
     >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> x, Wx, Wh = rng.random((2, 5, 3)), rng.random((3, 12)), rng.random((4, 12))
-    >>> h, hT, cache = gru_forward(x, Wx, Wh, np.zeros(12), np.zeros(12))
+    >>> x, W, b = np.ones((2, 5, 4)), np.ones((4, 12)), np.zeros(12)
+    >>> h, hT, cache = gru_forward(x, W, W, b, b)
     >>> h.shape, cache.z.shape
     ((2, 5, 4), (2, 5, 4))
     """
@@ -55,9 +52,8 @@ def gru_backward(dh, cache, dhT=None):
     Examples
     --------
     >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> x, Wx, Wh = rng.random((2, 5, 3)), rng.random((3, 12)), rng.random((4, 12))
-    >>> h, hT, cache = gru_forward(x, Wx, Wh, np.zeros(12), np.zeros(12))
+    >>> x, W, b = np.ones((2, 5, 4)), np.ones((4, 12)), np.zeros(12)
+    >>> h, hT, cache = gru_forward(x, W, W, b, b)
     >>> gru_backward(np.ones_like(h), cache).dbh.shape
     (12,)
     """

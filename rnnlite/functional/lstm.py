@@ -15,9 +15,7 @@ class LSTMState(NamedTuple):
     Examples
     --------
     >>> import numpy as np
-    >>> x, W, b = np.ones((2, 3, 1)), np.ones((1, 4)), np.zeros(4)
-    >>> h, state, cache = lstm_forward(x, W, W, b)
-    >>> state.c.shape
+    >>> LSTMState(np.zeros((2, 1)), np.ones((2, 1))).c.shape
     (2, 1)
     """
 
@@ -33,23 +31,22 @@ PeepholeLSTMGradients = namedtuple("PeepholeLSTMGradients", "dx dWx dWh db dh0 d
 def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None, clip=None):
     """Run an LSTM over a batch of sequences.
 
-    Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber &
-    Cummins 2000; the equations are in ``rnnlite/cells/lstm.py``.
+    Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000; the
+    equations are in ``rnnlite/cells/lstm.py``.
 
     Parameters
     ----------
     x : array_like (B, T, I)
-        Input sequences.
     Wx, Wh, b : array_like (I, 4H), (H, 4H), (4H,)
         Weights and bias; columns in the order i, f, g, o.
     h0, c0 : array_like (B, H), optional
         Initial states; zero if not given.
     lengths : array_like of int (B,), optional
-        Valid steps of each row, 1 to T.  Past them outputs are zero, the
-        states stay as they were, and the padding of x is not read.
+        Valid steps of each row, 1 to T.  Past them outputs are zero, the states stay as they were,
+        and the padding of x is not read.
     peephole : array_like (3H,), optional
-        Weights from the cell state to the gates i, f, o, in this order
-        (Gers & Schmidhuber 2000; ``rnnlite/cells/peephole_lstm.py``).
+        Weights from the cell state to the gates i, f, o, in this order (Gers & Schmidhuber 2000;
+        ``rnnlite/cells/peephole_lstm.py``).
     clip : float, optional
         Bound every input of a sigmoid or tanh to [-clip, clip], as ONNX does.
 
@@ -65,10 +62,8 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     Examples
     --------
     >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.random((2, 5, 3))
-    >>> Wx, Wh, b = rng.random((3, 16)), rng.random((4, 16)), np.zeros(16)
-    >>> h, (hT, cT), cache = lstm_forward(x, Wx, Wh, b, lengths=[5, 2])
+    >>> x, W, b = np.ones((2, 5, 4)), np.ones((4, 16)), np.zeros(16)
+    >>> h, (hT, cT), cache = lstm_forward(x, W, W, b, lengths=[5, 2])
     >>> h.shape, bool(np.all(hT[1] == h[1, 1])), float(h[1, 2:].max())
     ((2, 5, 4), True, 0.0)
     """
@@ -104,12 +99,11 @@ def lstm_backward(dh, cache, dhT=None, dcT=None):
     Examples
     --------
     >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> x, Wx, Wh = rng.random((2, 5, 3)), rng.random((3, 16)), rng.random((4, 16))
-    >>> h, state, cache = lstm_forward(x, Wx, Wh, np.zeros(16))
+    >>> x, W, b = np.ones((2, 5, 4)), np.ones((4, 16)), np.zeros(16)
+    >>> h, state, cache = lstm_forward(x, W, W, b)
     >>> g = lstm_backward(np.ones_like(h), cache)
     >>> g.dx.shape, g.dWx.shape, g.dc0.shape
-    ((2, 5, 3), (3, 16), (2, 4))
+    ((2, 5, 4), (4, 16), (2, 4))
     """
     found = run.backward("lstm_backward", "lstm", dh, cache, (dhT, dcT))
     return PeepholeLSTMGradients(**found) if "dpeephole" in found else LSTMGradients(**found)

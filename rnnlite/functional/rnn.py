@@ -22,10 +22,8 @@ def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):
 
     Returns
     -------
-    h : numpy.ndarray (B, T, H)
-    hT : numpy.ndarray (B, H)
-    cache : RecurrentCache
-        For ``rnn_backward``; also ``h`` of every step.
+    h, hT, cache : numpy.ndarray (B, T, H), numpy.ndarray (B, H), RecurrentCache
+        The cache is for ``rnn_backward``; it shows ``h`` of every step.
 
     Examples
     --------
@@ -35,9 +33,8 @@ def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):
     (array([0.7616, 0.8811]), array([[0.8811]]))
     """
     checking.one_of("rnn_forward", "activation", activation, cells.RNN)
-    h, (hT,), cache = run.forward(
-        "rnn_forward", cells.RNN[activation], x, Wx, Wh, b, None, (h0,), lengths
-    )
+    cell = cells.RNN[activation]
+    h, (hT,), cache = run.forward("rnn_forward", cell, x, Wx, Wh, b, None, (h0,), lengths)
     return h, hT, cache
 
 

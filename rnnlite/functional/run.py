@@ -57,13 +57,10 @@ def backward(where, family, dh, cache, dfinal):
     if dh is not None:
         dh = checking.shaped(where, "dh", dh, (B, T, H), "(batch, time, hidden)", dtype)
     dfinal = [
-        value
-        if value is None
-        else checking.shaped(where, f"d{state}T", value, (B, H), "(batch, hidden)", dtype)
-        for state, value in zip(cell.states, dfinal, strict=True)
+        None if d is None else checking.shaped(where, f"d{s}T", d, (B, H), "(batch, hidden)", dtype)
+        for s, d in zip(cell.states, dfinal, strict=True)
     ]
-    grads = np.empty(cache._weights.size, dtype)
-    dx = np.empty((B, T, I), dtype)
+    grads, dx = np.empty(cache._weights.size, dtype), np.empty((B, T, I), dtype)
     engine.backward(workspace, dh, cache._weights, grads, dfinal=dfinal, dx=dx, keep_saved=True)
     columns, bias_rows = len(cell.gates) * H, int(cell.recurrent_bias)
     dW, dp = np.split(grads, [(I + 1 + bias_rows + H) * columns])

@@ -1,19 +1,14 @@
 """Is this gradient right?  Central differences against backward, number by number.
 
-The derivative of a loss L by one number p is estimated by moving that number
-a little both ways,
+The derivative of a loss L by one number p is estimated by moving it a little both ways,
 
     dL/dp = (L(p + step) - L(p - step)) / (2 step),
 
-and compared with what ``backward`` says.  In float64 the two agree to about
-ten digits if the derivative is right, and to two or three if a term is
-missing somewhere.
+and compared with what ``backward`` says.  In float64 the two agree to about ten digits if the
+derivative is right, and to two or three if a term is missing somewhere.  What is compared is
+backward with forward: a wrong forward cannot be noticed.
 
-What is checked may be a layer or a model, or any object of your own with
-``forward(x)``, ``backward(dy)`` and the dicts ``params`` and ``grads``.  A gradient
-check compares backward with forward: it cannot notice a wrong forward.
-
-    layer.py         check: every gradient of a layer or model
+    layer.py         check: every gradient of a layer, a model, or an object of your own
     equations.py     check_equations: a single step of a cell
     subject.py       what is checked: its arrays, its loss, what backward says
     differences.py   one array against central differences

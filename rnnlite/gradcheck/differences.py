@@ -11,8 +11,8 @@ STEP = 1e-5
 def check_array(loss, name, array, gradient, tolerance, samples, rng):
     """Compare the ``gradient`` of ``loss()`` by ``array`` with its estimate.
 
-    Returns a report, and the places of wrong numbers.  ``array`` is moved and
-    put back.  ``samples`` of its numbers are checked, all of them if None.
+    Returns a report, and the places of wrong numbers.  ``array`` is moved and put back.
+    ``samples`` of its numbers are checked, all of them if None.
     """
     places = np.arange(array.size)
     if samples is not None and samples < array.size:
@@ -32,11 +32,8 @@ def check_array(loss, name, array, gradient, tolerance, samples, rng):
     wrong = places[~(error <= tolerance)]
     worst = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
     index = tuple(int(i) for i in np.unravel_index(places[worst], array.shape))
-    report = ArrayReport(
-        name, array.shape, len(places), float(error[worst]), index,
-        float(found[worst]), float(estimate[worst]),
-    )  # fmt: skip
-    return report, wrong
+    numbers = float(error[worst]), index, float(found[worst]), float(estimate[worst])
+    return ArrayReport(name, array.shape, len(places), *numbers), wrong
 
 
 def _central_difference(loss, array, place, step):

@@ -1,7 +1,5 @@
 """The derivative of a single step, equation by equation."""
 
-import functools
-
 import numpy as np
 
 from rnnlite import checking
@@ -32,8 +30,6 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
     Examples
     --------
     >>> from rnnlite import cells
-    >>> check_equations(cells.LSTM)
-    []
     >>> def wrong(dstate, saved, state, new_state):
     ...     dz, (dh, dc) = cells.LSTM.step_backward(dstate, saved, state, new_state)
     ...     return dz, (dh, dc * 1.01)
@@ -46,16 +42,17 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
     tolerance = checking.real_number(where, "tolerance", tolerance, 0.0, 1.0, low_included=False)
     rng = np.random.default_rng(checking.seed(where, seed))
     shape = (UNITS,) if cell.whole_rows else (1, UNITS)  # as in a run: a batch of one row
-    draw = functools.partial(_random_values, rng, shape)
+
+    def draw(names, shape=shape):
+        return tuple(rng.standard_normal(shape) for _ in names)
+
     z, state, p = draw(cell.projections), draw(cell.states), draw(cell.unit_params, (UNITS,))
     extra = (p,) if cell.unit_params else ()
-    results = ["dz", "dbefore", "dp"]
-    moved = [
-        list(zip(z, cell.z_names, strict=True)),
-        [(value, f"d{name}") for value, name in zip(state, cell.states, strict=True)],
-        list(zip(p, cell.unit_params, strict=True)),
-    ]
-
+    moved = {  # by result: labels and arrays that it is the gradient by
+        "dz": (cell.z_names, z),
+        "dbefore": ([f"d{name}" for name in cell.states], state),
+        "dp": (cell.unit_params, p),
+    }
     new_state, saved = checked(cell, "step", cell.step(z, state, *extra), shape)
     weights = draw(cell.states)
 
@@ -65,29 +62,25 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
 
     found = cell.step_backward(weights, saved, state, new_state, *extra)
     found = checked(cell, "step_backward", found, shape)
-    notes = _wrong_results("step_backward", step_loss, results, moved, found, tolerance)
+    notes = _wrong_results("step_backward", step_loss, moved, found, tolerance)
     if cell.intermediate is not None:
         (da,) = draw(["a"])
         nothing = [tuple(np.zeros_like(value) for value in values) for values in (z, state)]
+
+        def intermediate_loss():
+            return float(np.sum(da * cell.intermediate(z, state, *extra)))
+
         found = cell.intermediate_backward(da, *nothing, saved, state, *extra)
         found = checked(cell, "intermediate_backward", found, shape)
-        notes += _wrong_results(
-            "intermediate_backward",
-            lambda: float(np.sum(da * cell.intermediate(z, state, *extra))),
-            results[:2], moved[:2], found, tolerance,
-        )  # fmt: skip
+        notes += _wrong_results("intermediate_backward", intermediate_loss, moved, found, tolerance)
     return notes
 
 
-def _random_values(rng, shape, names, other_shape=None):
-    return tuple(rng.standard_normal(other_shape or shape) for _ in names)
-
-
-def _wrong_results(function, loss, results, moved, found, tolerance):
+def _wrong_results(function, loss, moved, found, tolerance):
     """Sentences about those results of a function that differ from their estimates."""
     notes = []
-    for result, values, gradients in zip(results, moved, found, strict=False):
-        for n, ((value, label), gradient) in enumerate(zip(values, gradients, strict=True)):
+    for (result, arrays), gradients in zip(moved.items(), found, strict=False):  # dp is not in all
+        for n, (label, value, gradient) in enumerate(zip(*arrays, gradients, strict=True)):
             report, _ = check_array(loss, label, value, np.asarray(gradient), tolerance, None, None)
             if not report.relative_error <= tolerance:
                 notes.append(

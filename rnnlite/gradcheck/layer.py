@@ -16,29 +16,28 @@ def check(
 ):  # fmt: skip
     """Check every gradient of a layer or model against central differences.
 
-    Without ``labels`` and ``loss``, the loss is a random weighted sum of the
-    output, plus one of the final state if there is one: every output takes part.
+    Without ``labels`` and ``loss``, the loss is a random weighted sum of the output, plus one of
+    the final state if there is one: every output takes part.
 
     Parameters
     ----------
     layer : Layer, or any object with forward, backward, params, grads
-        A layer or a model, your own class of them too, is checked as a float64 copy and
-        stays as it is.  The parameters of another object must be float64; they are moved
-        and put back.  Its ``backward(dy)`` fills ``grads`` and may return dx.
+        A layer or a model, your own class of them too, is checked as a float64 copy and stays
+        as it is.  The parameters of another object must be float64; they are moved and put
+        back.  Its ``backward(dy)`` fills ``grads`` and may return dx.
     x : array_like
-        Input.  Random numbers are best: at a zero, ReLU has no derivative.
+        Random numbers are best: at a zero, ReLU has no derivative.
     labels : array_like, optional
-        For ``loss``; on their own they choose ``softmax_cross_entropy``.
+        For ``loss``; alone they choose ``softmax_cross_entropy``.
     loss : function ``(output, labels) -> (loss, doutput)``, optional
-    initial_state : array or tuple of arrays, optional
-        For a recurrent layer; random if not given.
+    initial_state : array or tuple of arrays, for a recurrent layer; random if not given
     lengths : array_like of int (B,), optional
-        Valid steps of each row, for layers that take them.
+        Valid steps of each row.
     tolerance : float
         Largest relative error that passes.
     samples : int, optional
-        Check only so many numbers of each array, chosen at random, which makes
-        large layers affordable; all of them if not given.
+        Check only so many numbers of each array, chosen at random, which makes large layers
+        affordable; all of them if not given.
     seed : int
         Of everything random here.
 
@@ -67,10 +66,8 @@ def check(
     for name, array in subject.arrays.items():
         gradient = np.asarray(analytic[name])
         if gradient.shape != array.shape:
-            raise ValueError(
-                f"check: the gradient of {name} has shape {gradient.shape}; "
-                f"wanted {array.shape}, that of {name}"
-            )
+            came = f"the gradient of {name} has shape {gradient.shape}"
+            raise ValueError(f"check: {came}; wanted {array.shape}, that of {name}")
         report, wrong = check_array(subject.loss, name, array, gradient, tolerance, samples, rng)
         reports.append(report)
         if name == "x" and array.ndim == 3 and len(wrong):
@@ -91,7 +88,5 @@ def _wrong_steps(wrong, shape, recurrent):
         yield f"x: the gradient is wrong at {len(steps)} of {shape[1]} time steps"
         return
     first = int(steps.min() if True in directions else steps.max())
-    yield (
-        f"x: going back in time, the gradient is wrong first at time step {first} "
-        f"(of 0..{shape[1] - 1}; wrong at {len(steps)} of them)"
-    )
+    found = f"(of 0..{shape[1] - 1}; wrong at {len(steps)} of them)"
+    yield f"x: going back in time, the gradient is wrong first at time step {first} {found}"

@@ -10,13 +10,12 @@ class ArrayReport(NamedTuple):
 
     Attributes
     ----------
-    name : str
-    shape : tuple of int
+    name, shape : str, tuple of int
     checked : int
         How many of its numbers were checked.
     relative_error : float
-        Largest difference between backward and the estimate, divided by the
-        largest of all values on either side.
+        Largest difference between backward and the estimate, divided by the largest of all
+        values on either side.
     worst : tuple of int
         Index of that difference.
     analytic, numeric : float
@@ -46,11 +45,11 @@ class Report(NamedTuple):
     Attributes
     ----------
     arrays : tuple of ArrayReport
-        One for every parameter, the input, and the initial state.
+        For every parameter, the input, and the initial state.
     tolerance : float
     notes : tuple of str
-        If it failed, what is known of the mistake: the time step at which the
-        gradient of x first goes wrong, and the equation of the cell.
+        If it failed, what is known of the mistake: the time step at which the gradient of x
+        first goes wrong, and the equation of the cell.
 
     Examples
     --------
@@ -84,14 +83,12 @@ class Report(NamedTuple):
                 a.name, str(a.shape), str(a.checked), f"{a.relative_error:.2e}",
                 str(a.worst), f"{a.analytic:+.9e}", f"{a.numeric:+.9e}{mark}",
             ))  # fmt: skip
-        widths = [max(len(row[i]) for row in rows) for i in range(7)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
         verdict = "passed" if self.passed else "FAILED"
-        lines.append(
-            f"gradient check {verdict}: largest relative error {self.max_relative_error:.2e}, "
-            f"allowed {self.tolerance:.0e}"
-        )
+        error = f"{self.max_relative_error:.2e}, allowed {self.tolerance:.0e}"
+        lines.append(f"gradient check {verdict}: largest relative error {error}")
         return "\n".join([*lines, *self.notes])

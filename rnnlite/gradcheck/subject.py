@@ -16,25 +16,20 @@ class Subject:
         kind = f"check: layer is of type {type(layer).__name__}"
         for member in ("forward", "backward", "params", "grads"):
             if not hasattr(layer, member):
-                raise TypeError(
-                    f"{kind}, without {member!r}; "
-                    "wanted an object with forward, backward, params and grads"
-                )
+                wanted = "wanted an object with forward, backward, params and grads"
+                raise TypeError(f"{kind}, without {member!r}; {wanted}")
         self.is_layer = isinstance(layer, Layer)
         self.layer = layer.copy("float64") if self.is_layer else layer
         for name, array in self.layer.params.items():
             if not isinstance(array, np.ndarray) or array.dtype != np.float64:
-                raise TypeError(
-                    f"check: params[{name!r}] is {getattr(array, 'dtype', type(array).__name__)}; "
-                    "central differences need float64 arrays"
-                )
+                came = f"params[{name!r}] is {getattr(array, 'dtype', type(array).__name__)}"
+                raise TypeError(f"check: {came}; central differences need float64 arrays")
         x = checking.real_array("check", "x", x)
         as_it_is = x.dtype.kind in "iub" and (not self.is_layer or layer.takes_indices)
         self.x = x if as_it_is else np.array(x, np.float64)
         if self.x.size == 0 or self.x.ndim == 0:
-            raise ValueError(
-                f"check: x has shape {self.x.shape}; wanted (batch, ...), none of them 0"
-            )
+            shape = self.x.shape
+            raise ValueError(f"check: x has shape {shape}; wanted (batch, ...), none of them 0")
         if loss is not None and not callable(loss):
             raise TypeError(f"check: loss is {loss!r}; wanted (output, labels) -> (loss, doutput)")
         if labels is not None and loss is None:

@@ -1,24 +1,19 @@
 """tanh, sigmoid and relu of a vector register, accurate to a few units in the last place.
 
-``math.tanh`` stays a call for each number (7 ns); the functions below are
-about twenty multiply-adds and one division for a whole register.
-
-Both curves rest on expm1(y) = e^y - 1, which keeps its relative accuracy near
-zero where e^y - 1 would cancel:
+``math.tanh`` stays a call for each number (7 ns); these are about twenty multiply-adds and one
+division for a whole register.  They rest on expm1(y) = e^y - 1, which stays accurate near zero,
+where e^y - 1 would cancel:
 
     tanh(x)    = (e^2x - 1) / (e^2x + 1)  = E / (E + 2)   with E = expm1(2x)
     sigmoid(x) = 1 / (1 + e^-x)           = 1 / (E + 2)   with E = expm1(-x)
 
-and expm1 on a polynomial over a short interval, since every y is n ln 2 + r
-with a whole number n and |r| <= ln(2)/2:
+and expm1 on a polynomial over a short interval, since every y is n ln 2 + r with a whole number n
+and |r| <= ln(2)/2:
 
     expm1(y) = 2^n e^r - 1 = 2^n expm1(r) + (2^n - 1)
 
-The polynomials are minimax fits, relative error 1.1e-8 (float32) and 2.4e-19
-(float64), made by ``scripts/fit_expm1.py``.
-
-The derivatives are given by the *outputs*, which is what a cell saves:
-tanh' = 1 - tanh^2, sigmoid' = sigmoid (1 - sigmoid), relu' = [relu > 0].
+The polynomials are minimax fits, relative error 1.1e-8 (float32) and 2.4e-19 (float64), made by
+``scripts/fit_expm1.py``.
 """
 
 from rnnlite.kernels.jit import inner

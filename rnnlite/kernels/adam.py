@@ -9,13 +9,11 @@ from rnnlite.kernels.parallel import parallel
 def adam(first, last, p, g, m, v, rate, beta1, rest1, beta2, rest2, correction2, eps):
     """One step of Kingma & Ba 2015, algorithm 1, for elements ``first`` to ``last``.
 
-    m and v are the running means of g and g^2.  The corrections for their
-    start at zero come as ``rate`` = lr / (1 - beta1^t) and ``correction2`` = 1 / (1 - beta2^t).
-    Every value arrives in the arrays' own precision: one float64 among
-    float32 would make the whole loop compute in float64, at half speed.
-    ``rest1`` = 1 - beta1 and ``rest2`` = 1 - beta2 arrive too.  Taken here, in
-    float32, 1 - 0.999 kept four digits of seven; and LLVM, free to reassociate,
-    made g^2 + beta2 (v - g^2) of the sum, which lost two digits in float64 as well.
+    m and v are the running means of g and g^2.  The corrections for their start at zero come as
+    ``rate`` = lr / (1 - beta1^t) and ``correction2`` = 1 / (1 - beta2^t).  Every value arrives in
+    the arrays' own precision: one float64 would make the whole loop compute in float64, at half
+    speed.  ``rest1`` = 1 - beta1 and ``rest2`` arrive too: taken here, in float32, 1 - 0.999 has
+    four digits of seven.
     """
     p, g, m, v = p[first:last], g[first:last], m[first:last], v[first:last]
     for i in range(p.size):

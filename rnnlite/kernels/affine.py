@@ -1,7 +1,4 @@
-"""Pixels fetched from where a map says: the one loop of ``datasets.random_affine``.
-
-Of its users only ``examples/mnist_record.py`` bends images; without a bend ``waves`` is empty.
-"""
+"""Pixels fetched from where a map says: the one loop of ``datasets.random_affine``."""
 
 import numpy as np
 
@@ -16,16 +13,13 @@ def fetch_pixels(
     """moved[n, i, j] = images[n, u, v] for images ``first`` to ``last``, or 0 where there is none.
 
     u = int(row_from_i[n, i] + row_from_j[n, j] + bend) - margin, v likewise of columns,
-    with bend = sum_pq waves[n, 0, p, q] along_rows[i, p] along_columns[q, j], and
-    waves[n, 1] for v.  The sums are positive, so that int(), which cuts towards
-    zero, always cuts down.  Reads images and writes moved (N, rows, columns) as
-    whole numbers of the pixels' size: what a pixel means does not matter for
-    moving it.
+    with bend = sum_pq waves[n, 0, p, q] along_rows[i, p] along_columns[q, j], and waves[n, 1] for
+    v; without a bend ``waves`` is empty.  The sums are positive, so that int() always cuts down.
+    Images and moved (N, rows, columns) are whole numbers of the pixels' size.
 
-    An affine map of (i, j) is a part of i plus a part of j: 2 (rows + columns)
-    products an image are made outside.  Of the waves, the sum over p is the
-    same for a whole row: left here are a few operations a pixel, in loops over
-    j that the compiler turns into ones over registers.
+    An affine map of (i, j) is a part of i plus a part of j, which are made outside; of the waves,
+    the sum over p is the same for a whole row.  Left are a few operations a pixel, in loops over j
+    that the compiler turns into ones over registers.
     """
     size, K = rows * columns, along_columns.shape[0]
     u, v = np.empty(columns, np.float32), np.empty(columns, np.float32)

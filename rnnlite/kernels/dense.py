@@ -1,7 +1,7 @@
 """A matrix of weights between rows of x and rows of y; see ``loop.py`` for the recurrent case.
 
-The rows of x are copied beside a one, so that the bias is a row of the
-weights, y = [x 1] [W; b], and its gradient a row of [x 1]^T dy.
+The rows of x are copied beside a one, so that the bias is a row of the weights, y = [x 1] [W; b],
+and its gradient a row of [x 1]^T dy.
 """
 
 from rnnlite.kernels.jit import kernel
@@ -53,5 +53,4 @@ def pack_transpose(w, rows, columns, packed):
 def clear_padding(rows, lengths, T, size):
     """Write zeros into rows (B, T, size) from each row's length (B,) on."""
     for b in range(lengths.size):
-        for k in range((b * T + lengths[b]) * size, (b + 1) * T * size):
-            rows[k] = 0.0
+        rows[(b * T + lengths[b]) * size : (b + 1) * T * size] = 0.0

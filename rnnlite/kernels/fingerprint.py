@@ -1,15 +1,15 @@
 """What a cell computes, as a short text: the key under which its kernels are cached.
 
-Two cells of one name may have different equations (``cell._replace(step=...)``),
-and an equation may take a constant from anywhere: a global, a closure, a
-helper's helper.  All of it is hashed, so that a kernel compiled for other
-equations is never found.
+Two cells of one name may have different equations, and an equation may take a constant from
+anywhere: a global, a closure, a helper's helper.  All of it is hashed.
 """
 
 import hashlib
 import types
 
 import numpy as np
+
+_CONSTANTS = (types.NoneType, bool, int, float, complex, str, bytes, np.generic)
 
 
 def identity(cell):
@@ -65,14 +65,11 @@ def fingerprint(where, functions):
             digest.update(b")")
         elif isinstance(value, np.ndarray):
             digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
-        elif value is None or isinstance(
-            value, (bool, int, float, complex, str, bytes, np.generic)
-        ):
+        elif isinstance(value, _CONSTANTS):
             digest.update(f"{type(value).__name__}:{value!r};".encode())
         elif callable(value):  # a built-in, a ufunc, a class
-            digest.update(
-                f"{getattr(value, '__module__', '')}.{value!r}".split(" at 0x")[0].encode()
-            )
+            text = f"{getattr(value, '__module__', '')}.{value!r}"
+            digest.update(text.split(" at 0x")[0].encode())
         else:
             raise TypeError(
                 f"{where}: the equations use {value!r}; they may use numbers, arrays and functions"
@@ -102,8 +99,5 @@ def _is_within(module, packages):
 
 def _names_in(code):
     """Names a function and the functions inside it may look up: globals and attributes."""
-    names = list(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names += _names_in(constant)
-    return names
+    inside = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return [*code.co_names, *(name for part in inside for name in _names_in(part))]

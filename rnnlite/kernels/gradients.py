@@ -4,9 +4,8 @@ from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, product
 from rnnlite.kernels.simd import flat, lanes
 
-# Rows of (time x batch) that go into the sums together; 128 rows of dz and of
-# [x 1 h] take 340 KB for 128 LSTM units: they stay in the second-level cache
-# while all rows of dW are brought up to date.
+# Rows of (time x batch) that go into the sums together; 128 rows of dz and of [x 1 h] take 340 KB
+# for 128 LSTM units: they stay in the second-level cache until all rows of dW are up to date.
 ROWS_AT_ONCE = 128
 
 
@@ -14,14 +13,13 @@ ROWS_AT_ONCE = 128
 def weight_gradients(first, last, a, dz, dw, parts, skipped, zeros):
     """Rows ``first`` to ``last`` of dW = A^T dZ, a sum over all rows of A and dZ.
 
-    Reads a (rows, row of a) and dz (rows, row of dz), such as the ``xh`` and ``gates``
-    of the time loop; writes dw (row of W, columns).  Threads share the rows of the
-    result, never the sum, which always runs in ascending order: the same bits for any
-    number of threads.
+    Reads a (rows, row of a) and dz (rows, row of dz), such as the ``xh`` and ``gates`` of the time
+    loop; writes dw (row of W, columns).  Threads share the rows of the result, never the sum, which
+    always runs in ascending order: the same bits for any number of threads.
 
-    A row of ``parts`` (n, 7) stands for a rectangle of dW: its first row and its end;
-    which column of a belongs to row 0 of dW; the first column in dz and in dW, and how
-    many; and whether the sum leaves out the first ``skipped`` rows, in which a is zero.
+    A row of ``parts`` (n, 7) stands for a rectangle of dW: its first row and its end; which column
+    of a belongs to row 0 of dW; the first column in dz and in dW, and how many; and whether the sum
+    leaves out the first ``skipped`` rows, in which a is zero.
     """
     rows, a_row, dz_row, dw_row = a.shape[0], a.shape[1], dz.shape[1], dw.shape[1]
     a, dz, dw = flat(a), flat(dz), flat(dw)

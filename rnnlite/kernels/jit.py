@@ -7,14 +7,12 @@
     @exact_inner   the same with every operation rounded by itself
     equation()     the same for a function that somebody else wrote
 
-The disk cache is keyed by *content*.  Numba's own key is the file that a kernel stands in: an
-edit to an equation in another file would go unnoticed (numba issue 1833), and a cell held in a
-closure would never be found again (numba issue 6264).  Here the folder is named by a hash over
-all compiled sources, and a kernel by the equations of its cell (``fingerprint.py``): an edit
-takes effect in the next process, and an unchanged second process compiles nothing.
+The disk cache is keyed by *content*.  Numba's own key is the file that a kernel stands in: an edit
+to an equation in another file would go unnoticed (numba issue 1833), and a cell held in a closure
+would never be found again (numba issue 6264).  Here the folder is named by a hash over all compiled
+sources, and a kernel by the equations of its cell (``fingerprint.py``).
 
-Set ``NUMBA_DISABLE_JIT=1`` to run every kernel as ordinary Python, in a
-debugger if you like.
+``NUMBA_DISABLE_JIT=1`` runs every kernel as ordinary Python, in a debugger if you like.
 """
 
 import functools
@@ -37,9 +35,8 @@ from rnnlite.kernels import target
 JIT_DISABLED = bool(config.DISABLE_JIT)
 CompileError = errors.NumbaError
 
-# fastmath=True would also promise LLVM that no NaN or infinity ever occurs
-# ("nnan", "ninf"); a diverging training run would then print garbage instead
-# of NaN.  These five only allow reordering and fused multiply-adds.
+# fastmath=True would also promise LLVM that no NaN or infinity ever occurs; a diverging training
+# run would then print garbage instead of NaN.  These five only allow reordering and fusing.
 FAST_MATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
 OPTIONS = {
@@ -51,11 +48,9 @@ OPTIONS = {
 
 
 class _Part(codegen.JITCodeLibrary):
-    """Code of a function that only kernels call.
+    """Code of a function that only kernels call: not optimised by itself, but with each kernel.
 
-    Numba optimises every function by itself, then again within each function
-    that calls it, four levels deep here.  All but the last time is in vain:
-    without it the first training step is compiled in two thirds of the time.
+    Numba would do both; so the first training step is compiled in two thirds of the time.
     """
 
     def _optimize_final_module(self):
@@ -95,16 +90,14 @@ def inner(function, **options):
 exact_inner = functools.partial(inner, fastmath=False)
 
 log = logging.getLogger("rnnlite")
-
 DIGEST = hashlib.sha256().digest_size
 
 
 def equation(function):
-    """``inner``, for a function that somebody else wrote: its helper functions are compiled too.
+    """``inner``, for a function that somebody else wrote.
 
-    Numba compiles a function that was decorated, and does not know what to do
-    with an ordinary one that it calls.  So the names that stand for ordinary
-    functions are bound to compiled ones, in a copy of ``function``.
+    Numba cannot call an ordinary function: in a copy of ``function``, the names of its helpers are
+    bound to compiled ones.
     """
     return function if JIT_DISABLED else _with_helpers(function, {})
 
@@ -126,9 +119,8 @@ def _with_helpers(function, done):
     closure = function.__closure__
     if closure is not None:
         closure = tuple(types.CellType(compiled(cell.cell_contents)) for cell in closure)
-    twin = types.FunctionType(
-        function.__code__, names, function.__name__, function.__defaults__, closure
-    )
+    code, name, defaults = function.__code__, function.__name__, function.__defaults__
+    twin = types.FunctionType(code, names, name, defaults, closure)
     twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
     done[function] = inner(twin)
     return done[function]
@@ -138,15 +130,13 @@ def kernel(function=None, *, identity=""):
     """Compile an entry point and cache the machine code on disk.
 
     It must reach nothing but module-level names of kernels/ and cells/, and what ``identity``
-    tells: for a kernel built inside another function, what it was built for (a cell), in words
-    that are the same in every process.
+    tells: the cell that it was built for, in words that are the same in every process.
     """
     if function is None:
         return functools.partial(kernel, identity=identity)
     compiled = numba.njit(**OPTIONS)(function)
     if not JIT_DISABLED and kernel_folder() is not None:
-        # Private to Numba, hence only here: without it, kernels still work
-        # and are compiled anew in every process.
+        # Private to Numba: without it, kernels still work and are compiled anew in every process.
         compiled._cache = _KernelCache(function, identity)
     return compiled
 
@@ -158,8 +148,7 @@ def source_hash():
     # A kernel's way in from Python knows how this Python and this NumPy lay out their objects.
     python = f"{sys.implementation.cache_tag} {np.__version__}"
     digest = hashlib.sha256(f"{numba.__version__} {python} {target.CHOSEN}".encode())
-    folders = [package / "kernels", package / "cells"]
-    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+    for path in sorted([*package.glob("kernels/**/*.py"), *package.glob("cells/**/*.py")]):
         name = path.relative_to(package).as_posix()
         digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:20]
@@ -173,21 +162,16 @@ def kernel_folder():
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        log.warning(
-            "rnnlite: cannot keep compiled kernels in %s (%s); each start compiles them again",
-            folder,
-            error.strerror or error,
-        )
+        text = "rnnlite: cannot keep compiled kernels in %s (%s); each start compiles them again"
+        log.warning(text, folder, error.strerror or error)
         return None
     return folder
 
 
 @functools.cache
 def _say_compiling():
-    log.warning(
-        "rnnlite: compiling kernels for this machine, some seconds, once (cached in %s)",
-        kernel_folder(),
-    )
+    text = "rnnlite: compiling kernels for this machine, some seconds, once (cached in %s)"
+    log.warning(text, kernel_folder())
 
 
 class _KernelLocator(caching._CacheLocator):
@@ -218,10 +202,9 @@ class _KernelCacheImpl(caching.CompileResultCacheImpl):
 class _KernelCache(caching.FunctionCache):
     """One file for each kernel and signature, named by a hash of both.
 
-    Numba's own files share an index, and number the code files by it: two
-    processes that compile different cells at once can take the same number,
-    and later one cell runs as the other.  Here nothing is shared, and a file
-    whose checksum is wrong counts as missing.
+    Numba numbers its files by an index that they share: two processes that compile different cells
+    at once can take the same number, and later one cell runs as the other.  Here nothing is shared,
+    and a file whose checksum is wrong counts as missing.
     """
 
     _impl_class = _KernelCacheImpl
@@ -271,6 +254,5 @@ class _KernelCache(caching.FunctionCache):
                     Path(file.name).unlink(missing_ok=True)
                     raise
         except OSError as error:
-            # A full disk or a folder that became read-only makes the next
-            # start slower; it does not end this one.
+            # A full disk makes the next start slower; it does not end this one.
             log.warning("rnnlite: a compiled kernel could not be cached: %s", error)

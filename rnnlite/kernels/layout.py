@@ -1,9 +1,8 @@
 """Where a cell's numbers lie: its projections in a row of gates, and its weights in a flat array.
 
-A cell names the projections that its equations want, in any order; here they
-are put side by side so that few products make them all: users of x are
-neighbours, so are users of h, and those that wait for the intermediate come
-last.  For a GRU, whose candidate wants x Wx_n and h Wh_n apart:
+A cell names the projections that its equations want, in any order; here they are put side by side
+so that few products make them all: users of x are neighbours, so are users of h, and those that
+wait for the intermediate come last.  For a GRU, whose candidate wants x Wx_n and h Wh_n apart:
 
     a row of gates      | x_n | r  z | h_n |
     from x                -----------
@@ -19,6 +18,7 @@ The weights arrive as one flat array, row after row, all gates side by side:
 """
 
 import functools
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -68,17 +68,13 @@ def range_from(cell, source):
 class Layout:
     """Sizes and tables for a cell of H units over I features; never written after it is made.
 
-    columns                             length of a row of W
     Hp                                  H rounded up to whole vector registers
-    x_at, h_at, a_at, xh_row            where [x 1 1], h and the intermediate begin in a row of
-                                        xh, and its length
-    gate_row                            length of a row of gates
+    columns, gate_row, xh_row           lengths of a row of W, of gates and of xh
+    x_at, h_at, a_at                    where [x 1 1], h and the intermediate begin in a row of xh
     p_at                                where p begins in the flat weights, and the size of W
-    packing, packing_back, packing_dx   what ``packing.py`` copies: for forward, for backward,
-                                        and for dx if it is wanted
+    packing, packing_back, packing_dx   what ``packing.py`` copies: for forward, backward and dx
     packed_size, packed_size_back       room for it
-    products, direct_products           what ``loop.project`` multiplies: by packed weights, or
-                                        by W as it is
+    products, direct_products           what ``loop.project`` multiplies: by packed weights, by W
     gradients                           what ``gradients.weight_gradients`` adds up
     """
 
@@ -170,14 +166,11 @@ layout_of = functools.lru_cache(maxsize=256)(Layout)
 
 def _alike(blocks):
     """Neighbours that use the same parts of [x 1 1 h]: (number of the first, blocks)."""
-    groups = []
-    for n, block in enumerate(blocks):
-        uses = [gate >= 0 for gate in block[:3]]
-        if groups and [gate >= 0 for gate in groups[-1][1][0][:3]] == uses:
-            groups[-1][1].append(block)
-        else:
-            groups.append((n, [block]))
-    return groups
+    first = 0
+    for _, group in itertools.groupby(blocks, lambda block: [gate >= 0 for gate in block[:3]]):
+        alike = list(group)
+        yield first, alike
+        first += len(alike)
 
 
 def _table(rows, columns):

@@ -1,8 +1,7 @@
 """How the time loop hands values to a cell's equations, and takes them back.
 
-Either register by register (``lanes`` units at a time), or, for cells that
-must see all units of a row at once, as NumPy arrays (H,).  Both have the same
-signatures, so there is one loop.
+Either register by register (``lanes`` units at a time), or, for cells that must see all units of a
+row at once, as NumPy arrays (H,).  Both have the same signatures, so there is one loop.
 """
 
 from typing import NamedTuple
@@ -29,8 +28,7 @@ def _add_register(array, at, value):
 
 @inner
 def _load_row(array, at, count):
-    # A copy: the results of an equation are stored one by one, over the values
-    # it was given, and a result may be one of those.
+    # A copy: results are stored over the values an equation was given, and may be one of those.
     return array[at : at + count].copy()
 
 
@@ -93,7 +91,5 @@ def group_adder(add, n):
     return add_values
 
 
-REGISTERS = LoadStore(
-    load_masked, store_masked, _add_register, lambda places: groups(tuple(places))
-)
+REGISTERS = LoadStore(load_masked, store_masked, _add_register, lambda at: groups(tuple(at)))
 ROWS = LoadStore(_load_row, _store_row, _add_row, _row_group)

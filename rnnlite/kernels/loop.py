@@ -13,25 +13,19 @@ Rows of a batch never meet in time, so a thread takes some rows and walks throug
 sequence with them; nobody waits for anybody at any step.  At each step it works on a few rows at
 a time (``Rows``), one phase after the other, while their numbers are still in the nearest cache.
 
-What lies in memory (T steps, B rows, H units; Hp is H rounded up to whole vector registers, and
-the lanes in between carry nothing that counts; ``layout.py`` computes the sizes):
+In memory (T steps, B rows, H units; Hp is H rounded up to whole vector registers; ``layout.py``
+computes the sizes):
 
-    xh      (T, B, xh_row)        rows [ x_t | 1 | h_{t-1} ], what the products read; with a
-                                  second one for a cell whose h has a bias of its own, and
-                                  behind h the intermediate a (r h in the GRU of 2014), if the
-                                  cell has one.  h begins where a vector register begins
-    states  (T+1, S, B, Hp)       h, and what else the cell carries (an LSTM's c);
-                                  slot 0 holds the initial states
-    gates   (T, B, gate_row)      z, then what the cell saved, then dz: blocks of H numbers side
-                                  by side, which one product writes, and room for a register
-                                  that begins in the last
+    xh      (T, B, xh_row)        rows [ x_t | 1 | h_{t-1} ], what the products read; a second one
+                                  if h has a bias, and behind h the intermediate a if there is one
+    states  (T+1, S, B, Hp)       h, and what else the cell carries (an LSTM's c); slot 0 is initial
+    gates   (T, B, gate_row)      z, then what the cell saved, then dz: blocks of H numbers side by
+                                  side, which one product writes, and room for one more register
     h_mask  (B, Hp) or (0, Hp)    multiplies h, and a, on the way into the products
     dstate  (S, B, Hp)            dL/d(state), walking backward
     p, dp   (n, Hp), (B, n, Hp)   parameters with one number a unit, and their gradients by row
 
-With the one between x and h, the projections of a step are a single product,
-z_t = [x_t, 1, h_{t-1}] [Wx; b; Wh].
-
+With the one between x and h, the projections of a step are one product, [x 1 h] [Wx; b; Wh].
 Inference needs no past: xh and gates then have one slot, written again at every step, and states
 two that take turns.  They stay in the cache.
 """
@@ -46,8 +40,8 @@ from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, packed_room, product
 from rnnlite.kernels.simd import flat, lanes, load, load_masked, store, store_masked, zero_like
 
-# Rows that go through product and equations together.  Their projections,
-# 32 x 512 floats for 128 LSTM units, are 64 KB: in the second-level cache.
+# Rows that go through product and equations together: their projections, 32 x 512 floats for 128
+# LSTM units, are 64 KB, and stay in the second-level cache.
 ROWS_AT_ONCE = 32
 
 
@@ -83,17 +77,13 @@ def rows_at(s, t, first, last):
     """``Rows`` of a step; a buffer with fewer slots than steps begins again at its first."""
     slot, states_row = t % s.slots, s.S * s.B * s.Hp
     before, after = t % (s.slots + 1) * states_row, (t + 1) % (s.slots + 1) * states_row
-    return Rows(
-        t, first, last, slot * s.B * s.xh_row, slot * s.B * s.gate_row, before, after
-    )  # fmt: skip
+    return Rows(t, first, last, slot * s.B * s.xh_row, slot * s.B * s.gate_row, before, after)
 
 
 @inner
 def time_of(t, length, reverse):
     """Where in its sequence a row stands at step t of the loop: backwards within its length."""
-    if reverse and t < length:
-        return length - 1 - t
-    return t
+    return length - 1 - t if reverse and t < length else t
 
 
 # ---- forward -------------------------------------------------------------------------------------
@@ -103,11 +93,10 @@ def time_of(t, length, reverse):
 def project(s, r, waits, from_zero, products, w, xh, zeros, gates):
     """z = [x 1 h] W, or, for the blocks that wait for it, z += a Wh.
 
-    A row of ``products`` (n, 10): first column of xh, how many, and how many of them are h's,
-    which are left out while h is zero; start, step by row and by panel in w; first column of
-    gates, how many; 1 to begin z, 0 to add to it; 1 to wait.  Packed weights (``packing.py``)
-    are few products; for a few rows and steps W is read as it is, block by block, since
-    packing would take longer than the products.
+    A row of ``products`` (n, 10): first column of xh, how many, and how many of them are h's, which
+    are left out while h is zero; start, step by row and by panel in w; first column of gates, how
+    many; 1 to begin z, 0 to add to it; 1 to wait.  Packed weights are few products; for a few rows
+    and steps W is read as it is, block by block, since packing would take longer.
     """
     at, to, rows = r.xh + r.first * s.xh_row, r.gates + r.first * s.gate_row, r.last - r.first
     for n in range(len(products)):
@@ -209,9 +198,7 @@ def make_forward(cell):
         Read     x (B, T, I); lengths (B,); slot 0 of states; h_mask; p; w and products; zeros.
         Written  y (B, T, H), or nothing if it is (B, 0, H); the last slot of states.
         Saved for backward: xh, gates, states; with one slot, they are scratch.
-
-        ``reverse``: rows are read from their last valid step to the first.  ``from_zero``: all
-        initial h are zero, and the first step needs no product with them.
+        ``from_zero``: all initial h are zero, and the first step needs no product with them.
         """
         (B, T, I), (_, steps_of_y, H), Hp = x.shape, y.shape, states.shape[3]
         slots, _, xh_row = xh.shape
@@ -278,8 +265,7 @@ def make_backward(cell):
                     saved = load_saved(gates, at + j, H, H)
                     state = load_state(states, before + j, B * Hp, H)
                     new_state = load_state(states, after + j, B * Hp, H)
-                    values = load_p(p, j, Hp, H)
-                    results = step_backward(dnew, saved, state, new_state, *values)
+                    results = step_backward(dnew, saved, state, new_state, *load_p(p, j, Hp, H))
                     dz, dbefore = results[:2]
                     if n_params > 0:
                         add_dp(dp, row * n_params * Hp + j, Hp, results[2])
@@ -360,10 +346,9 @@ def make_backward(cell):
         """Run rows ``first`` to ``last`` back through all T steps.
 
         Read     dy (B, T, H), or (B, 0, H) for none; what forward saved in gates and states;
-                 lengths, h_mask, p; w, the packed transposes (``packing.py``); zeros.
-        Written  dx (B, T, I), or nothing if I is 0; dz in gates; dstate, dL/d(final state)
-                 before and dL/d(initial state) afterwards; dp, added to.
-        Scratch  scratch (B, Hp or more).
+                 lengths, h_mask, p; w, the packed transposes; zeros.
+        Written  dx (B, T, I), or nothing if I is 0; dz in gates; dstate, dL/d(final state) before
+                 and dL/d(initial state) afterwards; dp, added to.  Scratch (B, Hp or more).
         """
         (T, B, gate_row), (_, steps_of_dy, H) = gates.shape, dy.shape
         I, Hp = dx.shape[2], states.shape[3]

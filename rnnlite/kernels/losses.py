@@ -1,16 +1,12 @@
 """Losses of every row with their derivatives.
 
-Sums are kept in float64 whatever the arrays hold.  They start as
-``np.float64(0.0)``: with the JIT off, NumPy adds float32 to a plain 0.0 in float32.
+Sums are float64 whatever the arrays hold.  They start as ``np.float64(0.0)``: with the JIT off,
+NumPy adds float32 to a plain 0.0 in float32.  A loop that sums writes nothing: LLVM makes two
+versions of one that reads one array and writes another, and takes the scalar one if they lie side
+by side in memory, which sums in another order.
 
-A loop that sums writes nothing.  LLVM makes two versions of a loop that reads
-one array and writes another, and takes the scalar one if they lie side by side
-in memory: it sums in another order, and the same numbers at another place
-gave another last bit (3 rows of 8 float64 classes did).
-
-Logits minus the largest of their row are written to memory before they are
-used.  LLVM may reassociate: it made (log s + highest) - row[j] of
-log s - (row[j] - highest), and highest, if it is large, swallowed log s.
+Logits minus the largest of their row are written to memory before they are used: LLVM made
+(log s + highest) - row[j] of log s - (row[j] - highest), where a large highest swallows log s.
 """
 
 import math
@@ -21,14 +17,16 @@ from rnnlite.kernels.jit import inner, kernel
 
 
 @inner
-def shift(row, out):
-    """Write row - highest: all at most 0, so that no exponential overflows."""
+def shifted(logits, dlogits, r, C):
+    """Row ``r`` of dlogits; writes there logits - highest, so that no exponential overflows."""
+    row, out = logits[r * C : (r + 1) * C], dlogits[r * C : (r + 1) * C]
     highest = row[0]
     for j in range(row.size):
         if row[j] > highest:  # false for NaN, which comes into the sum of the exponentials
             highest = row[j]
     for j in range(row.size):
         out[j] = row[j] - highest
+    return out
 
 
 @inner
@@ -47,8 +45,7 @@ def cross_entropy_of_classes(logits, classes, dlogits, rows, C):
     """Sum over the rows of -log p[class]; writes dlogits = (p - onehot) / rows."""
     total = np.float64(0.0)
     for r in range(rows):
-        row, out = logits[r * C : (r + 1) * C], dlogits[r * C : (r + 1) * C]
-        shift(row, out)
+        out = shifted(logits, dlogits, r, C)
         own = out[classes[r]]
         s = exponentials(out)
         total += math.log(s) - own
@@ -64,9 +61,7 @@ def cross_entropy_of_distributions(logits, targets, dlogits, rows, C):
     """Sum over the rows of -sum_j target_j log p_j; writes dlogits = (p - target) / rows."""
     total = np.float64(0.0)
     for r in range(rows):
-        row, out = logits[r * C : (r + 1) * C], dlogits[r * C : (r + 1) * C]
-        target = targets[r * C : (r + 1) * C]
-        shift(row, out)
+        out, target = shifted(logits, dlogits, r, C), targets[r * C : (r + 1) * C]
         weight, own = np.float64(0.0), np.float64(0.0)
         for j in range(C):
             if target[j] != 0.0:  # 0 times an excluded class's -inf is nothing
@@ -86,9 +81,9 @@ def weighted_cross_entropy_of_classes(
 ):
     """Mean of -sum_j u_j log p_j over the rows that count; also the weight of their labels.
 
-    u_j = weights_j ((1 - smoothing) onehot_j + smoothing / C), and the mean
-    divides by the sum of weights[class].  Writes dlogits = (p sum(u) - u) / that
-    sum, zero in rows that do not count: their logits and classes are not read.
+    u_j = weights_j ((1 - smoothing) onehot_j + smoothing / C), and the mean divides by the sum of
+    weights[class].  Writes dlogits = (p sum(u) - u) / that sum, zero in rows that do not count:
+    their logits and classes are not read.
     """
     weight = np.float64(0.0)
     for r in range(rows):
@@ -102,15 +97,13 @@ def weighted_cross_entropy_of_classes(
         weight_of_all += weights[j]
     total = np.float64(0.0)
     for r in range(rows):
-        row, out = logits[r * C : (r + 1) * C], dlogits[r * C : (r + 1) * C]
         if not counted[r]:
-            for j in range(C):
-                out[j] = 0.0
+            dlogits[r * C : (r + 1) * C] = 0.0
             continue
         label = classes[r]
         u_label = (1.0 - smoothing) * weights[label]
         sum_u = u_label + share * weight_of_all
-        shift(row, out)
+        out = shifted(logits, dlogits, r, C)
         u_times_out = u_label * out[label] if u_label != 0.0 else np.float64(0.0)
         for j in range(C):
             if share * weights[j] != 0.0:
@@ -128,10 +121,7 @@ def weighted_cross_entropy_of_classes(
 def weighted_cross_entropy_of_distributions(
     logits, targets, weights, smoothing, counted, dlogits, rows, C
 ):
-    """As ``weighted_cross_entropy_of_classes``, with ``targets`` (rows, C) for the onehot.
-
-    The mean divides by the sum of weights_j target_j.
-    """
+    """The same of targets (rows, C); the mean divides by the sum of weights_j target_j."""
     weight = np.float64(0.0)
     for r in range(rows):
         if counted[r]:
@@ -143,13 +133,10 @@ def weighted_cross_entropy_of_distributions(
     share = smoothing / C
     total = np.float64(0.0)
     for r in range(rows):
-        row, out = logits[r * C : (r + 1) * C], dlogits[r * C : (r + 1) * C]
         if not counted[r]:
-            for j in range(C):
-                out[j] = 0.0
+            dlogits[r * C : (r + 1) * C] = 0.0
             continue
-        target = targets[r * C : (r + 1) * C]
-        shift(row, out)
+        out, target = shifted(logits, dlogits, r, C), targets[r * C : (r + 1) * C]
         sum_u, u_times_out = np.float64(0.0), np.float64(0.0)
         for j in range(C):
             u = weights[j] * ((1.0 - smoothing) * target[j] + share)
@@ -169,8 +156,8 @@ def weighted_cross_entropy_of_distributions(
 def squared_error(y, target, counted, block, dy):
     """Mean of (y - target)^2 over the blocks that count; writes dy = 2 (y - target) / n.
 
-    y, target and dy (counted.size * block,) are cut into blocks, one for each
-    element of ``counted``; blocks that do not count are not read, and dy is zero there.
+    y, target and dy are cut into ``block`` numbers for each element of ``counted``; blocks that do
+    not count are not read, and dy is zero there.
     """
     n = 0
     for k in range(counted.size):
@@ -187,8 +174,7 @@ def squared_error(y, target, counted, block, dy):
             for j in range(block):
                 out[j] = scale * (value[j] - wanted[j])
         else:
-            for j in range(block):
-                out[j] = 0.0
+            out[:] = 0.0
     return total / n
 
 
@@ -196,9 +182,8 @@ def squared_error(y, target, counted, block, dy):
 def logistic_cross_entropy(x, target, counted, block, dx):
     """Mean of -t log σ(x) - (1 - t) log(1 - σ(x)); writes dx = (σ(x) - t) / n.
 
-    Written as |x| w + log(1 + e^-|x|), w being 1 - t for x > 0 and t for others:
-    nothing overflows, no log of 0 is taken, and a small loss keeps its digits.
-    e^-|x| stands in dx in between.  Blocks as in ``squared_error``.
+    Computed as |x| w + log(1 + e^-|x|), w being 1 - t for x > 0 and t for others: nothing
+    overflows, and a small loss keeps its digits.  Blocks as in ``squared_error``.
     """
     n = 0
     for k in range(counted.size):
@@ -218,6 +203,5 @@ def logistic_cross_entropy(x, target, counted, block, dx):
                 part = 1.0 if logit[j] > 0.0 else out[j]
                 out[j] = (part / (1.0 + out[j]) - wanted[j]) / n
         else:
-            for j in range(block):
-                out[j] = 0.0
+            out[:] = 0.0
     return total / n

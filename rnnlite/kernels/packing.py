@@ -8,9 +8,8 @@ from rnnlite.kernels.product import pack, pack_transposed
 def pack_parts(w, row_size, N, packed, parts):
     """Copy N columns of some rows of W into packed matrices, for [x 1 h] W.
 
-    Reads ``w``, rows of ``row_size`` numbers; writes ``packed``.  A row of ``parts`` (n, 6):
-    where the part begins in w, its rows; where its packed matrix begins, the column and the row
-    there, and how many rows that matrix has.
+    A row of ``parts`` (n, 6): where the part begins in w, its rows; where its packed matrix begins,
+    the column and the row there, and how many rows that matrix has.
     """
     for n in range(len(parts)):
         at, K, start, column, row, rows = parts[n]
@@ -21,8 +20,7 @@ def pack_parts(w, row_size, N, packed, parts):
 def pack_parts_transposed(w, row_size, K, packed, parts):
     """The same of their transposes, for dz W^T.
 
-    A row of ``parts`` (n, 5): where the part begins in w, its rows; where its packed matrix
-    begins, the row there, and how many rows that matrix has.
+    A row of ``parts`` (n, 5): the same without the column.
     """
     for n in range(len(parts)):
         at, N, start, row, rows = parts[n]

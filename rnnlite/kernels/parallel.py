@@ -1,13 +1,10 @@
 """Kernels whose rows several threads share, and how the threads signal one another.
 
-Waking a sleeping thread takes the operating system 5 to 40 microseconds, as
-long as a whole section of a small model.  So a thread that has finished its
-share spins, which is to look again and again, for its next one a little while
-before it goes to sleep, and the caller spins for the end of the others' shares.
-
-Python allows one thread at a time (the GIL), and a thread that finds Python
-busy goes to sleep as well.  Hence all signals are given and awaited inside
-compiled code, which runs without the GIL:
+Waking a sleeping thread takes the operating system 5 to 40 microseconds, as long as a whole section
+of a small model.  So a thread that has finished its share spins, which is to look again and again,
+for its next one a little while before it goes to sleep, and the caller spins for the end of the
+others' shares.  A thread that finds Python busy (the GIL) goes to sleep as well.  Hence all signals
+are given and awaited inside compiled code, which runs without the GIL:
 
     caller                              worker
     ------                              ------
@@ -18,8 +15,8 @@ compiled code, which runs without the GIL:
     spins on the done flags    <-----   sets its done flag
     leaves                              spins on its start flag again
 
-Nothing depends on these signals but time: who misses one goes to sleep and is
-woken by the operating system, see ``rnnlite/engine/threads.py``.
+Nothing depends on these signals but time: who misses one goes to sleep and is woken by the
+operating system, see ``rnnlite/engine/threads.py``.
 """
 
 import functools
@@ -66,9 +63,8 @@ def _write(typingctx, signals, position, value):
     """Write for other threads to see, after everything that was written before."""
 
     def codegen(context, builder, signature, arguments):
-        signals, position, value = arguments
-        pointer = element_pointer(context, builder, signature.args[0], signals, position)
-        builder.store_atomic(value, pointer, "release", 8)
+        pointer = element_pointer(context, builder, signature.args[0], *arguments[:2])
+        builder.store_atomic(arguments[2], pointer, "release", 8)
         return context.get_dummy_value()
 
     return types.none(signals, types.intp, types.int64), codegen
@@ -128,10 +124,7 @@ def _end(start_flags, done, who, seen):
 
 
 class ParallelKernel:
-    """A kernel over rows ``first`` to ``last``; ``engine.threads.parallel_for`` deals them out.
-
-    Called directly it runs by itself; ``run`` takes the signals first.
-    """
+    """A kernel over rows ``first`` to ``last``; ``run`` takes signals before the arguments."""
 
     def __init__(self, function, identity, exact):
         functools.update_wrapper(self, function)
@@ -156,8 +149,7 @@ def parallel(function=None, *, identity="", exact=False):
 def _with_signals(function, compute):
     """``function`` between ``_begin`` and ``_end``, as one function for Numba.
 
-    Written out with the names of its parameters: Numba takes ``*arguments`` too, and needs
-    several microseconds a call for them.
+    With the names of its parameters: ``*arguments`` would cost several microseconds a call.
     """
     names = ", ".join(inspect.signature(function).parameters)
     source = (

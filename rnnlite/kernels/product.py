@@ -1,9 +1,8 @@
 """Matrix product ``C = S + A W`` for any size, out of register tiles.
 
-W is *packed*: cut into panels as wide as one tile (32 columns of float32 with
-AVX-512), each panel stored row after row without gaps.  One panel of the
-reference LSTM is 157 x 32 numbers, 20 KB: it stays in the first-level cache
-while the rows of A stream past it.
+W is *packed*: cut into panels as wide as one tile (32 columns of float32 with AVX-512), each panel
+stored row after row without gaps.  One panel of an LSTM of 28 inputs and 128 units is 157 x 32
+numbers, 20 KB: it stays in the first-level cache while the rows of A stream past it.
 
      W (K x N)                     packed: panel 0, panel 1, ...
      +--------+--------+---        +--------+
@@ -12,8 +11,8 @@ while the rows of A stream past it.
      | K x 32 | K x 32 |           | K x 32 |  zeros to whole registers
      +--------+--------+---        +--------+
 
-Rows left over after the full tiles go through shorter tiles (4, 2, 1 rows);
-columns left over through a tile one register wide if they fit, masked when they are written.
+Rows left over after the full tiles go through shorter tiles (4, 2, 1 rows); columns left over
+through a tile one register wide if they fit, masked when they are written.
 """
 
 import numpy as np
@@ -37,16 +36,13 @@ tile_narrow = make_tile(TILE_ROWS, 1)
 def _product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, M, K, N):
     """C (M, N) = S + A (M, K) W (K, N).
 
-    ``w`` is packed when ``w_k`` is a panel's width and ``w_panel`` is K times that;
-    with ``w_k`` the row length and ``w_panel`` the panel's width it is an
-    ordinary matrix, padded on the right.  The other arguments are as in
-    ``tile.make_tile``.
+    ``w`` is packed when ``w_k`` is a panel's width and ``w_panel`` is K times that; it is an
+    ordinary matrix, padded on the right, with ``w_k`` the row length and ``w_panel`` the panel's
+    width.  The other arguments are as in ``tile.make_tile``.
     """
     width = TILE_VECTORS * lanes(c)
     for n in range(0, N, width):
-        wn = w0 + (n // width) * w_panel
-        left = N - n
-        m = 0
+        wn, left, m = w0 + (n // width) * w_panel, N - n, 0
         while m + TILE_ROWS <= M and left <= lanes(c):
             tile_narrow(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
                         w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip

@@ -17,8 +17,8 @@ def sgd(first, last, p, g, lr, decay):
 def sgd_momentum(first, last, p, g, m, lr, decay, momentum, along_m, along_g):
     """m = momentum m + d with d = g + decay p, then p = p - lr (along_m m + along_g d).
 
-    (1, 0) is classical momentum, along m; (momentum, 1) is Nesterov's, along
-    what the next m would be if the gradient stayed.
+    (1, 0) is classical momentum, along m; (momentum, 1) is Nesterov's, along what the next m would
+    be if the gradient stayed.
     """
     p, g, m = p[first:last], g[first:last], m[first:last]
     for i in range(p.size):

@@ -1,22 +1,10 @@
 """What this processor's vector registers look like, and the tile that fits them.
 
-A register tile (see ``tile.py``) keeps ``rows x vectors`` accumulators in
-registers.  Too few, and the multiply-add units wait for their own results;
-too many, and accumulators spill to memory and the product runs at a third of
-its speed (measured with AVX-512: 8 x 2 reached 115 GFLOP/s on one core and
-12 x 2, which needs more registers than the compiler finds, 41).
+A register tile (see ``tile.py``) keeps ``rows x vectors`` accumulators in registers.  Too few, and
+the multiply-add units wait for their own results; too many, and accumulators spill to memory
+(measured with AVX-512: 8 x 2 reached 115 GFLOP/s on one core, and 12 x 2 41).
 
-=========  ==========  =========  =====  ==============================
-name       registers   bytes each  tile   accumulators + weights + input
-=========  ==========  =========  =====  ==============================
-avx512     32          64         8 x 2  16 + 2 + 1 of 32
-avx2       16          32         6 x 2  12 + 2 + 1 of 16
-neon       32          16         8 x 2  16 + 2 + 1 of 32
-sse2       16          16         6 x 2  12 + 2 + 1 of 16
-=========  ==========  =========  =====  ==============================
-
-``RNNLITE_SIMD`` forces one of these names; LLVM then emulates what the
-processor lacks, so each choice can be tested anywhere.
+``RNNLITE_SIMD`` forces one of these names; LLVM then emulates what the processor lacks.
 """
 
 import os
@@ -35,10 +23,10 @@ class Target(NamedTuple):
 
 
 TARGETS = {
-    "avx512": Target("avx512", 64, 8, 2),
-    "avx2": Target("avx2", 32, 6, 2),
-    "neon": Target("neon", 16, 8, 2),
-    "sse2": Target("sse2", 16, 6, 2),
+    "avx512": Target("avx512", 64, 8, 2),  # of 32 registers 16 for sums, 2 for weights, 1 for input
+    "avx2": Target("avx2", 32, 6, 2),  # of 16: 12, 2 and 1
+    "neon": Target("neon", 16, 8, 2),  # of 32: 16, 2 and 1
+    "sse2": Target("sse2", 16, 6, 2),  # of 16: 12, 2 and 1
 }
 
 

@@ -1,9 +1,8 @@
 """The register tile: a small piece of ``C = S + A W`` computed inside registers.
 
-A processor core multiplies and adds far faster than it can read memory.  The
-cure is to compute not one number of C at a time but a block that fills the
-registers, and to use every number that was read several times.  With AVX-512
-the block is 8 rows by 2 registers of 16 columns:
+A core multiplies and adds far faster than it can read memory.  So not one number of C is computed
+at a time but a block that fills the registers, and every number that was read is used several
+times.  With AVX-512 the block is 8 rows by 2 registers of 16 columns:
 
                           w[k, 0:16]     w[k, 16:32]          2 registers,
                         +-------------+-------------+         one row of W
@@ -15,28 +14,19 @@ the block is 8 rows by 2 registers of 16 columns:
                         +-------------+-------------+
      1 register at a time
 
-For each k: 2 loads of W, 8 broadcasts of A, 16 fused multiply-adds on
-independent accumulators, so none waits for another.  C is touched once, at
-the end.  On one core of a Zen 4 this runs at 115 GFLOP/s, the machine's limit
-(``python benchmarks/limits.py``).
+For each k: 2 loads of W, 8 broadcasts of A, 16 fused multiply-adds on independent accumulators, so
+none waits for another.  C is touched once, at the end.  On one core of a Zen 4 this runs at
+115 GFLOP/s, the machine's limit (``python benchmarks/limits.py``).
 
-Every element of C is one chain of multiply-adds over k in ascending order,
-whatever tile it falls into.  Rows can therefore be dealt to any number of
-threads, and the result has the same bits.
+Every element of C is one chain of multiply-adds over k in ascending order, whatever tile it falls
+into: any number of threads may share the rows, and the result has the same bits.
 """
 
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from rnnlite.kernels.simd.memory import (
-    element_pointer,
-    emit_load_masked,
-    emit_store_masked,
-    first_lanes,
-    load_vector,
-    store_vector,
-)
+from rnnlite.kernels.simd.memory import element_pointer, first_lanes, load_vector, store_vector
 from rnnlite.kernels.simd.vector import INT64, Vector, call_llvm, llvm_type, splat
 
 
@@ -63,13 +53,9 @@ def make_tile(rows, vectors):
         def codegen(context, builder, signature, arguments):
             _, s0, s_row, _, a0, a_row, a_k, _, w0, w_k, _, c0, c_row, K, columns = arguments
 
-            def address(argument, position):
-                array_type, array = signature.args[argument], arguments[argument]
-                return element_pointer(context, builder, array_type, array, position)
-
             start, inputs, weights, result = (
-                address(argument, position)
-                for argument, position in ((0, s0), (3, a0), (7, w0), (10, c0))
+                element_pointer(context, builder, signature.args[n], arguments[n], position)
+                for n, position in ((0, s0), (3, a0), (7, w0), (10, c0))
             )
             register, lanes = llvm_type(vector), vector.lanes
             whole = builder.icmp_signed(">=", columns, INT64(lanes * vectors))
@@ -77,29 +63,27 @@ def make_tile(rows, vectors):
                 first_lanes(builder, builder.sub(columns, INT64(v * lanes)), lanes)
                 for v in range(vectors)
             ]
-
-            def place(pointer, row_stride, r, v):
-                offset = builder.mul(row_stride, INT64(r))
-                return builder.gep(pointer, [builder.add(offset, INT64(v * lanes))])
-
+            cells = [(r, v) for r in range(rows) for v in range(vectors)]
             # Accumulators are stack slots here; LLVM turns them into registers.
-            acc = [
-                [cgutils.alloca_once(builder, register) for v in range(vectors)]
-                for r in range(rows)
-            ]
-            with builder.if_else(whole, likely=True) as (is_whole, is_edge):
-                with is_whole:
-                    for r in range(rows):
-                        for v in range(vectors):
-                            value = load_vector(builder, place(start, s_row, r, v), register)
-                            builder.store(value, acc[r][v])
-                with is_edge:
-                    for r in range(rows):
-                        for v in range(vectors):
-                            pointer = place(start, s_row, r, v)
-                            value = emit_load_masked(builder, pointer, masks[v], register)
-                            builder.store(value, acc[r][v])
+            acc = {cell: cgutils.alloca_once(builder, register) for cell in cells}
 
+            def for_each(pointer, row_stride, emit):
+                """``emit(place in memory, mask, accumulator)``; whole registers need no mask."""
+                with builder.if_else(whole, likely=True) as branches:
+                    for branch, masks_here in zip(branches, ([None] * vectors, masks), strict=True):
+                        with branch:
+                            for r, v in cells:
+                                offset = builder.mul(row_stride, INT64(r))
+                                offset = builder.add(offset, INT64(v * lanes))
+                                emit(builder.gep(pointer, [offset]), masks_here[v], acc[r, v])
+
+            def begin(place, mask, accumulator):
+                builder.store(load_vector(builder, place, register, mask), accumulator)
+
+            def end(place, mask, accumulator):
+                store_vector(builder, builder.load(accumulator), place, mask)
+
+            for_each(start, s_row, begin)
             with cgutils.for_range(builder, K) as loop:
                 w_row = builder.gep(weights, [builder.mul(loop.index, w_k)])
                 w_registers = [
@@ -111,24 +95,10 @@ def make_tile(rows, vectors):
                     number = builder.load(builder.gep(a_column, [builder.mul(a_row, INT64(r))]))
                     broadcast = splat(builder, number, lanes)
                     for v in range(vectors):
-                        total = builder.load(acc[r][v])
-                        total = call_llvm(
-                            builder, "fmuladd", register, [broadcast, w_registers[v], total]
-                        )
-                        builder.store(total, acc[r][v])
-
-            with builder.if_else(whole, likely=True) as (is_whole, is_edge):
-                with is_whole:
-                    for r in range(rows):
-                        for v in range(vectors):
-                            value = builder.load(acc[r][v])
-                            store_vector(builder, value, place(result, c_row, r, v))
-                with is_edge:
-                    for r in range(rows):
-                        for v in range(vectors):
-                            value = builder.load(acc[r][v])
-                            pointer = place(result, c_row, r, v)
-                            emit_store_masked(builder, value, pointer, masks[v])
+                        factors = [broadcast, w_registers[v], builder.load(acc[r, v])]
+                        total = call_llvm(builder, "fmuladd", register, factors)
+                        builder.store(total, acc[r, v])
+            for_each(result, c_row, end)
             return context.get_dummy_value()
 
         return signature, codegen

@@ -1,18 +1,17 @@
 """A square of as many rows as a register has lanes, transposed in registers.
 
-Reading a matrix along its columns touches a cache line for every number.  Here
-L rows of L numbers are read as L registers, and after log2 L rounds of
-interleaving each register holds a column.  With four lanes, two rounds:
+Reading a matrix along its columns touches a cache line for every number.  Here L rows of L numbers
+are read as L registers, and after log2 L rounds of interleaving each register holds a column.
+With four lanes, two rounds:
 
     a0 a1 a2 a3         a0 c0 a1 c1         a0 b0 c0 d0
     b0 b1 b2 b3   -->   a2 c2 a3 c3   -->   a1 b1 c1 d1
     c0 c1 c2 c3         b0 d0 b1 d1         a2 b2 c2 d2
     d0 d1 d2 d3         b2 d2 b3 d3         a3 b3 c3 d3
 
-In each round registers i and i + L/2 are interleaved into 2i (their first
-halves) and 2i + 1 (their second halves): the address of every number, its
-register and its lane written one after the other in binary, is rotated by one
-bit.  After half a turn register and lane have changed places.
+In each round registers i and i + L/2 are interleaved into 2i (their first halves) and 2i + 1 (their
+second halves): the address of every number, its register and its lane written one after the other
+in binary, is rotated by one bit.  After half a turn register and lane have changed places.
 """
 
 import numpy as np
@@ -21,7 +20,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from rnnlite.kernels.jit import JIT_DISABLED
-from rnnlite.kernels.simd.memory import element_pointer, emit_load_masked, first_lanes, store_vector
+from rnnlite.kernels.simd.memory import element_pointer, first_lanes, load_vector, store_vector
 from rnnlite.kernels.simd.vector import INT32, INT64, Vector, llvm_type
 from rnnlite.kernels.target import lanes_of
 
@@ -44,7 +43,7 @@ def _transpose(typingctx, a, a0, a_row, rows, columns, c, c0, c_row):
             exists = builder.icmp_signed("<", INT64(r), rows)
             mask = builder.select(exists, in_a_row, nothing)
             place = builder.gep(source, [builder.mul(a_row, INT64(r))])
-            values.append(emit_load_masked(builder, place, mask, register))
+            values.append(load_vector(builder, place, register, mask))
         lanes = ir.VectorType(INT32, L)
         halves = [
             ir.Constant(lanes, [half * L // 2 + j // 2 + (j % 2) * L for j in range(L)])

@@ -10,8 +10,8 @@ from rnnlite.layers.recurrent import Recurrent
 class Bidirectional(Layer):
     """Read sequences in both directions (Schuster & Paliwal 1997).
 
-    A second layer like the given one reads each row from its last valid step
-    to its first; the outputs of both stand at the time of their input.
+    A second layer like the given one reads each row from its last valid step to its first; the
+    outputs of both stand at the time of their input.
 
     Parameters
     ----------
@@ -20,14 +20,14 @@ class Bidirectional(Layer):
     merge : {"concat", "sum"}
         Outputs side by side, (..., 2*hidden), or added, (..., hidden).
     seed : int, optional
-        Of the backward layer's weights; if not given it follows from the layer's own.
+        Of the backward layer's weights; by default it follows from the layer's.
 
     Attributes
     ----------
     params, grads : dict
         ``"forward.Wx"``, ..., then ``"backward.Wx"``, ...
     final_state, dinitial_state : tuple
-        That of the forward layer, then that of the backward layer.
+        That of the forward layer, then of the backward layer.
 
     Examples
     --------
@@ -54,6 +54,7 @@ class Bidirectional(Layer):
         parts = {"forward": layer, "backward": mirror}
         # Without gaps, as in files that were written before: sums over all gradients are cut there.
         super().__init__((), None, parts, aligned=False)
+        self.input_features = layer.input_features
 
     @property
     def layer(self):
@@ -64,11 +65,6 @@ class Bidirectional(Layer):
     def return_sequences(self):
         """Whether both directions return every step."""
         return self.layer.return_sequences
-
-    @property
-    def input_features(self):
-        """Features of x."""
-        return self.layer.input_size
 
     def output_features(self, features):
         """Units of both directions, or of one if they are added."""
@@ -81,12 +77,11 @@ class Bidirectional(Layer):
     def __call__(self, x, initial_state=None, lengths=None, return_state=False):
         """Inference, as in ``Recurrent.__call__``; states are a pair, one for each direction."""
         states = _pair("Bidirectional", "initial_state", initial_state)
-        results = [
+        (there, final), (back, mirrored_final) = (
             layer(x, initial_state=state, lengths=lengths, return_state=True)
             for layer, state in zip(self.layers, states, strict=True)
-        ]
-        (y, final), (mirrored, mirrored_final) = results
-        y = self._merged(y, mirrored, None)
+        )
+        y = self._merged(there, back, None)
         return (y, (final, mirrored_final)) if return_state else y
 
     def forward(self, x, initial_state=None, lengths=None, training=False):

@@ -58,6 +58,7 @@ class Dense(Layer):
         self, in_features, out_features, seed=None, dtype="float32", *, w_init="glorot_uniform"
     ):
         self.in_features = checking.whole_number("Dense", "in_features", in_features)
+        self.input_features = self.in_features
         self.out_features = checking.whole_number("Dense", "out_features", out_features)
         self.w_init = w_init
         initialize = initializers.get("Dense", w_init, "w_init")
@@ -65,11 +66,6 @@ class Dense(Layer):
         super().__init__(shapes, dtype)
         rng = np.random.default_rng(checking.seed("Dense", seed))
         self.params["W"][...] = initialize(rng, *shapes["W"])
-
-    @property
-    def input_features(self):
-        """Columns of x."""
-        return self.in_features
 
     def output_features(self, features):
         """Columns of y."""
@@ -79,16 +75,14 @@ class Dense(Layer):
         """x (B, in_features) or (B, T, in_features)."""
         x, I = checking.real_array(where, "x", x), self.in_features
         if x.ndim not in (2, 3) or x.shape[-1] != I or 0 in x.shape:
-            raise ValueError(
-                f"{where}: x has shape {x.shape}; wanted (batch, {I}) or (batch, time, {I})"
-            )
+            wanted = f"(batch, {I}) or (batch, time, {I})"
+            raise ValueError(f"{where}: x has shape {x.shape}; wanted {wanted}")
         return checking.contiguous(x, self.dtype), self._checked_lengths(where, x, lengths)
 
     def forward_pass(self, x, saved):
         """y = x W + b."""
         I, N = self.in_features, self.out_features
-        rows = x.size // I
-        buffers = getattr(saved, "buffers", None)
+        rows, buffers = x.size // I, getattr(saved, "buffers", None)
         if buffers is None or buffers.rows != rows:
             buffers = saved.buffers = _Buffers(rows, I, N, self.dtype)
         y = saved.result("y", (*x.shape[:-1], N), self.dtype)
@@ -123,8 +117,7 @@ class Dense(Layer):
 
 def _clear_padding(saved, rows, *arrays):
     """Zero the padded steps of arrays with a row for each step: NaN times 0 is NaN."""
-    if saved.lengths is not None:
-        for array in arrays:
-            if array is not None:
-                T, size = saved.input_shape[1], array.size // rows
-                kernels.clear_padding(array.reshape(-1), saved.lengths, T, size)
+    for array in arrays:
+        if saved.lengths is not None and array is not None:
+            T, size = saved.input_shape[1], array.size // rows
+            kernels.clear_padding(array.reshape(-1), saved.lengths, T, size)

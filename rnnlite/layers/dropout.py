@@ -9,15 +9,12 @@ from rnnlite.layers.random_layer import RandomLayer
 class Dropout(RandomLayer):
     """Set numbers to zero at random in training, so that no unit can rely on another.
 
-    Inverted dropout: what is kept grows, so that the expected value stays,
-    and outside training nothing has to be done,
+    Inverted dropout: what is kept grows, so that the expected value stays, and outside training
+    nothing has to be done,
 
         y = x m,   m = 0 with probability rate, else 1 / (1 - rate).
 
     Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014, section 10.
-    With ``per_sequence`` one mask is drawn for each row and serves all its time
-    steps (Gal & Ghahramani 2016, the masks of the inputs and outputs): a
-    recurrent layer is then not shaken anew at every step.
 
     Parameters
     ----------
@@ -26,20 +23,18 @@ class Dropout(RandomLayer):
     seed : int, optional
         Of the masks.
     per_sequence : bool
-        Whether all steps of axis 1, time, share a mask.
-    dtype : {"float32", "float64"}
-        The masks of one seed are the same in both.
+        Whether each row has one mask for all its time steps (Gal & Ghahramani 2016, the masks of
+        the inputs and outputs): a recurrent layer is then not shaken anew at every step.
+    dtype : {"float32", "float64"}; the masks of one seed are the same in both
 
     Examples
     --------
     >>> import numpy as np
     >>> dropout = Dropout(0.5, seed=0)
-    >>> dropout.forward(np.ones((2, 4)))
-    array([[1., 1., 1., 1.],
-           [1., 1., 1., 1.]], dtype=float32)
-    >>> dropout.forward(np.ones((2, 4)), training=True)
-    array([[2., 2., 2., 0.],
-           [0., 0., 0., 0.]], dtype=float32)
+    >>> dropout(np.ones((1, 4)))
+    array([[1., 1., 1., 1.]], dtype=float32)
+    >>> dropout.forward(np.ones((1, 4)), training=True)
+    array([[2., 2., 2., 0.]], dtype=float32)
     """
 
     _zeroes_padding = True  # zeros stay zeros, and NaN past the lengths concerns no other number
@@ -74,8 +69,7 @@ class Dropout(RandomLayer):
     def _draw_mask(self, saved):
         """Fill the mask with 0 (probability rate) and 1 / (1 - rate), in place.
 
-        Drawn in float32 for either dtype: the same masks, at 1.8 ns a number
-        instead of the 2.2 of a float64.
+        Drawn in float32 for either dtype: the same masks, at 1.8 ns a number, not 2.2.
         """
         shape = saved.input_shape
         shared = self.per_sequence and len(shape) > 2

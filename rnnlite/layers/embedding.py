@@ -9,10 +9,9 @@ from rnnlite.engine import threads
 from rnnlite.kernels import embedding as kernels
 from rnnlite.layers.layer import Layer
 
-# Small against the steps that Adam takes: after a hundred steps a row is what
-# it has learned.  Normal(0, 1) would be mostly its start for thousands.
+# Small against the steps that Adam takes: after a hundred steps a row is what it has learned.
+# Normal(0, 1) would be mostly its start for thousands.
 INITIAL_STD = 0.05
-
 # Copying or adding a number takes the time of this many multiplications in a product.
 WORK = 10
 
@@ -20,14 +19,10 @@ WORK = 10
 class Embedding(Layer):
     """A table of rows, looked up by index: y = W[x].
 
-    It is ``Dense`` without bias on one-hot vectors (Bengio, Ducharme, Vincent &
-    Jauvin 2003, the matrix C), without the vectors.  Row r of the gradient is
-    the sum of dy over all positions where x is r,
-
-        dW[r] = sum of dy[k] over all k with x[k] = r,
-
-    so that rows which are not in x have none.  ``backward`` neither reads nor
-    writes those: its time does not depend on the size of the table.
+    It is ``Dense`` without bias on one-hot vectors (Bengio, Ducharme, Vincent & Jauvin 2003, the
+    matrix C), without the vectors.  Its gradient, dW[r] = sum of dy[k] over all k with x[k] = r,
+    is zero in rows that are not in x.  ``backward`` neither reads nor writes those: its time does
+    not depend on the size of the table.
 
     Parameters
     ----------
@@ -45,9 +40,8 @@ class Embedding(Layer):
     Attributes
     ----------
     params, grads : dict
-        ``W`` (num_embeddings, dim).  ``backward`` keeps zero the rows that
-        occur in no batch.  Scale the gradient as you like, but call
-        ``zero_grads`` after you wrote something else into such rows.
+        ``W`` (num_embeddings, dim).  Scale the gradient as you like, but call ``zero_grads``
+        after you wrote into rows that are not ``touched``.
     touched : numpy.ndarray (n,)
         The rows that do have a gradient.
 
@@ -75,10 +69,9 @@ class Embedding(Layer):
         initialize = functools.partial(initializers.normal, std=INITIAL_STD)
         if w_init is not None:
             initialize = initializers.get("Embedding", w_init, "w_init")
-        shape = self.num_embeddings, self.dim
-        super().__init__({"W": shape}, dtype)
+        super().__init__({"W": (self.num_embeddings, self.dim)}, dtype)
         rng = np.random.default_rng(checking.seed("Embedding", seed))
-        self.params["W"][...] = initialize(rng, *shape)
+        self.params["W"][...] = initialize(rng, *self.params["W"].shape)
 
     def output_features(self, features):
         """Columns of the table."""
@@ -88,17 +81,13 @@ class Embedding(Layer):
         """x as whole numbers (B,) or (B, T), rows of the table."""
         x = checking.any_array(where, "x", x)
         if x.dtype.kind not in "iu":
-            raise TypeError(
-                f"{where}: x holds {x.dtype}; it must hold whole numbers, rows of the table"
-            )
+            raise TypeError(f"{where}: x holds {x.dtype}; it must hold whole numbers, table rows")
         if x.ndim not in (1, 2) or 0 in x.shape:
             raise ValueError(f"{where}: x has shape {x.shape}; wanted (batch,) or (batch, time)")
         low, high = x.min(), x.max()
         if low < 0 or high >= self.num_embeddings:
-            raise ValueError(
-                f"{where}: x runs from {low} to {high}; each index must lie in "
-                f"0..{self.num_embeddings - 1}, the rows of the table"
-            )
+            wanted = f"0..{self.num_embeddings - 1}, the rows of the table"
+            raise ValueError(f"{where}: x runs from {low} to {high}; each must lie in {wanted}")
         return x, self._checked_lengths(where, x, lengths)
 
     def forward_pass(self, x, saved):
@@ -128,22 +117,14 @@ class Embedding(Layer):
         self._touched, self._known_in = None, self.flat_grads
 
     def zero_grads(self):
-        """Set the whole gradient to zero.
-
-        Needed only after something other than ``backward`` wrote into rows
-        that are not ``touched``: those stay as they are otherwise.
-        """
+        """Zero the gradient: needed only once you wrote into rows that are not ``touched``."""
         self.flat_grads[...] = 0.0
         self._written = np.empty(0, np.int64)
         self._touched, self._known_in = None, self.flat_grads
 
     @property
     def touched(self):
-        """The rows that the last backward gave a gradient, sorted, each once.
-
-        (n,) int64; none before the first backward.  All other rows of
-        ``grads["W"]`` are zero.
-        """
+        """Rows that the last backward gave a gradient, int64 (n,), sorted; all others are zero."""
         if self._touched is None:
             rows = np.unique(self._written)
             self._touched = rows[np.searchsorted(rows, 0) :]  # without the -1 of padding
@@ -153,4 +134,4 @@ class Embedding(Layer):
         super()._forget()
         self._written = np.empty(0, np.int64)  # the rows of the last backward, as they came
         self._touched = None  # the same, sorted, once somebody asks
-        self._known_in = None  # the array of gradients whose other rows are known to be zero
+        self._known_in = None  # the gradients in which all other rows are known to be zero

@@ -6,9 +6,8 @@ from rnnlite.layers.layer import Layer
 class Flatten(Layer):
     """Put all numbers of a row side by side: (B, T, F) becomes (B, T * F).
 
-    A Dense layer after it has weights for each step of its own, and reads every
-    hidden state where it arises, instead of the last alone, which must carry
-    everything to the end.
+    A Dense layer after it has weights for each step of its own, and reads every hidden state where
+    it arises, instead of the last alone, which must carry everything to the end.
 
     Parameters
     ----------
@@ -18,10 +17,9 @@ class Flatten(Layer):
     --------
     >>> import numpy as np
     >>> from rnnlite.layers import LSTM, Dense, Sequential
-    >>> T, H = 28, 16
-    >>> lstm = LSTM(3, H, return_sequences=True, seed=0)
-    >>> model = Sequential([lstm, Flatten(), Dense(T * H, 10, seed=1)])
-    >>> model.forward(np.zeros((5, T, 3))).shape
+    >>> lstm = LSTM(3, 16, return_sequences=True, seed=0)
+    >>> model = Sequential([lstm, Flatten(), Dense(28 * 16, 10, seed=1)])
+    >>> model(np.zeros((5, 28, 3))).shape
     (5, 10)
     """
 

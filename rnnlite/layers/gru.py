@@ -9,17 +9,16 @@ class GRU(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size, return_sequences, seed, dtype, **options
-        As for ``Recurrent``.
+    input_size, hidden_size, return_sequences, seed, dtype, **options : as for ``Recurrent``
     reset_after : bool
-        Whether the reset gate acts after the recurrent product, as in cuDNN
-        and PyTorch, or on h before it, as in the paper.
+        Whether the reset gate acts after the recurrent product, as in cuDNN and PyTorch, or on
+        h before it, as in the paper.
 
     Attributes
     ----------
     params, grads : dict
-        ``Wx`` (input, 3*hidden), ``Wh`` (hidden, 3*hidden), ``b`` and ``bh``
-        (3*hidden,); columns in the order r, z, n.
+        ``Wx`` (input, 3*hidden), ``Wh`` (hidden, 3*hidden), ``b`` and ``bh`` (3*hidden,);
+        columns in the order r, z, n.
     final_state, dinitial_state : numpy.ndarray (B, hidden)
 
     Examples

@@ -15,28 +15,25 @@ class Layer(Tree):
 
     A class of your own defines three methods:
 
-    ``__init__(self, ..., dtype="float32")``
-        calls ``super().__init__(shapes, dtype)`` with the shape of each parameter by
-        name, and keeps each of its arguments (but a ``seed``) as an attribute of the same
-        name: files, copies and ``repr`` are made of them.
-    ``forward_pass(self, x, saved)``
-        returns y.  x (B, ...) is an array of the layer's dtype.  What the derivative
-        needs is set as attributes of ``saved``; nothing of a run is set on ``self``,
+    ``__init__(self, ..., dtype="float32")`` calls ``super().__init__(shapes, dtype)`` with the
+        shape of each parameter by name, and keeps each of its arguments (but a ``seed``) as an
+        attribute of the same name: files, copies and ``repr`` are made of them.
+    ``forward_pass(self, x, saved)`` returns y.  x (B, ...) is an array of the layer's dtype.  What
+        the derivative needs is set as attributes of ``saved``; nothing of a run is set on ``self``,
         since many threads may be in here.  ``saved.lengths``, int64 (B,) or None, and
         ``saved.training`` tell how it was called.
-    ``backward_pass(self, dy, saved)``
-        writes dL/d(parameter) into ``self.grads[name][...]`` and returns dL/dx.
+    ``backward_pass(self, dy, saved)`` writes dL/d(parameter) into ``self.grads[name][...]`` and
+        returns dL/dx.
 
-    All else is done here and is the same for every layer: inference from any number of
-    threads, checks, one flat array of parameters, lengths (padded steps of x, y, dy and dx
-    are zero), copies, files (``load(path, layers=[Mine])``), pickles, the gradient check.
+    All else is the same for every layer and done here: inference from any number of threads,
+    checks, lengths (padded steps of x, y, dy and dx are zero), copies, files
+    (``load(path, layers=[Mine])``), pickles, the gradient check.
 
     Parameters
     ----------
     shapes : dict of str to tuple of int
         Of the parameters, which are zero at first.
-    dtype : {"float32", "float64"} or None
-        None: that of the layers inside.
+    dtype : {"float32", "float64"} or None for that of the layers inside
     layers : dict of str to Layer, optional
         Layers inside this one, each in no other model.  They are run by
         ``saved.run(layer, x, lengths)`` and go back by their ``backward``.
@@ -47,10 +44,10 @@ class Layer(Tree):
         Parameters and their gradients by name: views into the flat arrays.  Write into them
         (``p[...] = value``) or assign (``params[name] = array``), which copies.
     flat_params, flat_grads : numpy.ndarray (n,)
-        All parameters, and all gradients, as one array each.
+        All parameters, and all gradients.
     dtype : numpy.dtype
     layers : list of Layer
-        The layers inside.
+        Those inside.
 
     Examples
     --------
@@ -90,20 +87,10 @@ class Layer(Tree):
         """Inference: compute the output, keep nothing, in any number of threads at once.
 
         While another thread trains the model, an answer may come of weights between two steps.
-
-        Parameters
-        ----------
-        x : array_like (B, ...)
-            Rows; (B, T, features) for layers with a time axis.
-        lengths : array_like of int (B,), optional
-            Valid steps of each row, 1 to T.
-
-        Returns
-        -------
-        numpy.ndarray
-            Yours to keep and to change.
+        ``x`` and ``lengths`` as in ``forward``; the result is yours to keep and to change.
         """
-        return self._owned(self.infer(x, lengths), x)
+        y = self.infer(x, lengths)
+        return y.copy() if isinstance(x, np.ndarray) and np.may_share_memory(y, x) else y
 
     def forward(self, x, lengths=None, training=False):
         """Compute the output, and save what ``backward`` needs.
@@ -111,7 +98,7 @@ class Layer(Tree):
         Parameters
         ----------
         x : array_like (B, ...)
-            Rows; (B, T, features) for layers with a time axis.  Converted to the layer's dtype.
+            Or (B, T, features) with a time axis; becomes of the layer's dtype.
         lengths : array_like of int (B,), optional
             Valid steps of each row, 1 to T.  Past them outputs are zero, recurrent states stay
             as they were, and whatever the padding of x holds takes no part.
@@ -133,9 +120,8 @@ class Layer(Tree):
     def backward(self, dy, need_dx=True, of=None):
         """Backpropagate through the last ``forward``; overwrites ``grads``.
 
-        Two forwards and then one backward give the gradient of the second; ``of`` says which
-        was meant.  For both, run forward, backward, forward, backward, and add up the
-        gradients; answers that need no gradient are ``model(x)``.
+        Each forward allows one backward.  For the gradients of two, run forward, backward, forward,
+        backward, and add them up; answers that need no gradient are ``model(x)``.
 
         Parameters
         ----------
@@ -144,7 +130,7 @@ class Layer(Tree):
         need_dx : bool
             False for a first layer: the gradient by x is not computed.
         of : numpy.ndarray, optional
-            The very array that forward returned: refused if that was not the last one.
+            What forward returned: refused if that was not the last one.
 
         Returns
         -------
@@ -155,8 +141,8 @@ class Layer(Tree):
         Raises
         ------
         RuntimeError
-            Without a forward before it (each allows one backward), after one of another thread,
-            or if ``of`` is of another forward.  A dy that does not fit may be corrected.
+            Without a forward before it, after one of another thread, or if ``of`` is of another
+            forward.  A dy that does not fit may be corrected.
         """
         return self._backward(dy, need_dx, of)
 
@@ -180,20 +166,17 @@ class Layer(Tree):
         """x as ``forward_pass`` takes it, and lengths as int64, or an error; to override."""
         x = checking.real_array(where, "x", x)
         if x.ndim < 2 or 0 in x.shape:
-            raise ValueError(
-                f"{where}: x has shape {x.shape}; wanted (batch, ...), two axes or more and none "
-                "of them 0"
-            )
+            wanted = "(batch, ...), two axes or more and none of them 0"
+            raise ValueError(f"{where}: x has shape {x.shape}; wanted {wanted}")
         return checking.contiguous(x, self.dtype), self._checked_lengths(where, x, lengths)
 
     def _checked_lengths(self, where, x, lengths):
         if lengths is None:
             return None
         if x.ndim < self._time_from:
-            raise ValueError(
-                f"{where}: lengths were given, but x has shape {x.shape}; wanted (batch, time"
-                f"{', features' if self._time_from > 2 else ''})"
-            )
+            wanted = "(batch, time, features)" if self._time_from > 2 else "(batch, time)"
+            problem = f"lengths were given, but x has shape {x.shape}"
+            raise ValueError(f"{where}: {problem}; wanted {wanted}")
         return checking.row_lengths(where, lengths, *x.shape[:2])
 
     def _run(self, method, saved, x, lengths, training, states):
@@ -222,15 +205,11 @@ class Layer(Tree):
         with self._turns:
             self._turns.check(where, "forward")
             if not self._may_go_back:
-                raise RuntimeError(
-                    f"{where}: there is no forward pass to go back through; "
-                    "call forward first, and backward once after each forward"
-                )
+                advice = "call forward first, and backward once after each forward"
+                raise RuntimeError(f"{where}: there is no forward pass; {advice}")
             if of is not None and of is not self._result():
-                raise RuntimeError(
-                    f"{where}: of is not what the last forward returned; go back after each "
-                    "forward, before the next one"
-                )
+                advice = "go back after each forward, before the next one"
+                raise RuntimeError(f"{where}: of is not what the last forward returned; {advice}")
             if dy is not None or not dstates:
                 meaning = "as forward's result"
                 dy = checking.shaped(where, "dy", dy, saved.output_shape, meaning, self.dtype)
@@ -240,10 +219,6 @@ class Layer(Tree):
                 return self.backward_pass(dy, saved, **dstates)
             dx = self.backward_pass(saved.without_padding(dy), saved, **dstates)
             return None if dx is None or not need_dx else saved.without_padding(dx)
-
-    def _owned(self, y, x):
-        """``y``, copied if it is the caller's own x."""
-        return y.copy() if isinstance(x, np.ndarray) and np.may_share_memory(y, x) else y
 
     def trained_by_this_thread(self, where):
         """A block in which no other thread can train this model; for ``fit``."""

@@ -5,39 +5,35 @@ from rnnlite.layers.recurrent import Recurrent
 
 
 class LSTM(Recurrent):
-    """Long short-term memory layer.
+    """Long short-term memory layer; the equations are in ``rnnlite/cells/lstm.py``.
 
-    Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber &
-    Cummins 2000; the equations are in ``rnnlite/cells/lstm.py``.
+    Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000.
 
     Parameters
     ----------
-    input_size, hidden_size, return_sequences, seed, dtype, **options
-        As for ``Recurrent``.
+    input_size, hidden_size, return_sequences, seed, dtype, **options : as for ``Recurrent``
     forget_bias : float
         Initial bias of the forget gate (1.0: Jozefowicz et al. 2015).
     peephole : bool
-        Whether the gates see the cell state (Gers & Schmidhuber 2000), through
-        the parameters ``p_i p_f p_o``, zero at first.
+        Whether the gates see the cell state (Gers & Schmidhuber 2000), through the parameters
+        ``p_i p_f p_o``, zero at first.
     clip : float, optional
-        Bound every input of a sigmoid or tanh to [-clip, clip], as ONNX does.
+        Bounds every input of a sigmoid or tanh to [-clip, clip], as in ONNX.
 
     Attributes
     ----------
     params, grads : dict
-        ``Wx`` (input, 4*hidden), ``Wh`` (hidden, 4*hidden), ``b`` (4*hidden,);
-        columns in the order i, f, g, o.  With peepholes ``p_i p_f p_o`` (hidden,).
-    final_state, dinitial_state : tuple
-        (h, c), each (B, hidden).
+        ``Wx`` (input, 4*hidden), ``Wh`` (hidden, 4*hidden), ``b`` (4*hidden,); columns in the
+        order i, f, g, o.  With peepholes ``p_i p_f p_o`` (hidden,).
+    final_state, dinitial_state : tuple (h, c), each (B, hidden)
 
     Examples
     --------
     >>> import numpy as np
     >>> lstm = LSTM(3, 4, seed=0)
     >>> y = lstm.forward(np.ones((2, 5, 3)))
-    >>> dx = lstm.backward(np.ones_like(y))
-    >>> y.shape, dx.shape, lstm.grads["Wx"].shape, lstm.final_state[1].shape
-    ((2, 4), (2, 5, 3), (3, 16), (2, 4))
+    >>> lstm.backward(np.ones_like(y)).shape, lstm.grads["Wx"].shape
+    ((2, 5, 3), (3, 16))
 
     A stream, one step at a time:
 
@@ -61,5 +57,4 @@ class LSTM(Recurrent):
         else:
             cell = cells.peephole_lstm() if peephole else cells.LSTM
         super().__init__(cell, input_size, hidden_size, return_sequences, seed, dtype, **options)
-        H = self.hidden_size
-        self.params["b"][H : 2 * H] = self.forget_bias
+        self.params["b"][self.hidden_size : 2 * self.hidden_size] = self.forget_bias

@@ -1,8 +1,7 @@
 """Parameters: the one owner of where each parameter of a layer or a model lies in memory.
 
-All values are one flat array, and so are all gradients: an optimizer is one pass
-over them, a norm one sum, a checkpoint one array.  What people see by name are
-views into the two.
+All values are one flat array, and so are all gradients: an optimizer is one pass over them, a
+norm one sum, a checkpoint one array.  What people see by name are views into the two.
 
     flat    [ 0.Wx ......... | 0.b .. | 0.Wh ........ | gap | 1.W .... | 1.b ]
               places["0.Wx"]                                  parts["1"]
@@ -21,10 +20,7 @@ from rnnlite.engine.memory import CACHE_LINE, aligned_zeros
 class Views(dict):
     """Named views into a flat array: what is assigned is checked and copied into place.
 
-    Parameters
-    ----------
-    what : {"params", "grads"}
-        For messages.
+    ``what``, "params" or "grads", is its name in messages.
     """
 
     def __init__(self, what):
@@ -46,9 +42,8 @@ class Views(dict):
                 known = ", ".join(self) or "none"
                 raise KeyError(f"{self._what}[{name!r}] does not exist; there are {known}")
             view = self[name]
-            checked[name] = checking.shaped(
-                self._what, f"{self._what}[{name!r}]", value, view.shape, "as it is", view.dtype
-            )
+            key, meaning = f"{self._what}[{name!r}]", "as it is"
+            checked[name] = checking.shaped(self._what, key, value, view.shape, meaning, view.dtype)
         for name, array in checked.items():
             self[name][...] = array
 
@@ -71,27 +66,13 @@ class Views(dict):
 class Parameters:
     """Values and gradients of a layer, or of all layers of a model.
 
-    Parameters
-    ----------
-    where : str
-        Layer that a message names.
-    shapes : dict of str to tuple of int
-        The layer's own parameters, in the order of their place in memory.
-    dtype : numpy.dtype
-    parts : dict of str to Parameters
-        Those of the layers inside, which move in after the layer's own.
-    aligned : bool
-        Whether each part begins at a cache line.
-    largest : int or None
-        Most numbers there may be, where a file asks for them.
+    ``shapes`` are of the layer's own parameters, in the order of their place in memory; ``parts``
+    are the ``Parameters`` of the layers inside, which move in after them, each at the beginning of
+    a cache line if ``aligned``.  ``largest`` is the most numbers there may be, where a file asks
+    for them; ``where`` opens messages.
 
-    Attributes
-    ----------
-    values, gradients : Views
-        By name; those of a part under ``"part.name"``.
-    flat, flat_gradients : numpy.ndarray (n,)
-    places : dict of str to slice
-        Where in the flat arrays each name lies.
+    ``values`` and ``gradients`` are ``Views`` by name, those of a part under "part.name", into
+    ``flat`` and ``flat_gradients`` (n,); ``places`` says where each name lies there, as a slice.
     """
 
     def __init__(self, where, shapes, dtype, parts=(), aligned=True, largest=None):
@@ -130,12 +111,6 @@ class Parameters:
             for name in part.values:
                 self.values.bind(f"{key}.{name}", part.values[name])
                 self.gradients.bind(f"{key}.{name}", part.gradients[name])
-
-    def neighbours(self, names):
-        """Where parameters that lie side by side are in the flat arrays, as one slice."""
-        if not names:
-            return slice(0, 0)
-        return slice(self.places[names[0]].start, self.places[names[-1]].stop)
 
     def copy(self, dtype, parts=()):
         """Parameters with the same values in memory of their own; ``parts`` are the copied ones."""

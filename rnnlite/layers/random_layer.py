@@ -22,14 +22,12 @@ class RandomLayer(Layer):
         if not isinstance(state, dict):
             raise TypeError(f"{where}: state is of type {type(state).__name__}; it must be a dict")
         if set(state) != {"generator"}:
-            raise ValueError(
-                f"{where}: state has the keys {sorted(state, key=str)}; wanted ['generator']"
-            )
+            keys = sorted(state, key=str)
+            raise ValueError(f"{where}: state has the keys {keys}; wanted ['generator']")
         generator = np.random.PCG64(0)
         try:
             generator.state = state["generator"]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(
-                f"{where}: state['generator'] is not what state_dict returns: {error!r}"
-            ) from error
+            problem = f"state['generator'] is not what state_dict returns: {error!r}"
+            raise ValueError(f"{where}: {problem}") from error
         self._rng = np.random.Generator(generator)

@@ -17,16 +17,16 @@ class Recurrent(RandomLayer):
     input_size, hidden_size : int
         Features of x, and units.
     return_sequences : bool
-        Whether forward returns the hidden state after every step, or the last one.
+        Whether forward returns h after every step, or the last one.
     seed : int, optional
         Of the initial weights and the dropout masks.
     dtype : {"float32", "float64"}
     go_backwards : bool
-        Read each row from its last valid step to its first.  Outputs stay at
-        the time of their input; the last one is then at time 0.
+        Read each row from its last valid step to its first.  Outputs stay at the time of their
+        input; the last one is then at time 0.
     recurrent_dropout : float
-        Share of h that is dropped on its way into the recurrent product while
-        training, the same units at every step (Gal & Ghahramani 2016).
+        Share of h that is dropped on its way into the recurrent product while training, the
+        same units at every step (Gal & Ghahramani 2016).
     wx_init, wh_init : str
         Initializers of Wx and Wh by name; see ``rnnlite.initializers``.
     **unknown
@@ -53,7 +53,8 @@ class Recurrent(RandomLayer):
             raise TypeError(f"{where}: cell is {cell!r}; wanted a Cell, as custom_cell makes them")
         I = checking.whole_number(where, "input_size", input_size)
         H = checking.whole_number(where, "hidden_size", hidden_size)
-        self.input_size, self.hidden_size, self.cell = I, H, cell
+        self.input_size = self.input_features = I
+        self.hidden_size, self.cell = H, cell
         self.return_sequences = checking.true_or_false(where, "return_sequences", return_sequences)
         self.go_backwards = checking.true_or_false(where, "go_backwards", go_backwards)
         self.recurrent_dropout = checking.real_number(
@@ -78,11 +79,6 @@ class Recurrent(RandomLayer):
             array[...] = initialize(rng, *array.shape, H)
         self.draw_masks_from(int(rng.integers(2**63)))
 
-    @property
-    def input_features(self):
-        """Features of x."""
-        return self.input_size
-
     def output_features(self, features):
         """Units."""
         return self.hidden_size
@@ -91,10 +87,8 @@ class Recurrent(RandomLayer):
         """x (B, T, input_size)."""
         x = checking.dimensions(where, "x", x, 3, "(batch, time, input)")
         if x.shape[2] != self.input_size:
-            raise ValueError(
-                f"{where}: x has {x.shape[2]} features (shape {x.shape}); "
-                f"this layer was built for {self.input_size}"
-            )
+            came = f"{x.shape[2]} features (shape {x.shape})"
+            raise ValueError(f"{where}: x has {came}; this layer was built for {self.input_size}")
         return checking.contiguous(x, self.dtype), self._checked_lengths(where, x, lengths)
 
     def __call__(self, x, initial_state=None, lengths=None, return_state=False):
@@ -104,10 +98,6 @@ class Recurrent(RandomLayer):
         """
         y, state = self._infer("", x, initial_state, lengths, return_state)
         return (y, state) if return_state else y
-
-    def infer(self, x, lengths=None, initial_state=None):
-        """As in ``Layer.infer``."""
-        return self._infer("", x, initial_state, lengths, False)[0]
 
     def _infer(self, method, x, initial_state, lengths, return_state):
         saved = self._pool.take(getattr(x, "shape", None))
@@ -187,10 +177,7 @@ class Recurrent(RandomLayer):
 
     @property
     def final_state(self):
-        """State after each row's last valid step of the last ``forward``.
-
-        (B, H), or for an LSTM the tuple (h, c); copies, yours to keep.
-        """
+        """State after each row's last valid step in ``forward``: copies, (B, H) or (h, c)."""
         if not hasattr(self._saved, "workspace"):
             raise RuntimeError(f"{type(self).__name__}.final_state: call forward first")
         return self._final_state(self._saved)

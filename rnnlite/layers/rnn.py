@@ -9,9 +9,8 @@ class RNN(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size, return_sequences, seed, dtype, **options
-        As for ``Recurrent``; ``wh_init="identity"`` with ReLU is the IRNN of Le, Jaitly &
-        Hinton 2015.
+    input_size, hidden_size, return_sequences, seed, dtype, **options : as for ``Recurrent``
+        ``wh_init="identity"`` with ReLU is the IRNN of Le, Jaitly & Hinton 2015.
     activation : {"tanh", "relu"}
         The function f.
 

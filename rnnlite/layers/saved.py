@@ -8,24 +8,11 @@ import numpy as np
 class Saved:
     """What one run of a layer saves for its backward pass, and arrays that the next run may use.
 
-    ``forward_pass`` sets any attribute it likes, and ``backward_pass`` finds it.
-
-    Parameters
-    ----------
-    for_backward : bool
-        False in inference: nothing needs to be saved.
-
-    Attributes
-    ----------
-    for_backward : bool
-    training : bool
-        Whether dropout is drawn and results use the memory of the last ones again.
-    lengths : numpy.ndarray of int64 (B,) or None
-        Valid steps of each row, checked.
-    need_dx : bool
-        Whether ``backward_pass`` is to compute the gradient by x.
-    output_shape : tuple of int
-        Of forward's result, and so of dy.
+    ``forward_pass`` sets any attribute it likes, and ``backward_pass`` finds it.  It may read
+    ``for_backward``, False in inference, where nothing needs to be saved; ``training``, whether
+    dropout is drawn and results use the memory of the last ones again; and the checked
+    ``lengths``, int64 (B,) or None.  ``backward_pass`` may read ``need_dx``, whether to compute
+    the gradient by x; ``input_shape``; and ``output_shape``, which is dy's.
     """
 
     def __init__(self, for_backward):
@@ -62,8 +49,7 @@ class Saved:
 class Pool:
     """Memory of inference runs that are over, for those to come; any number of threads.
 
-    Eight threads that send inputs of eight shapes find what they need after a while: nothing is
-    allocated then.
+    Eight threads that send inputs of eight shapes soon find what they need: nothing is allocated.
     """
 
     MOST = 32  # idle ones; beyond that the one that waited longest is given up

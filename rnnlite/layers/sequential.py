@@ -14,7 +14,6 @@ class Sequential(Layer):
 
     Attributes
     ----------
-    layers : list of Layer
     params, grads : dict
         The layers' own, under ``"0.Wx"``, ``"0.Wh"``, ..., by position.
 
@@ -37,23 +36,18 @@ class Sequential(Layer):
             raise ValueError("Sequential: layers is empty; it needs at least one layer")
         super().__init__((), None, {str(n): layer for n, layer in enumerate(layers)})
         self.takes_indices = layers[0].takes_indices
+        self.input_features = layers[0].input_features
 
     def _check_layers(self, where):
         dtype, features, before = super()._check_layers(where), None, None
         for name, layer in self._layers.items():
             wanted = layer.input_features
             if None not in (features, wanted) and features != wanted:
-                raise ValueError(
-                    f"{where}: layers[{name}], {layer!r}, takes {wanted} features; "
-                    f"layers[{int(name) - 1}], {before!r}, gives {features}"
-                )
+                takes = f"layers[{name}], {layer!r}, takes {wanted} features"
+                gives = f"layers[{int(name) - 1}], {before!r}, gives {features}"
+                raise ValueError(f"{where}: {takes}; {gives}")
             features, before = layer.output_features(features), layer
         return dtype
-
-    @property
-    def input_features(self):
-        """Features that the first layer takes."""
-        return self.layers[0].input_features
 
     def output_features(self, features):
         """Features that the last layer gives."""
@@ -89,14 +83,10 @@ class Sequential(Layer):
     def _located(self, error, position, x):
         """The error of a layer inside, saying which layer it was."""
         layer = self.layers[position]
-        name, text = type(layer).__name__, str(error)
-        method, _, rest = text.partition(": ")
-        text = rest if method in (name, f"{name}.forward") else text
         before = self.layers[position - 1] if position else None
-        if (
-            getattr(before, "return_sequences", None) is False
-            and hasattr(layer, "return_sequences")
-            and x.ndim == 2
-        ):
+        name, text = type(layer).__name__, str(error)
+        text = text.removeprefix(f"{name}.forward: ").removeprefix(f"{name}: ")
+        last_only = getattr(before, "return_sequences", None) is False
+        if last_only and hasattr(layer, "return_sequences") and x.ndim == 2:
             text += f"; layer {position - 1} returns its last step only: return_sequences=True?"
         return type(error)(f"Sequential.forward: layer {position}, {name}: {text}")

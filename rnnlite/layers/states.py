@@ -9,8 +9,8 @@ def split(where, name, value, parts):
         return (None,) * len(parts)
     if len(parts) == 1:
         return (value,)
-    if not isinstance(value, (tuple, list)) or len(value) != len(parts):
-        several = isinstance(value, (tuple, list))
+    several = isinstance(value, (tuple, list))
+    if not several or len(value) != len(parts):
         got = f"{len(value)} of them" if several else f"one of type {type(value).__name__}"
         raise ValueError(f"{where}: {name} must be a tuple ({', '.join(parts)}); got {got}")
     return tuple(value)

@@ -22,11 +22,8 @@ class Tree:
     def __init__(self, shapes=(), dtype="float32", layers=None, aligned=True):
         where, self._layers = type(self).__name__, dict(layers or {})
         common = self._check_layers(where)
-        inherited = dtype is None and self._layers
-        dtype = common if inherited else checking.float_dtype(where, dtype)
-        self._parameters = Parameters(
-            where, shapes, dtype, self._parts(), aligned, largest=self._largest
-        )
+        dtype = common if dtype is None and self._layers else checking.float_dtype(where, dtype)
+        self._parameters = Parameters(where, shapes, dtype, self._parts(), aligned, self._largest)
         self._own()
 
     def _parts(self):
@@ -37,9 +34,6 @@ class Tree:
             layer._in_a_model = True
         self._forget()
 
-    def _forget(self):
-        """Drop all memory of runs."""
-
     def _check_layers(self, where):
         """Refuse what cannot be part of a model; the dtype that all layers inside have."""
         layers = list(self._layers.values())
@@ -49,18 +43,15 @@ class Tree:
                 kind = type(layer).__name__
                 raise TypeError(f"{where}: {name} is of type {kind}; wanted a layer")
             if layer._in_a_model or sum(layer is other for other in layers) > 1:
-                raise ValueError(
-                    f"{where}: {name}, {layer!r}, is in a model already, and its parameters with "
-                    "it; give this model layer.copy()"
-                )
+                advice = "and its parameters with it; give this model layer.copy()"
+                raise ValueError(f"{where}: {name}, {layer!r}, is in a model already, {advice}")
         # A layer without parameters takes the dtype of its model.
         first = next((layer for layer in layers if layer.params), layers[0] if layers else None)
         for name, layer in self._layers.items():
             if layer.params and layer.dtype != first.dtype:
-                raise ValueError(
-                    f"{where}: {self._part_name.format(name)} computes in {layer.dtype}, {first!r} "
-                    f"in {first.dtype}; wanted one dtype"
-                )
+                found = f"{self._part_name.format(name)} computes in {layer.dtype}"
+                others = f"{first!r} in {first.dtype}"
+                raise ValueError(f"{where}: {found}, {others}; wanted one dtype")
         return first and first.dtype
 
     @property
@@ -121,43 +112,23 @@ class Tree:
         return list(self._layers.values())
 
     def walk(self, key=""):
-        """This layer and all inside it, each with its key, as in ``params``.
-
-        Parameters
-        ----------
-        key : str
-            Of this layer.
-
-        Yields
-        ------
-        key : str
-            ``""`` for this layer, ``"0"``, ``"1.forward"`` for those inside.
-        layer : Layer
-        """
+        """Pairs of key and layer, this one (``key``) and all inside: "", "0", "1.forward"."""
         yield key, self
         for name, layer in self._layers.items():
             yield from layer.walk(f"{key}.{name}" if key else name)
 
     def options(self):
-        """All that its constructor needs to make a layer like it, but for the seed.
+        """All that its constructor needs to make a layer like it, but for the seed, by name.
 
-        Returns
-        -------
-        dict
-            Arguments by name.
-
-        Examples
-        --------
         >>> from rnnlite.layers import Dropout
         >>> Dropout(0.5, seed=0).options()
         {'rate': 0.5, 'per_sequence': False, 'dtype': dtype('float32')}
         """
         for name in self._options:
             if not hasattr(self, name):
-                raise AttributeError(
-                    f"{type(self).__name__}: the constructor's argument {name!r} is no attribute; "
-                    f"write self.{name} = {name}, of which files, copies and repr are made"
-                )
+                problem = f"the constructor's argument {name!r} is no attribute"
+                advice = f"write self.{name} = {name}, of which files, copies and repr are made"
+                raise AttributeError(f"{type(self).__name__}: {problem}; {advice}")
         return {name: getattr(self, name) for name in self._options}
 
     def __repr__(self):
@@ -171,26 +142,13 @@ class Tree:
         return f"{type(self).__name__}({', '.join(given)})"
 
     def num_params(self):
-        """Number of trainable numbers.
-
-        Returns
-        -------
-        int
-        """
+        """Number of trainable numbers."""
         return sum(array.size for array in self.params.values())
 
     def copy(self, dtype=None):
-        """An independent layer with the same parameters.
+        """An independent layer with the same parameters, without the memory of a forward pass.
 
-        Parameters
-        ----------
-        dtype : {"float32", "float64"}, optional
-            Precision of the copy; the layer's own if not given.
-
-        Returns
-        -------
-        Layer
-            Of the same class, without the memory of a forward pass.
+        ``dtype``, "float32" or "float64", is the copy's precision: the layer's own if not given.
         """
         dtype = self.dtype if dtype is None else checking.float_dtype("copy", dtype)
         return self._copied(dtype, {})

@@ -7,10 +7,7 @@ ADVICE = "one thread at a time trains a model; give each its own: model.copy()"
 
 
 class Turns:
-    """Calls of forward and backward from several threads take turns, and pairs are not mixed up.
-
-    ``with turns:`` waits for the call that another thread is in.
-    """
+    """Threads take turns: ``with turns:`` waits for another's call, and pairs are not mixed up."""
 
     def __init__(self):
         self._lock, self._owner = threading.RLock(), None

@@ -12,17 +12,13 @@ def gradient_array(where, out, y, inputs):
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{where}: out is of type {type(out).__name__}; it must be a NumPy array")
     if out.shape != y.shape or out.dtype != y.dtype or not out.flags.c_contiguous:
-        raise ValueError(
-            f"{where}: out is {out.dtype} of shape {out.shape}; wanted C-contiguous "
-            f"{y.dtype} of shape {y.shape}"
-        )
+        wanted = f"C-contiguous {y.dtype} of shape {y.shape}"
+        raise ValueError(f"{where}: out is {out.dtype} of shape {out.shape}; wanted {wanted}")
     if not out.flags.writeable:
         raise ValueError(f"{where}: out is read-only; it must be writeable")
     for name, array in inputs.items():
         if np.may_share_memory(out, array):
-            raise ValueError(
-                f"{where}: out shares memory with {name}; it must be an array of its own"
-            )
+            raise ValueError(f"{where}: out shares memory with {name}; wanted an array of its own")
     return out
 
 
@@ -34,20 +30,16 @@ def counted(where, name, y, shape, mask, lengths):
         raise ValueError(f"{where}: mask and lengths both say which steps count; give one of them")
     if lengths is not None:
         if y.ndim != 3:
-            raise ValueError(
-                f"{where}: lengths is for {name} of 3 axes with time in the middle; "
-                f"{name} has shape {y.shape}"
-            )
-        B, T = y.shape[:2]
-        return np.arange(T) < checking.row_lengths(where, lengths, B, T)[:, None]
+            meaning = f"lengths is for {name} of 3 axes with time in the middle"
+            raise ValueError(f"{where}: {meaning}; {name} has shape {y.shape}")
+        return np.arange(y.shape[1]) < checking.row_lengths(where, lengths, *y.shape[:2])[:, None]
     mask = checking.any_array(where, "mask", mask)
     if mask.dtype != np.bool_:
         raise TypeError(f"{where}: mask holds {mask.dtype}; it must hold True and False")
     if mask.ndim == 0 or mask.shape != shape[: mask.ndim]:
         wanted = " or ".join(str(shape[:n]) for n in range(1, len(shape) + 1))
-        raise ValueError(
-            f"{where}: mask has shape {mask.shape}; wanted {wanted} for {name} of shape {y.shape}"
-        )
+        wanted += f" for {name} of shape {y.shape}"
+        raise ValueError(f"{where}: mask has shape {mask.shape}; wanted {wanted}")
     if not mask.any():
         raise ValueError(f"{where}: mask is False everywhere; there is nothing to take the mean of")
     return mask

@@ -15,14 +15,14 @@ def softmax_cross_entropy(
         p = exp(logits) / sum(exp(logits)),  loss = -mean(log p[label]),
         dlogits = (p - onehot(label)) / rows
 
-    With s = ``label_smoothing`` (Szegedy et al. 2016, section 7) and w =
-    ``class_weights`` the loss of a row and the mean over the rows are
+    With s = ``label_smoothing`` (Szegedy et al. 2016, section 7) and w = ``class_weights`` the
+    loss of a row and the mean over the rows are, as in PyTorch,
 
         u = w ((1 - s) onehot(label) + s/C),  loss = -sum(u log p),
         mean = sum(loss) / sum(w[label]),  dlogits = (p sum(u) - u) / sum(w[label])
 
-    as in PyTorch.  Labels given as probabilities q weigh sum(w q), so that a
-    one-hot label is worth the same as its class (PyTorch divides by the number of rows there).
+    Labels given as probabilities q weigh sum(w q), so that a one-hot label is worth the same as
+    its class (PyTorch divides by the number of rows there).
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ def softmax_cross_entropy(
     labels : array_like of int (B,) or (B, T), or (B, C) or (B, T, C)
         The class of each row, or a probability for each class (one-hot).
     out : numpy.ndarray, optional
-        Where dlogits is written: C-contiguous, of the logits' shape and dtype.
+        For dlogits: C-contiguous, of the logits' shape and dtype.
     label_smoothing : float
         Part of each label that is spread over all classes, in [0, 1].
     class_weights : array_like (C,), optional
         How much a row of each class counts; not negative.
     mask : array_like of bool (B,) or (B, T), optional
-        False for rows or steps that do not count (padding): they add nothing,
-        their gradient is zero, and their logits and labels may be anything.
+        False for rows or steps that do not count (padding): they add nothing, their gradient is
+        zero, and their logits and labels may be anything.
     lengths : array_like of int (B,), optional
         For logits (B, T, C), instead of a mask: steps of each row that count, 1 to T.
 
@@ -46,27 +46,20 @@ def softmax_cross_entropy(
     -------
     loss : float
     dlogits : numpy.ndarray
-        dloss/dlogits, in the shape and dtype of ``logits``.
+        Dloss/dlogits, in the shape and dtype of ``logits``.
 
     Examples
     --------
-    >>> loss, dlogits = softmax_cross_entropy([[0.0, 0.0], [0.0, 0.0]], [0, 1])
-    >>> round(loss, 4)          # log 2
-    0.6931
-    >>> dlogits
-    array([[-0.25,  0.25],
-           [ 0.25, -0.25]])
-    >>> softmax_cross_entropy([[0.0, 0.0], [9.0, 9.0]], [0, 1], mask=[True, False])[1]
-    array([[-0.5,  0.5],
-           [ 0. ,  0. ]])
+    >>> loss, dlogits = softmax_cross_entropy([[0.0, 0.0], [9.0, 9.0]], [0, 1], mask=[True, False])
+    >>> round(loss, 4), dlogits          # log 2
+    (0.6931, array([[-0.5,  0.5],
+           [ 0. ,  0. ]]))
     """
     where = "softmax_cross_entropy"
     logits = checking.real_array(where, "logits", logits)
     if logits.ndim not in (2, 3) or 0 in logits.shape:
-        raise ValueError(
-            f"{where}: logits has shape {logits.shape}; wanted (batch, classes) or "
-            "(batch, time, classes), none of them 0"
-        )
+        wanted = "(batch, classes) or (batch, time, classes), none of them 0"
+        raise ValueError(f"{where}: logits has shape {logits.shape}; wanted {wanted}")
     logits = checking.contiguous(logits, checking.common_float(logits))
     C, rows = logits.shape[-1], logits.size // logits.shape[-1]
     counted = arguments.counted(where, "logits", logits, logits.shape[:-1], mask, lengths)
@@ -80,10 +73,8 @@ def softmax_cross_entropy(
         plain = kernels.cross_entropy_of_distributions
         weighted = kernels.weighted_cross_entropy_of_distributions
     else:
-        raise ValueError(
-            f"{where}: labels has shape {labels.shape}; wanted {logits.shape[:-1]} (classes) or "
-            f"{logits.shape} (one-hot) for logits of shape {logits.shape}"
-        )
+        wanted = f"{logits.shape[:-1]} (classes) or that of logits, {logits.shape} (one-hot)"
+        raise ValueError(f"{where}: labels has shape {labels.shape}; wanted {wanted}")
     out = arguments.gradient_array(where, out, logits, {"logits": logits, "labels": labels})
     smoothing = checking.real_number(where, "label_smoothing", label_smoothing, 0.0, 1.0)
     if smoothing == 0.0 and class_weights is None and counted is None:
@@ -92,14 +83,10 @@ def softmax_cross_entropy(
 
     weights = np.ones(C) if class_weights is None else _class_weights(where, class_weights, C)
     counted = np.ones(1, np.bool_) if counted is None else counted.ravel()
-    counted = np.repeat(counted, rows // counted.size)
-    loss, weight = weighted(
-        logits.ravel(), labels, weights, smoothing, counted, out.ravel(), rows, C
-    )
+    counted, logits = np.repeat(counted, rows // counted.size), logits.ravel()
+    loss, weight = weighted(logits, labels, weights, smoothing, counted, out.ravel(), rows, C)
     if weight == 0.0:
-        raise ValueError(
-            f"{where}: class_weights is 0 for every label that counts; there is no mean"
-        )
+        raise ValueError(f"{where}: class_weights is 0 for every label that counts: no mean")
     return float(loss), out
 
 
@@ -110,10 +97,8 @@ def _classes(where, labels, C, counted):
     checked = labels if counted is None else labels[counted]
     low, high = checked.min(), checked.max()
     if low < 0 or high >= C:
-        raise ValueError(
-            f"{where}: labels runs from {low} to {high}; with {C} logits "
-            f"each must lie in 0..{C - 1}"
-        )
+        wanted = f"with {C} logits each must lie in 0..{C - 1}"
+        raise ValueError(f"{where}: labels runs from {low} to {high}; {wanted}")
     return checking.contiguous(labels, np.int64).ravel()
 
 
@@ -127,19 +112,16 @@ def _distributions(where, labels, dtype, counted):
         sums = targets.sum(axis=-1, where=which)[counted]
         low = targets.min(initial=0.0, where=which)
     if low < 0 or not np.allclose(sums, 1.0, atol=1e-4):
-        raise ValueError(
-            f"{where}: labels of shape {labels.shape} are probabilities, one a class; they "
-            f"must not be negative and each row must sum to 1 (found {sums.min():.4g} to "
-            f"{sums.max():.4g})"
-        )
+        found = f"labels of shape {labels.shape} are probabilities, one a class"
+        wanted = "they must not be negative and each row must sum to 1"
+        sums = f"(found {sums.min():.4g} to {sums.max():.4g})"
+        raise ValueError(f"{where}: {found}; {wanted} {sums}")
     return targets.ravel()
 
 
 def _class_weights(where, class_weights, C):
     weights = checking.shaped(where, "class_weights", class_weights, (C,), "(classes,)", np.float64)
     if not (np.isfinite(weights).all() and (weights >= 0.0).all()):
-        raise ValueError(
-            f"{where}: class_weights runs from {weights.min():.4g} to {weights.max():.4g}; "
-            "each must be finite and not negative"
-        )
+        found = f"class_weights runs from {weights.min():.4g} to {weights.max():.4g}"
+        raise ValueError(f"{where}: {found}; each must be finite and not negative")
     return weights

@@ -23,8 +23,8 @@ def mean_squared_error(y, target, out=None, *, mask=None, lengths=None):
     out : numpy.ndarray, optional
         Where dy is written: C-contiguous, of y's shape and dtype.
     mask : array_like of bool, in the shape of y's first axes, optional
-        (B,), (B, T) or up to all of y's shape.  What is False does not count:
-        it adds nothing, its gradient is zero, and y and target may be anything there.
+        (B,), (B, T) or up to all of y's shape.  What is False does not count: it adds nothing,
+        its gradient is zero, and y and target may be anything there.
     lengths : array_like of int (B,), optional
         For y (B, T, F), instead of a mask: steps of each row that count, 1 to T.
 
@@ -33,7 +33,7 @@ def mean_squared_error(y, target, out=None, *, mask=None, lengths=None):
     loss : float
         Mean over the n numbers that count.
     dy : numpy.ndarray
-        dloss/dy, in the shape and dtype of ``y``.
+        Dloss/dy, in the shape and dtype of ``y``.
 
     Examples
     --------
@@ -48,25 +48,22 @@ def mean_squared_error(y, target, out=None, *, mask=None, lengths=None):
 def binary_cross_entropy(logits, targets, out=None, *, mask=None, lengths=None):
     """Mean cross-entropy of independent yes-or-no questions, and its gradient.
 
-        p = σ(logits),  loss = -mean(t log p + (1 - t) log(1 - p)),
-        dlogits = (p - t) / n
+        p = σ(logits),  loss = -mean(t log p + (1 - t) log(1 - p)),  dlogits = (p - t) / n
 
     Computed from the logits: no rounding turns p into 0 or 1, whose logarithm is infinite.
-
-    ``out``, ``mask`` and ``lengths`` as in ``mean_squared_error``.
 
     Parameters
     ----------
     logits : array_like, of any shape
         Scores before the sigmoid, as (B, F) or (B, T, F).
-    targets : array_like, in the shape of logits
-        t, 0 or 1, or a probability.
+    targets : array_like, in the shape of logits: t, 0 or 1, or a probability
+    out, mask, lengths : as in ``mean_squared_error``
 
     Returns
     -------
     loss : float
     dlogits : numpy.ndarray
-        dloss/dlogits, in the shape and dtype of ``logits``.
+        Dloss/dlogits, in the shape and dtype of ``logits``.
 
     Examples
     --------
@@ -94,8 +91,7 @@ def _elementwise(
     counted = arguments.counted(where, name, y, y.shape, mask, lengths)
     if between_0_and_1:
         which = True if counted is None else arguments.over(counted, y.ndim)
-        low = target.min(initial=1.0, where=which)
-        high = target.max(initial=0.0, where=which)
+        low, high = target.min(initial=1.0, where=which), target.max(initial=0.0, where=which)
         if not (low >= 0.0 and high <= 1.0):
             raise ValueError(
                 f"{where}: {target_name} runs from {low:.4g} to {high:.4g}; each must lie in [0, 1]"

@@ -14,12 +14,12 @@ class Adam(Optimizer):
         v = beta2 v + (1 - beta2) g^2          mean of its square
         p = p - lr m/(1 - beta1^t) / (sqrt(v/(1 - beta2^t)) + eps)
 
-    With ``weight_decay`` it is AdamW (Loshchilov & Hutter 2019, algorithm 2):
-    before this, p = (1 - lr weight_decay) p.  With ``amsgrad`` (Reddi, Kale &
-    Kumar 2018, algorithm 2) the largest v there has been stands in the root.
+    With ``weight_decay`` it is AdamW (Loshchilov & Hutter 2019, algorithm 2): before this,
+    p = (1 - lr weight_decay) p.  With ``amsgrad`` (Reddi, Kale & Kumar 2018, algorithm 2) the
+    largest v there has been stands in the root.
 
-    A gradient of 0 is a gradient: an ``Embedding``'s row that no index of the batch names
-    goes on by its m, which fades.
+    A gradient of 0 is a gradient: an ``Embedding``'s row that no index of the batch names goes on
+    by its m, which fades.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ class Adam(Optimizer):
     amsgrad : bool
         Never let a step size grow again.
     decay_bias : bool
-        Whether weight decay is for the biases, ``b`` and ``bh``, too, as in the
-        paper, in PyTorch and in ``SGD``.
+        Whether weight decay is for the biases, ``b`` and ``bh``, too, as in the paper, in
+        PyTorch and in ``SGD``.
 
     Attributes
     ----------
@@ -48,8 +48,7 @@ class Adam(Optimizer):
     --------
     >>> from rnnlite.layers import Dense
     >>> dense = Dense(1, 1, seed=0)
-    >>> before = dense.params["W"].copy()
-    >>> optimizer = Adam(dense, lr=0.1)
+    >>> before, optimizer = dense.params["W"].copy(), Adam(dense, lr=0.1)
     >>> dense.grads["W"][...] = 5.0
     >>> optimizer.step()
     >>> (before - dense.params["W"]).round(4)    # the first step is lr, whatever the gradient

@@ -18,34 +18,33 @@ def clip_gradients(model, max_norm):
 
         norm = sqrt(sum of g^2 over all gradients),  g = g max_norm / norm  if norm > max_norm
 
-    Pascanu, Mikolov & Bengio 2013, algorithm 1: the direction stays.  Call it
-    between ``backward`` and ``optimizer.step()``.
+    Pascanu, Mikolov & Bengio 2013, algorithm 1: the direction stays.  Call it between ``backward``
+    and ``optimizer.step()``.
 
     Parameters
     ----------
-    model : Layer, or any object with a dict ``grads``
-        float32 or float64 arrays, changed in place.
+    model : Layer, or any object with a dict ``grads`` of float32 or float64 arrays
     max_norm : float
         Above 0.
 
     Returns
     -------
     float
-        The norm before, summed in float64, the same at any number of threads.
-        If it is NaN or infinite the gradients are left as they are.
+        The norm before, summed in float64, the same at any number of threads.  If it is NaN or
+        infinite the gradients are left as they are.
 
     Examples
     --------
     >>> from rnnlite.layers import Dense
     >>> dense = Dense(1, 1)
     >>> dense.grads["W"][...], dense.grads["b"][...] = 3.0, 4.0
-    >>> clip_gradients(dense, 1.0)
-    5.0
-    >>> dense.grads["W"], dense.grads["b"]
-    (array([[0.6]], dtype=float32), array([0.8], dtype=float32))
+    >>> clip_gradients(dense, 1.0), dense.grads["W"]
+    (5.0, array([[0.6]], dtype=float32))
     """
-    where, open_ends = "clip_gradients", {"low_included": False, "high_included": False}
-    max_norm = checking.real_number(where, "max_norm", max_norm, 0.0, math.inf, **open_ends)
+    where = "clip_gradients"
+    max_norm = checking.real_number(
+        where, "max_norm", max_norm, 0.0, math.inf, low_included=False, high_included=False
+    )
     norm = _norm(where, model)
     if max_norm < norm < math.inf:
         for g in _gradients(where, model):
@@ -84,10 +83,8 @@ def _gradients(where, model):
         return [model.flat_grads]
     grads = getattr(model, "grads", None)
     if not isinstance(grads, dict) or not grads:
-        raise TypeError(
-            f"{where}: model is of type {type(model).__name__}; wanted a layer, or an object "
-            "with the dict grads"
-        )
+        wanted = "a layer, or an object with the dict grads"
+        raise TypeError(f"{where}: model is of type {type(model).__name__}; wanted {wanted}")
     for name, g in grads.items():
         if not isinstance(g, np.ndarray) or g.dtype not in (np.float32, np.float64):
             raise TypeError(f"{where}: grads[{name!r}] must be a float32 or float64 array")

@@ -20,8 +20,11 @@ LIMITS = {
 
 
 def setting(where, name, value):
-    """A number between its limits, or True or False."""
-    value = _without_axes(value)
+    """A number between its limits, or True or False, also if in an array without axes."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if name == "t":
+        return checking.whole_number(where, name, value, 0)
     if name in LIMITS:
         low, high, included = LIMITS[name]
         return checking.real_number(where, name, value, low, high, high_included=included)
@@ -33,35 +36,24 @@ def is_flat(model):
     return hasattr(getattr(model, "parameters", None), "places")
 
 
-def _without_axes(value):
-    """The number in an array without axes; anything else as it is."""
-    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
-
-
 class Optimizer:
     """What all optimizers share; use ``Adam`` or ``SGD``.
 
-    Parameters
-    ----------
-    model : Layer, or any object with dicts ``params`` and ``grads`` of equal keys
-    moments : tuple of str
-        Names of what is remembered of each parameter; zeros at first.
-    **settings
-        Attributes that ``state_dict`` holds: see ``LIMITS`` for the numbers; the others are bool.
+    ``moments`` names what is remembered of each parameter, zero at first; ``settings`` become the
+    attributes that ``state_dict`` holds: the numbers in ``LIMITS``, the others bool.
     """
 
     def __init__(self, model, moments, **settings):
         self._settings = tuple(settings)
         for name, value in settings.items():
             setattr(self, name, setting(type(self).__name__, name, value))
-        self.t = 0
-        self._model = model
+        self.t, self._model = 0, model
         self._shapes = None  # of the parameters, once they are known to be usable
-        pairs = self._arrays()
-        self._shapes = {name: p.shape for name, p in model.params.items()}
         self._moments = [
-            {moment: aligned_zeros(p.size, p.dtype) for moment in moments} for p, _ in pairs
+            {moment: aligned_zeros(p.size, p.dtype) for moment in moments}
+            for p, _ in self._arrays()
         ]
+        self._shapes = {name: p.shape for name, p in model.params.items()}
         # Of each parameter: in which of the pairs of arrays it lies, and where there.
         if is_flat(model):
             self._places = {name: (0, place) for name, place in model.parameters.places.items()}
@@ -79,8 +71,8 @@ class Optimizer:
         Returns
         -------
         dict
-            ``t`` and the settings (numbers, True or False), and for each moment
-            and parameter an array in the parameter's shape, as ``"m.0.Wx"``; copies.
+            ``t``, the settings (numbers, True or False), and for each moment and parameter an
+            array in the parameter's shape, as ``"m.0.Wx"``; copies.
 
         Examples
         --------
@@ -89,7 +81,7 @@ class Optimizer:
         >>> sorted(SGD(Dense(2, 3), lr=0.1, momentum=0.9).state_dict())
         ['lr', 'm.W', 'm.b', 'momentum', 'nesterov', 't', 'weight_decay']
         """
-        state = {"t": self.t} | {name: getattr(self, name) for name in self._settings}
+        state = {name: getattr(self, name) for name in ("t", *self._settings)}
         return state | {key: view.copy() for key, view in self._moment_views().items()}
 
     def load_state_dict(self, state):
@@ -97,8 +89,7 @@ class Optimizer:
 
         Parameters
         ----------
-        state : dict
-            Numbers may also come as arrays without axes, as ``numpy.load`` returns them.
+        state : dict; numbers may be arrays without axes, as ``numpy.load`` returns them
         """
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, dict):
@@ -106,17 +97,14 @@ class Optimizer:
         views = self._moment_views()
         wanted = {"t", *self._settings, *views}
         if set(state) != wanted:
-            raise ValueError(
-                f"{where}: state lacks {sorted(wanted - set(state))} and has unknown "
-                f"{sorted(set(state) - wanted, key=str)}; wanted what state_dict returns"
-            )
-        t = checking.whole_number(where, "t", _without_axes(state["t"]), 0)
-        settings = {name: setting(where, name, state[name]) for name in self._settings}
+            lacks, unknown = sorted(wanted - set(state)), sorted(set(state) - wanted, key=str)
+            problem = f"state lacks {lacks} and has unknown {unknown}"
+            raise ValueError(f"{where}: {problem}; wanted what state_dict returns")
+        settings = {name: setting(where, name, state[name]) for name in ("t", *self._settings)}
         arrays = {
             key: checking.shaped(where, key, state[key], view.shape, "as the parameter", view.dtype)
             for key, view in views.items()
         }
-        self.t = t
         for name, value in settings.items():
             setattr(self, name, value)
         for key, array in arrays.items():
@@ -144,15 +132,11 @@ class Optimizer:
             return [(model.flat_params, model.flat_grads)]
         params, grads = getattr(model, "params", None), getattr(model, "grads", None)
         if not isinstance(params, dict) or not isinstance(grads, dict) or not params:
-            raise TypeError(
-                f"{where}: model is of type {type(model).__name__}; wanted a layer, or an object "
-                "with the dicts params and grads"
-            )
+            wanted = "a layer, or an object with the dicts params and grads"
+            raise TypeError(f"{where}: model is of type {type(model).__name__}; wanted {wanted}")
         if set(params) != set(grads):
-            raise ValueError(
-                f"{where}: params has {sorted(params)}, grads has {sorted(grads)}; "
-                "wanted equal keys"
-            )
+            keys = f"params has {sorted(params)}, grads has {sorted(grads)}"
+            raise ValueError(f"{where}: {keys}; wanted equal keys")
         if self._shapes is not None:
             self._check_unchanged(params)
         pairs = []
@@ -172,10 +156,9 @@ class Optimizer:
         for name in shapes | self._shapes:
             now, first = shapes.get(name, "no array"), self._shapes.get(name, "no array")
             if now != first:
-                raise ValueError(
-                    f"{type(self).__name__}.step: params[{name!r}] was {first} when this optimizer "
-                    f"was made and is {now} now; make a new optimizer"
-                )
+                change = f"was {first} when this optimizer was made and is {now} now"
+                where = f"{type(self).__name__}.step: params[{name!r}]"
+                raise ValueError(f"{where} {change}; make a new optimizer")
 
     def _moment_views(self):
         """Each moment of each parameter, in its shape, as ``"m.0.Wx"``."""

@@ -1,7 +1,7 @@
 """Step size schedules: from the number of the step to the step size.
 
-A schedule is a small value without memory: call it with the step, counted
-from 0, as often and in any order you like.
+A schedule is a small value without memory: call it with the step, counted from 0, as often and
+in any order you like.
 
     optimizer.lr = schedule(optimizer.t)
     optimizer.step()
@@ -41,11 +41,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class constant(Schedule):
-    """The same step size at every step.
-
-    Parameters
-    ----------
-    lr : float
+    """The same step size ``lr`` at every step.
 
     Examples
     --------
@@ -61,9 +57,7 @@ class constant(Schedule):
 
 @dataclass(frozen=True)
 class step_decay(Schedule):
-    """Multiplied by ``factor`` after ``every`` steps, again and again.
-
-        lr factor^floor(step / every)
+    """lr factor^floor(step / every): multiplied by ``factor`` after every ``every`` steps.
 
     Parameters
     ----------
@@ -97,12 +91,9 @@ class cosine(Schedule):
 
     Parameters
     ----------
-    lr : float
-        The first step size.
+    lr, end : float, the first and the last step size
     steps : int
         How many steps the way down takes.
-    end : float
-        The last step size.
 
     Examples
     --------
@@ -179,9 +170,8 @@ class warm_up(Schedule):
 
     Examples
     --------
-    >>> warm_up(cosine(0.1, steps=100), steps=10)
-    warm_up(schedule=cosine(lr=0.1, steps=100, end=0.0), steps=10)
-    >>> [round(_(step), 3) for step in (0, 5, 10, 60, 110)]
+    >>> schedule = warm_up(cosine(0.1, steps=100), steps=10)
+    >>> [round(schedule(step), 3) for step in (0, 5, 10, 60, 110)]
     [0.0, 0.05, 0.1, 0.05, 0.0]
     """
 
@@ -190,9 +180,7 @@ class warm_up(Schedule):
 
     def __post_init__(self):
         if not callable(self.schedule):
-            raise TypeError(
-                f"warm_up: schedule is {self.schedule!r}; it must be callable with a step"
-            )
+            raise TypeError(f"warm_up: schedule is {self.schedule!r}; wanted a callable of a step")
         super().__post_init__()
 
     def _lr(self, step):

@@ -35,8 +35,7 @@ class SGD(Optimizer):
     --------
     >>> from rnnlite.layers import Dense
     >>> dense = Dense(1, 1, seed=0)
-    >>> before = dense.params["W"].copy()
-    >>> optimizer = SGD(dense, lr=0.1)
+    >>> before, optimizer = dense.params["W"].copy(), SGD(dense, lr=0.1)
     >>> dense.grads["W"][...] = 5.0
     >>> optimizer.step()
     >>> (before - dense.params["W"]).round(4)

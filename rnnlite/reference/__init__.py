@@ -8,8 +8,7 @@ time is a Python loop, made to be read, stepped through and trusted, not to be f
     gru, gru_2014         one state and two gates; reset after or before the product
     dense, cross_entropy  from hidden states to a loss
     adam                  from gradients to better parameters
-    activations           what the cells share
-    arrays                what is no mathematics: shapes, dtypes, padding
+    activations, arrays   what the cells share; shapes, dtypes, padding
 
 Notation
 --------
@@ -19,23 +18,22 @@ B rows (sequences) in a batch, T time steps, I input features, H hidden units, C
     h (B, T, H)           hidden states      Wh (H, K H)   recurrent weights
     h0, c0, hT, cT (B, H) first, last state  b, bh (K H,)  biases
 
-K gates are stacked on the last axis: i, f, g, o (LSTM, K = 4), r, z, n (GRU, K = 3), one
-for the RNN.  ``dv`` is dL/dv, the gradient of the loss with respect to ``v``.  σ is the
-logistic function, σ' = σ (1 - σ); tanh' = 1 - tanh².  Products of gates are elementwise.
+K gates are stacked on the last axis: i, f, g, o (LSTM, K = 4), r, z, n (GRU, K = 3), one for the
+RNN.  ``dv`` is dL/dv, the gradient of the loss with respect to ``v``.  σ is the logistic function,
+σ' = σ (1 - σ); tanh' = 1 - tanh².  Products of gates are elementwise.
 
-The states of all steps live in one array of T + 1 slots: slot 0 is the initial state, and
-step t reads slot t and writes slot t + 1, so that the first step is no special case.
+The states of all steps live in one array of T + 1 slots: slot 0 is the initial state, and step t
+reads slot t and writes slot t + 1, so that the first step is no special case.
 
-``lengths`` (B,) says how many steps of each row are valid, 1..T.  In the padding behind
-them outputs are zero, the state is carried through unchanged and every gradient is zero,
-whatever ``x`` and ``dh`` hold there.  Results are float64 if an argument of the forward
-function is, else float32.
+``lengths`` (B,) says how many steps of each row are valid, 1..T.  In the padding behind them
+outputs are zero, the state is carried through unchanged and every gradient is zero, whatever
+``x`` and ``dh`` hold there.  Results are float64 if an argument of forward is, else float32.
 
 Sources
 -------
-- Hochreiter & Schmidhuber 1997, "Long short-term memory", Neural Computation 9(8); its
-  forget gate: Gers, Schmidhuber & Cummins 2000, "Learning to forget", 12(10); its
-  peepholes: Gers & Schmidhuber 2000, "Recurrent nets that time and count", IJCNN
+- Hochreiter & Schmidhuber 1997, "Long short-term memory", Neural Computation 9(8); its forget
+  gate: Gers, Schmidhuber & Cummins 2000, "Learning to forget", 12(10); its peepholes: Gers &
+  Schmidhuber 2000, "Recurrent nets that time and count", IJCNN
 - Elman 1990, "Finding structure in time", Cognitive Science 14(2)
 - Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", EMNLP
 - Kingma & Ba 2015, "Adam: a method for stochastic optimization", ICLR, algorithm 1

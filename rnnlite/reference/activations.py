@@ -14,18 +14,10 @@ def sigmoid(a):
 
 
 def bounded(a, clip):
-    """``a`` held to [-clip, clip].
-
-    >>> print(bounded(np.array([-2.0, 0.5, 3.0]), 1.0))
-    [-1.   0.5  1. ]
-    """
+    """``a`` held to [-clip, clip]."""
     return np.clip(a, -clip, clip)
 
 
 def bounded_slope(a, clip):
-    """Derivative of ``bounded`` by ``a``: True (1) if -clip < a < clip, else False (0).
-
-    >>> print(bounded_slope(np.array([-2.0, 0.5, 1.0]), 1.0))
-    [False  True False]
-    """
+    """Derivative of ``bounded`` by ``a``: True (1) if -clip < a < clip, else False (0)."""
     return np.abs(a) < clip

@@ -1,13 +1,9 @@
 """Models and training runs in files.
 
-    save, load      a model: architecture, weights, dtype, random states
-    CorruptFile     a file that is damaged, or is not what is wanted
-    previous_path   where a file goes that a new one replaced
+A file is written whole or not at all, and read only if every byte of it is right; nothing in it
+is ever run.
 
-A file is written whole or not at all, and read only if every byte of it is
-right; nothing in it is ever run.
-
-    models.py          save and load
+    models.py          save and load: a model's architecture, weights, dtype, random states
     architecture.py    a model as plain data, and back
     cells_in_files.py  its cells: yours are known by what their equations compute
     random_states.py   where its dropout masks stand

@@ -19,32 +19,20 @@ from rnnlite.layers import Layer
 from rnnlite.saving import cells_in_files
 
 # By the name that a description has for them.
-CLASSES = {
-    name: getattr(layers, name) for name in layers.__all__ if getattr(layers, name) is not Layer
-}
+CLASSES = {name: getattr(layers, name) for name in layers.__all__ if name != "Layer"}
 
 
 def describe(model):
-    """All that says what a layer or a model computes, but for its numbers.
-
-    >>> describe(layers.Dropout(0.5))
-    {'class': 'Dropout', 'options': {'rate': 0.5, 'per_sequence': False, 'dtype': 'float32'}}
-    """
+    """All that says what a layer or a model computes, but for its numbers."""
     if not isinstance(model, Layer):
-        raise TypeError(
-            f"model is of type {type(model).__name__}, which is not a layer or a model of rnnlite: "
-            "no file can hold it"
-        )
-    name, options = type(model).__name__, model.options()
+        problem = "which is not a layer or a model of rnnlite: no file can hold it"
+        raise TypeError(f"model is of type {type(model).__name__}, {problem}")
+    name = type(model).__name__
     if is_own(type(model)) and name in CLASSES:
-        raise TypeError(
-            f"class {name} of {type(model).__module__} has the name of a layer of rnnlite, which a "
-            "file would mean by it; give it another name"
-        )
-    return {
-        "class": name,
-        "options": {k: _described(f"{name}: {k}", v) for k, v in options.items()},
-    }
+        problem = "has the name of a layer of rnnlite, which a file would mean by it"
+        raise TypeError(f"class {name} of {type(model).__module__} {problem}; give it another name")
+    options = model.options().items()
+    return {"class": name, "options": {k: _described(f"{name}: {k}", v) for k, v in options}}
 
 
 def is_own(cls):
@@ -67,19 +55,13 @@ def _described(place, value):
         return [_described(place, part) for part in value]
     if isinstance(value, dict) and all(isinstance(part, Layer) for part in value.values()):
         return {key: describe(part) for key, part in value.items()}
-    raise TypeError(
-        f"{place} is {reprlib.repr(value)}; a file holds None, True, False, numbers, text, dtypes, "
-        "cells, layers, lists of them, and dicts of layers"
-    )
+    held = "None, True, False, numbers, text, dtypes, cells, layers, lists of them, dicts of layers"
+    raise TypeError(f"{place} is {reprlib.repr(value)}; a file holds {held}")
 
 
 def _is_layer(described):
-    return (
-        isinstance(described, dict)
-        and set(described) == {"class", "options"}
-        and isinstance(described["class"], str)
-        and isinstance(described["options"], dict)
-    )
+    both = isinstance(described, dict) and set(described) == {"class", "options"}
+    return both and isinstance(described["class"], str) and isinstance(described["options"], dict)
 
 
 def _is_cell(described):
@@ -91,9 +73,6 @@ def build(description, cells=(), own_layers=(), largest=None):
 
     It may name ``cells`` and ``own_layers``.  ``largest`` is the most numbers that all layers
     together may have: a few bytes can ask for any size of memory.
-
-    >>> build(describe(layers.LSTM(28, 128)))
-    LSTM(28, 128)
     """
     cells = (cells,) if isinstance(cells, Cell) else tuple(cells)
     classes = (own_layers,) if isinstance(own_layers, type) else tuple(own_layers)
@@ -123,11 +102,10 @@ class _Builder:
         name, options = description["class"], description["options"]
         if name not in self.classes:
             given = ", ".join(sorted(self.classes.keys() - CLASSES)) or "none"
-            raise ValueError(
-                f"{place}class is {reprlib.repr(name)}, which is none of rnnlite "
-                f"({', '.join(sorted(CLASSES))}); wanted the class of that name in "
-                f"load(path, layers=[...]), which has {given}"
-            )
+            known = ", ".join(sorted(CLASSES))
+            problem = f"class is {reprlib.repr(name)}, which is none of rnnlite ({known})"
+            wanted = f"the class of that name in load(path, layers=[...]), which has {given}"
+            raise ValueError(f"{place}{problem}; wanted {wanted}")
         cls, left = self.classes[name], self.left
         for key in (*cls._options, *options):
             if key not in options or key not in cls._options:
@@ -166,12 +144,7 @@ class _Builder:
 
 
 def difference(description, other, place="", name="model"):
-    """Where the description of a file and that of a model first differ, as a sentence, or None.
-
-    >>> small, large = (layers.Sequential([layers.GRU(3, size)]) for size in (64, 128))
-    >>> difference(describe(small), describe(large))
-    'layer 0: hidden_size is 64 in the file, 128 in the model'
-    """
+    """Where the description of a file and that of a model first differ, as a sentence, or None."""
     mine, its = description, other
     if _is_cell(its) and (_is_cell(mine) or isinstance(mine, str)):
         mine = cells_in_files.from_name(mine) if isinstance(mine, str) else mine

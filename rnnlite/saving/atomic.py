@@ -2,9 +2,8 @@
 
     new file -> a name nobody reads -> the disk (fsync) -> renamed over the old one
 
-Renaming is one step for everybody who looks.  A crash before it leaves the old
-file, after it the new one; two processes that write at once leave the file of
-one of them.
+Renaming is one step for everybody who looks.  A crash before it leaves the old file, after it the
+new one; two processes that write at once leave the file of one of them.
 """
 
 import contextlib
@@ -56,14 +55,6 @@ def replace_file(path, content, keep_previous=False):
     ``content`` is bytes, or an iterable of them.  With ``keep_previous`` the file that was there
     gets the name ``previous_path(path)``; at every instant there is a whole file under the one
     name, and under the other once there were two.  After an error all files are as they were.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "notes"
-    ...     replace_file(path, b"first")
-    ...     replace_file(path, b"second", keep_previous=True)
-    ...     path.read_bytes(), previous_path(path).read_bytes()
-    (b'second', b'first')
     """
     path = real_path(path)
     content = (content,) if isinstance(content, (bytes, bytearray, memoryview)) else content
@@ -142,8 +133,6 @@ def _undo(path, new, old):
 
 def _fsync_folder(folder):
     """Have the new names on the disk as well, on systems that can be asked for it."""
-    if os.name == "nt":
-        return
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -60,9 +60,7 @@ def _known(name):
     cells = [library.LSTM, library.GRU, library.GRU_2014, *library.RNN.values()]
     if clip := re.fullmatch(r"lstm-(?:peephole-)?clip-(\d[0-9.e+-]{0,30}|inf)", name):
         try:
-            cells += [
-                make(float(clip[1])) for make in (library.peephole_lstm, library.clipped_lstm)
-            ]
+            cells += [library.peephole_lstm(float(clip[1])), library.clipped_lstm(float(clip[1]))]
         except ValueError:
             return []
     return [cell for cell in cells if cell.name == name]
@@ -96,10 +94,8 @@ def difference(described, other):
     for key, wanted in other.items():
         found = described[key]
         if key in EQUATIONS and not _is_close(found, wanted):
-            return (
-                f"cell {name} has other equations in the file than in the model: from the same "
-                f"numbers, {key} computes something else"
-            )
+            problem = f"from the same numbers, {key} computes something else"
+            return f"cell {name} has other equations in the file than in the model: {problem}"
         if key not in EQUATIONS and found != wanted:
             return f"cell {name}: {key} is {reprlib.repr(found)} in the file, {wanted} in the model"
     return None
@@ -141,11 +137,8 @@ def _results(cell):
         return found
 
     z, state, dstate, da = map(values, (cell.projections, cell.states, cell.states, "a"))
-    p = (
-        (tuple(value.reshape(-1) for value in values(cell.unit_params)),)
-        if cell.unit_params
-        else ()
-    )
+    unit_params = tuple(value.reshape(-1) for value in values(cell.unit_params))
+    p = (unit_params,) if unit_params else ()
     call("intermediate", z, state)
     new_state, saved = call("step", z, state) or (state, values(cell.saved))
     gradients = call("step_backward", dstate, saved, state, new_state) or (z, dstate)

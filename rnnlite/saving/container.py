@@ -12,12 +12,11 @@ is right if writing what was read from it gives the same bytes, the SHA-256 with
 
 The bytes are made here, not by ``zipfile`` and ``numpy.lib.format``, for two promises.  Equal
 models are equal files, and old files stay right, whatever wrote them: ``zipfile`` of Python 3.11.7
-writes other bytes than that of 3.10.13.  And there is no byte to hide in, even where somebody
-made a new SHA-256: of 386 bytes those two read the same with any one of 133 changed.
+writes other bytes than that of 3.10.13.  And there is no byte to hide in, even where somebody made
+a new SHA-256: of 386 bytes those two read the same with any one of 133 changed.
 
 Numbers of zip are from PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.5.3 (all sizes are written in
-the long form, zip64, so that a file of 5 GB is written as one of 5 KB is); those of ``.npy``
-from numpy.lib.format, version 1.0.
+the long form, zip64, at 5 KB as at 5 GB); those of ``.npy`` from numpy.lib.format, version 1.0.
 """
 
 import hashlib
@@ -43,15 +42,7 @@ _LATER = 0xFFFFFFFF  # "see the zip64 field"
 
 
 def write(path, kind, header, arrays, keep_previous=False):
-    """Write a file, whole or not at all; ``keep_previous`` as in ``replace_file``.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "lengths.npz"
-    ...     write(path, "lengths", {"unit": "m"}, {"x": np.arange(3.0)})
-    ...     read(path, ("lengths",)), np.load(path)["x"]
-    (('lengths', {'unit': 'm'}, {'x': array([0., 1., 2.])}), array([0., 1., 2.]))
-    """
+    """Write a file, whole or not at all; ``keep_previous`` as in ``replace_file``."""
     replace_file(checked_path("save", path), dump(kind, header, arrays), keep_previous)
 
 
@@ -191,10 +182,8 @@ def _contents(file, kinds):
     file.seek(start - 8)
     length = int.from_bytes(file.read(8), "little")
     if length > min(headers.LARGEST, size):
-        raise CorruptFile(
-            f"its header takes {length:,} bytes; wanted at most {headers.LARGEST:,}, and {size:,} "
-            "are there"
-        )
+        wanted = f"at most {headers.LARGEST:,}, and {size:,} are there"
+        raise CorruptFile(f"its header takes {length:,} bytes; wanted {wanted}")
     text = file.read(length)
     kind, header, listed = headers.decode(text, kinds)
     leads = [npy_header(dtype, shape) for _, dtype, shape in listed]
@@ -237,8 +226,6 @@ def _what_it_is(start):
     if start.startswith(b"PK"):
         return "rnnlite did not write it, though it is a zip, as .npz files are"
     if start.startswith(b"\x80"):
-        return (
-            "rnnlite did not write it; it looks like a pickle, which rnnlite never reads: "
-            "a pickle can run any program"
-        )
+        pickle = "it looks like a pickle, which rnnlite never reads: a pickle can run any program"
+        return f"rnnlite did not write it; {pickle}"
     return f"rnnlite did not write it; it begins {start[:8].hex()}"

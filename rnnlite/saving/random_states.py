@@ -14,10 +14,8 @@ def checked_states(model, states):
     """Pairs of such a layer and its state, which it can load; ValueError if there are others."""
     found = _random_layers(model)
     if not isinstance(states, list) or len(states) != len(found):
-        raise ValueError(
-            f"random_states is {reprlib.repr(states)}; wanted a list of {len(found)}, "
-            "one for each layer with random numbers"
-        )
+        wanted = f"a list of {len(found)}, one for each layer with random numbers"
+        raise ValueError(f"random_states is {reprlib.repr(states)}; wanted {wanted}")
     for position, (layer, state) in enumerate(zip(found, states, strict=True)):
         trial = object.__new__(type(layer))  # a generator is all that load_state_dict needs
         try:

@@ -1,18 +1,13 @@
 """Training: ``fit``, and what to ask a model afterwards.
 
-fit.py          the arguments of fit, checked
-run.py          the loop: steps, records, the end
-counters.py     where it is, as numbers
-batches.py      where batches come from
-objective.py    the loss, and what a right answer is
-history.py      the figures of a run, as plain lists
-callbacks.py    early stopping, and callbacks of one's own
-checkpoint.py   a run in a file, to go on from
-divergence.py   NaN and infinity: which step, which layer, what to try
-progress.py, interrupt.py    the bar; Ctrl-C
-evaluation.py   evaluate, predict, predict_proba
-confusion.py    which classes are taken for which
-plots.py        pictures, with matplotlib
+fit.py, run.py                the arguments of fit, checked; the loop: steps, records, the end
+batches.py, objective.py      where batches come from; the loss, and what a right answer is
+history.py, counters.py       the figures of a run; where it is
+callbacks.py, checkpoint.py   early stopping and callbacks of one's own; a run in a file
+divergence.py                 NaN and infinity: which step, which layer, what to try
+progress.py, interrupt.py     the bar; Ctrl-C
+evaluation.py, confusion.py   evaluate, predict; which classes are taken for which
+plots.py                      pictures, with matplotlib
 """
 
 from rnnlite.training.batches import DataWarning

@@ -1,9 +1,7 @@
 """Where batches come from: arrays in a new order each epoch, or an iterator of batches.
 
-Both start anew at any batch of any epoch, without a memory of what came
-before: the order of an epoch is drawn from (seed, epoch), the random numbers
-of a batch from (seed, epoch, batch).  A run that is resumed needs no more than
-two numbers to see the very batches that it would have seen.
+Both start anew at any batch of any epoch, without a memory of what came before: the order of an
+epoch is drawn from (seed, epoch), the random numbers of a batch from (seed, epoch, batch).
 """
 
 import hashlib
@@ -31,20 +29,12 @@ class DataWarning(UserWarning):
 
 
 class Batch(NamedTuple):
-    """What one training step sees.
+    """What one training step sees."""
 
-    Attributes
-    ----------
-    x, y : numpy.ndarray (B, ...)
-    lengths : numpy.ndarray (B,) or None
-    rows : numpy.ndarray (B,), slice or None
-        Which rows of the data these are, if that is known.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    lengths: np.ndarray | None = None
-    rows: Any = None
+    x: np.ndarray  # (B, ...)
+    y: np.ndarray  # (B, ...)
+    lengths: np.ndarray | None = None  # (B,)
+    rows: Any = None  # which rows of the data these are, if that is known: (B,) or a slice
 
 
 class Arrays:
@@ -55,22 +45,16 @@ class Arrays:
     ):
         self.x, self.y = checking.real_array(where, "x", x), checking.real_array(where, "y", y)
         if self.x.ndim < 2 or 0 in self.x.shape:
-            raise ValueError(
-                f"{where}: x has shape {self.x.shape}; wanted (rows, time, features) or, for "
-                "class numbers, (rows, time), none of them 0"
-            )
+            wanted = "(rows, time, features) or, for class numbers, (rows, time), none of them 0"
+            raise ValueError(f"{where}: x has shape {self.x.shape}; wanted {wanted}")
         self._where, self.rows = where, len(self.x)
         if self.y.ndim == 0 or len(self.y) != self.rows or self.y.size == 0:
-            raise ValueError(
-                f"{where}: y has shape {self.y.shape} and x has {self.rows} rows; "
-                f"wanted ({self.rows}, ...)"
-            )
+            got = f"y has shape {self.y.shape} and x has {self.rows} rows"
+            raise ValueError(f"{where}: {got}; wanted ({self.rows}, ...)")
         self.lengths = checking.row_lengths(where, lengths, self.rows, self.x.shape[1])
-        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self.augment = augment
+        self.batch_size, self.shuffle, self.seed, self.augment = batch_size, shuffle, seed, augment
         self.batches = -(-self.rows // batch_size)
-        self._memory = {}
-        self._model = model  # to warn by, once
+        self._memory, self._model = {}, model  # the model to warn by, once
         if augment is None:
             self._warn(self.x)
 
@@ -85,27 +69,21 @@ class Arrays:
         return f"fingerprint {digest.hexdigest()[:12]}"
 
     def _warn(self, x):
-        where, model, self._model = self._where, self._model, None
-        kind = x.dtype
-        if model.takes_indices:
-            return
-        if kind.kind in "iu":
-            first = x[: self.batch_size]
-            if np.abs(first.astype(np.float64)).max() > 1:
-                warnings.warn(
-                    f"{where}: x holds {kind} from {first.min()} to {first.max()} and is not "
-                    "scaled; networks learn best from numbers of about -1 to 1, as "
-                    "x.astype('float32') / 255 makes of the pixels of an image",
-                    DataWarning,
-                    stacklevel=_callers_level(),
-                )
-        elif kind == np.float64 and model.dtype == np.float32:
-            warnings.warn(
-                f"{where}: x is float64 and the model computes in float32, so each batch is "
-                "rounded to a copy; x = x.astype('float32') does it once, in half the memory",
-                DataWarning,
-                stacklevel=_callers_level(),
+        model, kind, self._model = self._model, x.dtype, None
+        first, hint = x[: self.batch_size], None
+        if kind == np.float64 and model.dtype == np.float32 and not model.takes_indices:
+            hint = (
+                "x is float64 and the model computes in float32, so each batch is "
+                "rounded to a copy; x = x.astype('float32') does it once, in half the memory"
             )
+        if kind.kind in "iu" and not model.takes_indices and np.abs(first.astype(float)).max() > 1:
+            hint = (
+                f"x holds {kind} from {first.min()} to {first.max()} and is not scaled; networks "
+                "learn best from numbers of about -1 to 1, as x.astype('float32') / 255 makes of "
+                "the pixels of an image"
+            )
+        if hint is not None:
+            warnings.warn(f"{self._where}: {hint}", DataWarning, stacklevel=_callers_level())
 
     def epoch(self, number, first=0):
         """The batches of an epoch, from batch ``first`` on."""
@@ -113,22 +91,20 @@ class Arrays:
         if self.shuffle:
             order = np.random.default_rng((self.seed, number)).permutation(self.rows)
         for batch in range(first, self.batches):
-            chosen = slice(batch * self.batch_size, min((batch + 1) * self.batch_size, self.rows))
+            start = batch * self.batch_size
+            chosen = slice(start, min(start + self.batch_size, self.rows))
             if order is not None:
                 chosen = order[chosen]
-            x = self._rows("x", self.x, chosen)
+            x, y = self._rows("x", self.x, chosen), self._rows("y", self.y, chosen)
             if self.augment is not None:
                 x = self.augment(x, np.random.default_rng((self.seed, number, batch)))
                 x = checking.real_array(self._where, "what augment returned", x)
                 if self._model is not None and x.ndim:
                     self._warn(x)
-                if len(np.atleast_1d(x)) != len(self.y[chosen]):
-                    raise ValueError(
-                        f"{self._where}: augment returned shape {x.shape}; wanted "
-                        f"{len(self.y[chosen])} rows, as it was given"
-                    )
-            lengths = None if self.lengths is None else self.lengths[chosen]
-            yield Batch(x, self._rows("y", self.y, chosen), lengths, chosen)
+                if len(np.atleast_1d(x)) != len(y):
+                    got = f"augment returned shape {x.shape}"
+                    raise ValueError(f"{self._where}: {got}; wanted {len(y)} rows, as it was given")
+            yield Batch(x, y, None if self.lengths is None else self.lengths[chosen], chosen)
 
     def _rows(self, name, array, chosen):
         """Rows of an array: a view, or memory that the next batch writes again."""
@@ -137,12 +113,11 @@ class Arrays:
             return array[chosen] if self.augment is None else array[chosen].copy()
         if not (array.flags.c_contiguous and array.flags.aligned):
             return array[chosen]  # np.take would first copy all of it
-        memory = self._memory.get(name)
-        if memory is None:
-            memory = np.empty((min(self.batch_size, self.rows), *array.shape[1:]), array.dtype)
-            self._memory[name] = memory
+        if name not in self._memory:
+            shape = (min(self.batch_size, self.rows), *array.shape[1:])
+            self._memory[name] = np.empty(shape, array.dtype)
         # With mode="clip" NumPy writes straight into out; with "raise" it copies twice.
-        return np.take(array, chosen, axis=0, out=memory[: len(chosen)], mode="clip")
+        return np.take(array, chosen, 0, out=self._memory[name][: len(chosen)], mode="clip")
 
 
 class Stream:
@@ -170,8 +145,7 @@ class Stream:
             batches = iter(made)
         except TypeError:  # an array without axes has __iter__, and is no iterable
             came = f"x({number}) returned" if callable(self._source) else "x is"
-            message = f"{self._where}: {came} {made!r}; wanted batches (x, y)"
-            raise TypeError(message) from None
+            raise TypeError(f"{self._where}: {came} {made!r}; wanted batches (x, y)") from None
         for position, batch in enumerate(batches):
             if position >= first:
                 yield self._checked(batch, position)
@@ -179,16 +153,14 @@ class Stream:
     def _checked(self, batch, position):
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
             got = f"a tuple of {len(batch)}" if isinstance(batch, tuple) else type(batch).__name__
-            raise TypeError(
-                f"{self._where}: batch {position} is {got}; wanted (x, y) or (x, y, lengths)"
-            )
+            wanted = "(x, y) or (x, y, lengths)"
+            raise TypeError(f"{self._where}: batch {position} is {got}; wanted {wanted}")
         x = checking.real_array(self._where, f"x of batch {position}", batch[0])
         y = checking.real_array(self._where, f"y of batch {position}", batch[1])
         if x.ndim < 2 or y.ndim == 0 or len(x) != len(y) or 0 in (*x.shape, *y.shape):
-            raise ValueError(
-                f"{self._where}: batch {position} has x of shape {x.shape} and y of {y.shape}; "
-                "wanted (batch, time, ...) and (batch, ...), of equally many rows"
-            )
+            got = f"batch {position} has x of shape {x.shape} and y of {y.shape}"
+            wanted = "(batch, time, ...) and (batch, ...), of equally many rows"
+            raise ValueError(f"{self._where}: {got}; wanted {wanted}")
         lengths = batch[2] if len(batch) == 3 else None
         return Batch(x, y, checking.row_lengths(self._where, lengths, len(x), x.shape[1]))
 
@@ -206,13 +178,11 @@ def source_of(where, model, x, y, lengths, batch_size, **order):
     if y is not None:
         return Arrays(where, model, x, y, lengths, batch_size, **order)
     if lengths is not None:
-        raise ValueError(
-            f"{where}: lengths belongs to arrays x and y; batches bring their own, (x, y, lengths)"
-        )
+        hint = "batches bring their own, (x, y, lengths)"
+        raise ValueError(f"{where}: lengths belongs to arrays x and y; {hint}")
     if isinstance(x, np.ndarray):
         raise TypeError(f"{where}: x is an array and y is missing")
     if order.get("augment") is not None:
-        raise ValueError(
-            f"{where}: augment belongs to arrays x and y; let the batches come augmented"
-        )
+        hint = "let the batches come augmented"
+        raise ValueError(f"{where}: augment belongs to arrays x and y; {hint}")
     return Stream(where, x)

@@ -8,9 +8,8 @@ from rnnlite import checking
 class Callback:
     """Base of callbacks; override what you need.
 
-    Each method is given the ``Run``: its ``model``, ``optimizer``, ``history``,
-    ``epoch`` and ``step`` (so far), ``loss`` (of the last step), and
-    ``stop(reason)``.
+    Each method is given the ``Run``: its ``model``, ``optimizer``, ``history``, ``epoch`` and
+    ``step`` (so far), ``loss`` (of the last step), and ``stop(reason)``.
 
     Examples
     --------
@@ -44,11 +43,7 @@ class Call(Callback):
     """A plain function as a callback: called after each record."""
 
     def __init__(self, function):
-        self._function = function
-
-    def record(self, run):
-        """Call the function."""
-        self._function(run)
+        self.record = function
 
 
 class EarlyStopping:
@@ -59,8 +54,7 @@ class EarlyStopping:
     patience : int
         Records without a better figure before training stops.
     monitor : str, optional
-        Column of the history; by default ``val_loss``.  An accuracy is to
-        become higher, anything else lower.
+        Column of the history.  An accuracy is to become higher, anything else lower.
     min_delta : float
         By how much it must be better to count.
     restore_best : bool
@@ -83,12 +77,8 @@ class EarlyStopping:
         self.reset()
 
     def __repr__(self):
-        options = "".join(
-            f", {name}={value!r}"
-            for name, value, usual in (
-                ("min_delta", self.min_delta, 0.0), ("restore_best", self.restore_best, True),
-            ) if value != usual
-        )  # fmt: skip
+        options = "" if self.min_delta == 0.0 else f", min_delta={self.min_delta!r}"
+        options += "" if self.restore_best else f", restore_best={self.restore_best!r}"
         return f"EarlyStopping(patience={self.patience}, monitor={self.monitor!r}{options})"
 
     def reset(self):
@@ -96,22 +86,12 @@ class EarlyStopping:
         self.best, self.waited, self.best_params = None, 0, None
 
     def seen(self, record, params):
-        """Take note of a record, as in ``History.last``, and its weights; return whether to stop.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> stopping = EarlyStopping(patience=2, monitor="loss")
-        >>> [stopping.seen({"loss": loss}, np.zeros(1)) for loss in (0.5, 0.4, 0.6, 0.4)]
-        [False, False, False, True]
-        """
-        if record.get(self.monitor) is None:
+        """Whether to stop after a record, as in ``History.last``, and with its weights."""
+        value = record.get(self.monitor)
+        if value is None:
             hint = "; give validation=(x, y)" if self.monitor.startswith("val_") else ""
-            raise ValueError(
-                f"EarlyStopping: monitor is {self.monitor!r}; the history has "
-                f"{', '.join(record)}{hint}"
-            )
-        value = record[self.monitor]
+            known = f"the history has {', '.join(record)}{hint}"
+            raise ValueError(f"EarlyStopping: monitor is {self.monitor!r}; {known}")
         gain = math.inf if self.best is None else self.best - value
         if self.best is not None and self.monitor.endswith("accuracy"):
             gain = -gain

@@ -36,10 +36,9 @@ class Checkpoint:
         if found is None:
             return
         if not self.resume and _has_steps(found):
-            raise FileExistsError(
-                f"{self.where}: checkpoint {found} exists and would be lost; give resume=True to "
-                "go on from it, or another path"
-            )
+            got = f"checkpoint {found} exists and would be lost"
+            hint = "give resume=True to go on from it, or another path"
+            raise FileExistsError(f"{self.where}: {got}; {hint}")
         if self.resume:
             self._began_with = load(run, found, self.where)
 
@@ -59,18 +58,12 @@ class Checkpoint:
 
 def _state(run):
     """Header and arrays of a run."""
-    optimizer = run.optimizer.state_dict()
-    arrays = models.model_arrays(run.model)
-    settings = {}
-    for name, value in optimizer.items():
-        if isinstance(value, np.ndarray):
-            arrays[f"optimizer/{name}"] = value
-        else:
-            settings[name] = value
+    optimizer, arrays = _divided(run.optimizer)
+    arrays = models.model_arrays(run.model) | arrays
     extra = {"raw_weights": run.raw_weights, "averaged": run.averaged}
     header = {
         "model": models.model_header(run.model),
-        "optimizer": settings,
+        "optimizer": optimizer,
         "settings": _settings(run),
         "counters": dataclasses.asdict(run.counters),
         "totals": dataclasses.asdict(run.totals),
@@ -103,10 +96,8 @@ def load(run, path, where):
             raise TypeError(f"reason = {reason!r}, finished = {finished!r}")
         if not all(map(list.__len__, history.values())) or len({*map(len, history.values())}) > 1:
             raise TypeError("history")
-        extra = {
-            name: _weights(path, name, arrays, run.model)
-            for name in ("raw_weights", "averaged", "best")
-        }
+        names = ("raw_weights", "averaged", "best")
+        extra = {name: _weights(path, name, arrays, run.model) for name in names}
         if (extra["averaged"] is None) != (run.settings.average is None):
             raise KeyError("run/averaged")
         states, stopping = header["callbacks"], header.get("early_stopping")
@@ -114,20 +105,15 @@ def load(run, path, where):
             stopping = stopping["best"], stopping["waited"]
             if not isinstance(stopping[0], float | int | None) or type(stopping[1]) is not int:
                 raise TypeError(f"early_stopping = {stopping!r}")
-        moments = {
-            name.removeprefix("optimizer/"): array
-            for name, array in arrays.items()
-            if name.startswith("optimizer/")
-        }
+        prefix = "optimizer/"
+        moments = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         optimizer = header["optimizer"] | moments
-        different_callbacks = len(states) != len(run.settings.callbacks)
+        saved, given = len(states), len(run.settings.callbacks)
     except (KeyError, TypeError, AttributeError) as error:
         raise CorruptFile(f"{path} is not a whole checkpoint: {error!r}") from error
-    if different_callbacks:
-        raise ValueError(
-            f"{where}: {path} is of a run with {len(states)} callbacks; this one has "
-            f"{len(run.settings.callbacks)}"
-        )
+    if saved != given:
+        hint = f"this one has {given}"
+        raise ValueError(f"{where}: {path} is of a run with {saved} callbacks; {hint}")
     before = run.optimizer.state_dict()
     run.optimizer.load_state_dict(optimizer)
     try:
@@ -151,9 +137,8 @@ FORMER = {"position": "counters", "sums": "totals", "run/live": "run/raw_weights
 
 
 def _read(path):
-    _, header, arrays = container.read(path, ("checkpoint",))
-    header, arrays = ({FORMER.get(k, k): v for k, v in part.items()} for part in (header, arrays))
-    return header, arrays
+    _, *parts = container.read(path, ("checkpoint",))
+    return [{FORMER.get(k, k): v for k, v in part.items()} for part in parts]
 
 
 def _numbers(kind, values):
@@ -180,12 +165,8 @@ def _settings(run):
     source, validation = run.source, run.validation
     data = {"rows": source.rows}
     if source.rows is not None:
-        data |= {
-            "batch_size": source.batch_size,
-            "shuffle": source.shuffle,
-            "seed": source.seed,
-            "augment": name_of(source.augment),
-        }
+        data |= {name: getattr(source, name) for name in ("batch_size", "shuffle", "seed")}
+        data["augment"] = name_of(source.augment)
     return data | {
         "loss": name_of(run.settings.loss),
         "optimizer": type(run.optimizer).__name__,
@@ -200,26 +181,32 @@ def _settings(run):
     }
 
 
+def _divided(optimizer):
+    """What an optimizer was told, and what it has gathered: as a header and as arrays of a file."""
+    state = optimizer.state_dict().items()
+    arrays = {f"optimizer/{k}": v for k, v in state if isinstance(v, np.ndarray)}
+    return {k: v for k, v in state if not isinstance(v, np.ndarray)}, arrays
+
+
 def _optimizer_settings(optimizer):
     """What an optimizer was told, without what it has gathered."""
-    state = optimizer.state_dict().items()
-    return {k: v for k, v in state if k != "t" and not isinstance(v, np.ndarray)}
+    return {name: value for name, value in _divided(optimizer)[0].items() if name != "t"}
 
 
 def _check_same_run(where, path, header, run):
     """A resumed run is the same run: only its length may be another."""
-    difference = architecture.difference(
-        header["model"]["architecture"], architecture.describe(run.model)
-    )
+    model = architecture.describe(run.model)
+    difference = architecture.difference(header["model"]["architecture"], model)
     if difference is not None:
         raise ValueError(f"{where}: checkpoint {path} is of another model: {difference}")
-    pairs = [(header["settings"], _settings(run))]
-    if pairs[0][0].get("optimizer") == pairs[0][1]["optimizer"]:
+    saved, now = header["settings"], _settings(run)
+    pairs = [(saved, now)]
+    if saved.get("optimizer") == now["optimizer"]:
         # An optimizer may begin as the run began, or go on from where it was.
         began, later = header["began_with"], header["optimizer"]
         now = _optimizer_settings(run.optimizer)
-        free = ("lr",) if run.settings.schedule is not None else ()  # each step sets it
-        now = {name: value for name, value in now.items() if name not in free}
+        if run.settings.schedule is not None:
+            now.pop("lr", None)  # each step sets it
         pairs.append(({k: v if later[k] == v else began[k] for k, v in now.items()}, now))
     for saved, now in pairs:
         for name in now | saved:
@@ -238,8 +225,6 @@ def _weights(path, name, arrays, model):
         return None
     flat = model.flat_params
     if array.shape != flat.shape or array.dtype != flat.dtype:
-        raise CorruptFile(
-            f"{path}: run/{name} is {array.dtype} of shape {array.shape}; wanted {flat.dtype} "
-            f"of shape {flat.shape}"
-        )
+        got = f"run/{name} is {array.dtype} of shape {array.shape}"
+        raise CorruptFile(f"{path}: {got}; wanted {flat.dtype} of shape {flat.shape}")
     return np.array(array)

@@ -21,10 +21,7 @@ class ConfusionMatrix(NamedTuple):
 
     Examples
     --------
-    >>> matrix = confusion_matrix([0, 0, 0, 1], [0, 0, 1, 1])
-    >>> matrix.accuracy
-    0.75
-    >>> matrix.precision
+    >>> confusion_matrix([0, 0, 0, 1], [0, 0, 1, 1]).precision
     array([1. , 0.5])
     """
 
@@ -69,8 +66,7 @@ def confusion_matrix(labels, predicted, classes=None, names=None):
     Parameters
     ----------
     labels, predicted : array_like of int, of one shape
-        True and predicted classes, as ``predict`` returns them; places where
-        the prediction is -1 (padding) do not count.
+        True and predicted classes; where the prediction is -1 (padding), it does not count.
     classes : int, optional
         How many there are; one more than the highest that occurs if not given.
     names : sequence of str, optional
@@ -88,33 +84,29 @@ def confusion_matrix(labels, predicted, classes=None, names=None):
     dog     .    1   1.0000
     """
     where = "confusion_matrix"
-    labels, predicted = (
-        checking.real_array(where, name, value)
-        for name, value in (("labels", labels), ("predicted", predicted))
-    )
-    for name, array in (("labels", labels), ("predicted", predicted)):
-        if array.dtype.kind not in "iu":
-            raise TypeError(f"{where}: {name} holds {array.dtype}; it must hold whole numbers")
+    arrays = []
+    for name, value in (("labels", labels), ("predicted", predicted)):
+        arrays.append(checking.real_array(where, name, value))
+        if arrays[-1].dtype.kind not in "iu":
+            raise TypeError(f"{where}: {name} holds {arrays[-1].dtype}; it must hold whole numbers")
+    labels, predicted = arrays
     if labels.shape != predicted.shape or labels.size == 0:
-        raise ValueError(
-            f"{where}: labels has shape {labels.shape}, predicted {predicted.shape}; wanted one "
-            "shape, and at least one row"
-        )
+        got = f"labels has shape {labels.shape}, predicted {predicted.shape}"
+        raise ValueError(f"{where}: {got}; wanted one shape, and at least one row")
     counts = predicted.ravel() != -1
     labels, predicted = labels.ravel()[counts], predicted.ravel()[counts]
     if not labels.size:
         raise ValueError(f"{where}: predicted is -1 everywhere; there is nothing to count")
+    low = int(min(labels.min(), predicted.min()))
+    highest = int(max(labels.max(), predicted.max()))
     if names is not None:
         names = tuple(map(str, checking.sequence(where, "names", names, "a sequence of str")))
-    highest = int(max(labels.max(), predicted.max()))
     if classes is None:
         classes = highest + 1 if names is None else len(names)
     C = checking.whole_number(where, "classes", classes, most=MOST_CLASSES)
-    low = int(min(labels.min(), predicted.min()))
     if low < 0 or highest >= C:
-        raise ValueError(
-            f"{where}: classes run from {low} to {highest}; each must lie in 0..{C - 1}"
-        )
+        hint = f"each must lie in 0..{C - 1}"
+        raise ValueError(f"{where}: classes run from {low} to {highest}; {hint}")
     names = tuple(map(str, range(C))) if names is None else names
     if len(names) != C:
         raise ValueError(f"{where}: names has {len(names)} names; wanted {C}, one a class")

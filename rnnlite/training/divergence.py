@@ -15,7 +15,6 @@ class TrainingDiverged(FloatingPointError):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from rnnlite import SGD, Dense, fit
     >>> x, model = np.full((8, 1), 9.0, "float32"), Dense(1, 1, seed=0)
     >>> try:
@@ -25,20 +24,15 @@ class TrainingDiverged(FloatingPointError):
     True
     """
 
-    history = None
-    step = None
-
-
-ADVICE = "try a smaller learning rate (lr is {lr:g}), clip_norm=1.0, or smaller inputs"
+    history = step = None
 
 
 def explain(model, batch, step, epoch, loss, lr):
     """The error for a step whose loss or gradient is not finite."""
     at = f"fit: step {step} (epoch {epoch})"
-    blame = bad_data(at, batch)
-    if blame is not None:
+    if blame := bad_data(at, batch):
         return blame
-    advice = ADVICE.format(lr=lr)
+    advice = f"try a smaller learning rate (lr is {lr:g}), clip_norm=1.0, or smaller inputs"
     what = f"the loss is {loss}" if not np.isfinite(loss) else "a gradient is not finite"
     params = [name for name, p in model.params.items() if not np.isfinite(p).all()]
     if params:

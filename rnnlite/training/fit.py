@@ -24,12 +24,11 @@ def fit(
     model : Layer
         Usually a Sequential whose last layer has an output for each class.
     x : array_like (n, T, ...), or iterable of batches, or function of the epoch returning one
-        Sequences; a ``numpy.memmap`` is read batch by batch.  Batches are tuples
-        (x, y) or (x, y, lengths); a generator function is called with the
-        number of each epoch, from 0, and may augment what it yields.
+        Sequences; a ``numpy.memmap`` is read batch by batch.  Batches are tuples (x, y) or
+        (x, y, lengths); a function is called with the number of each epoch, from 0.
     y : array_like (n, ...), optional
-        Class numbers (n,), one-hot rows (n, C) or values (n, F); with T as
-        second axis if the model answers at every step.
+        Class numbers (n,), one-hot rows (n, C) or values (n, F); with T as second axis if the model
+        answers at every step.
     optimizer : Optimizer, optional
         Of this model; ``Adam(model)`` if not given.
     epochs, steps : int, optional
@@ -39,11 +38,10 @@ def fit(
     lengths : array_like of int (n,), optional
         Valid steps of each row; padding takes no part in anything.
     loss : {"softmax_cross_entropy", "mean_squared_error", "binary_cross_entropy"} or callable
-        A callable of one's own takes ``(output, y, *, lengths=None)`` and returns ``(loss,
-        doutput)``: a number, and its gradient in the shape of the output (docs/layers.md).  It
-        may be a ``functools.partial`` of the library's.  By default the cross-entropy for class
-        numbers and one-hot rows, else the squared error.  With class numbers the accuracy is
-        recorded whatever the loss is.
+        A callable of one's own takes ``(output, y, *, lengths=None)`` and returns a number and its
+        gradient in the shape of the output (docs/layers.md); a ``functools.partial`` of the
+        library's will do.  By default the cross-entropy for class numbers and one-hot rows, else
+        the squared error.  With class numbers the accuracy is recorded whatever the loss is.
     validation : tuple (x, y) or (x, y, lengths), optional
         Data to evaluate at each record, never trained on.
     shuffle : bool
@@ -57,47 +55,41 @@ def fit(
     clip_norm : float, optional
         Largest common norm of the gradients; see ``clip_gradients``.
     average : float, optional
-        Memory of a moving average of the weights (Polyak & Juditsky 1992), as
-        0.999, which is what validation sees and what the model has in the end.
-        Step n keeps the share min(average, n / (n + 9)) of it, so that the initial
-        weights are soon forgotten however short the run is.
+        Memory of a moving average of the weights (Polyak & Juditsky 1992), as 0.999, which is what
+        validation sees and what the model has in the end.  Step n keeps the share
+        min(average, n / (n + 9)) of it, so that the initial weights are soon forgotten.
     early_stopping : int or EarlyStopping, optional
-        Stop after so many records without a lower validation loss, and restore
-        the weights of the best.
+        Stop after so many records without a lower validation loss, and restore the best weights.
     callbacks : sequence of Callback, or functions of the Run called at each record
     record_every : int, optional
         Steps between two records of the history (and validations); by default one an epoch.
     progress : bool, optional
         Whether to show a live bar; by default on a terminal only.
     checkpoint : str or os.PathLike, optional
-        File in which to keep all that the rest of the run depends on.  The one
-        before it is kept too; see ``rnnlite.saving``.
+        File for all that the rest of the run depends on.  The one before it is kept too; see
+        ``rnnlite.saving``.
     checkpoint_every : int, optional
         Steps between two checkpoints; by default one at each record and every 30 seconds.
     resume : bool
-        Go on from ``checkpoint``, if it is there.  The run ends with the
-        weights, bit for bit, with which it would have ended without the break.
-        All but ``epochs`` and ``steps`` must be as it was; an iterable that can
-        run only once must begin at its beginning again.
+        Go on from ``checkpoint``, if it is there.  The run ends with the weights, bit for bit, with
+        which it would have ended without the break.  All but ``epochs`` and ``steps`` must be as it
+        was; an iterable that can run only once must begin at its beginning again.
 
     Returns
     -------
     History
-        A dict of lists: ``epoch``, ``step``, ``loss``, ``accuracy``, ...
-        Ctrl-C ends training after the current step, saves the checkpoint and
-        returns what there is; ``history.stopped_by`` is then "interrupt".
+        A dict of lists: ``epoch``, ``step``, ``loss``, ``accuracy``, ...  Ctrl-C ends training
+        after the current step, saves the checkpoint and returns what there is.
 
     Raises
     ------
     ValueError, TypeError
-        For arguments that do not fit together, data that are not finite, or a
-        checkpoint of another run.
+        Arguments do not fit together, data are not finite, or a checkpoint is of another run.
     TrainingDiverged
-        If the loss or a gradient is NaN or infinite; it names the step and the layer.
-    FileExistsError
-        If there is a checkpoint and ``resume`` is False: it would be lost.
-    OSError
-        If the checkpoint cannot be written; the older one is intact.
+        The loss or a gradient is NaN or infinite; it names the step and the layer.
+    FileExistsError, OSError
+        There is a checkpoint that would be lost, as ``resume`` is False; or it cannot be written,
+        and the older one is intact.
 
     Examples
     --------
@@ -112,8 +104,7 @@ def fit(
     """
     where = "fit"
     check_model(where, model)
-    if optimizer is None:
-        optimizer = Adam(model)
+    optimizer = Adam(model) if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{where}: optimizer is {optimizer!r}; wanted an Optimizer, as Adam(model)")
     if optimizer.model is not model:
@@ -128,24 +119,19 @@ def fit(
         if function is not None and not callable(function):
             raise TypeError(f"{where}: {name} is {function!r}; it must be callable")
     if clip_norm is not None:
-        clip_norm = checking.real_number(
-            where, "clip_norm", clip_norm, 0.0, 1e30, low_included=False
-        )
+        limits = {"low": 0.0, "high": 1e30, "low_included": False}
+        clip_norm = checking.real_number(where, "clip_norm", clip_norm, **limits)
     if average is not None:
         average = checking.real_number(where, "average", average, 0.0, 1.0, high_included=False)
 
-    source = source_of(
-        where, model, x, y, lengths, batch_size, shuffle=shuffle, seed=seed, augment=augment
-    )
+    order = {"shuffle": shuffle, "seed": seed, "augment": augment}
+    source = source_of(where, model, x, y, lengths, batch_size, **order)
     epochs, steps = _how_long(where, source, epochs, steps)
     checked_validation = _validation(where, model, validation, batch_size)
-    objective = None
-    if source.rows is not None:
-        objective = _tried(where, model, loss, source)
+    objective = None if source.rows is None else _tried(where, model, loss, source)
     if checked_validation is not None and checked_validation.rows is not None:
         known = loss if objective is None else objective.function
         _check_validation(f"{where}: validation", model, known, checked_validation)
-
     settings = Settings(
         epochs, steps, schedule, clip_norm, average,
         early_stopping=_early_stopping(where, early_stopping, validation),
@@ -172,10 +158,9 @@ def _how_long(where, source, epochs, steps):
         return None, checking.whole_number(where, "steps", steps)
     epochs = 1 if epochs is None else checking.whole_number(where, "epochs", epochs)
     if source.rows is None and epochs > 1 and not source.can_start_anew:
-        raise ValueError(
-            f"{where}: x is an iterator, which runs once, and epochs is {epochs}; give steps, or "
-            "as x a function of the epoch that returns a new iterator"
-        )
+        got = f"x is an iterator, which runs once, and epochs is {epochs}"
+        hint = "give steps, or as x a function of the epoch that returns a new iterator"
+        raise ValueError(f"{where}: {got}; {hint}")
     return epochs, None
 
 
@@ -184,13 +169,10 @@ def _validation(where, model, validation, batch_size):
     if validation is None:
         return None
     if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
-        raise TypeError(
-            f"{where}: validation is of type {type(validation).__name__}; wanted a tuple (x, y) or "
-            "(x, y, lengths)"
-        )
-    x, y, *lengths = validation
-    name = f"{where}: validation"
-    return source_of(name, model, x, y, lengths[0] if lengths else None, max(batch_size, 256))
+        got = f"validation is of type {type(validation).__name__}"
+        raise TypeError(f"{where}: {got}; wanted a tuple (x, y) or (x, y, lengths)")
+    x, y, lengths = (*validation, None)[:3]
+    return source_of(f"{where}: validation", model, x, y, lengths, max(batch_size, 256))
 
 
 def _tried(where, model, loss, source, call_all=False):
@@ -217,15 +199,11 @@ def _early_stopping(where, value, validation):
     if not isinstance(value, EarlyStopping):
         value = EarlyStopping(checking.whole_number(where, "early_stopping", value))
     if validation is None and value.monitor.startswith("val_"):
-        raise ValueError(
-            f"{where}: early_stopping watches {value.monitor!r}; give validation=(x, y), or "
-            "EarlyStopping(..., monitor='loss')"
-        )
+        hint = "give validation=(x, y), or EarlyStopping(..., monitor='loss')"
+        raise ValueError(f"{where}: early_stopping watches {value.monitor!r}; {hint}")
     if value.monitor not in COLUMNS:
-        raise ValueError(
-            f"{where}: early_stopping watches {value.monitor!r}; the history has "
-            f"{', '.join(COLUMNS)}"
-        )
+        hint = f"the history has {', '.join(COLUMNS)}"
+        raise ValueError(f"{where}: early_stopping watches {value.monitor!r}; {hint}")
     return value
 
 
@@ -233,13 +211,10 @@ def _callbacks(where, callbacks):
     if isinstance(callbacks, Callback) or not hasattr(callbacks, "__iter__"):
         callbacks = (callbacks,)
     result = []
-    callbacks = checking.sequence(where, "callbacks", callbacks, "a sequence of Callbacks")
-    for position, callback in enumerate(callbacks):
+    for callback in checking.sequence(where, "callbacks", callbacks, "a sequence of Callbacks"):
         if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
-            raise TypeError(
-                f"{where}: callbacks[{position}] is {callback!r}; wanted a Callback, or a "
-                "function of the Run"
-            )
+            wanted = "a Callback, or a function of the Run"
+            raise TypeError(f"{where}: callbacks[{len(result)}] is {callback!r}; wanted {wanted}")
         result.append(callback if isinstance(callback, Callback) else Call(callback))
     return result
 

@@ -15,26 +15,20 @@ COLUMNS = (
 class History(dict):
     """What was measured during training: a dict of lists, one entry a record.
 
-    Columns: ``epoch`` (begun so far, from 1), ``step`` (taken so far),
-    ``loss``, ``accuracy`` (if there are right answers) and ``grad_norm``, means
-    since the record before; ``lr``; ``val_loss`` and ``val_accuracy`` with
-    validation data; ``seconds`` of training so far.
+    Columns: ``epoch`` (begun so far, from 1), ``step`` (taken so far), ``loss``, ``accuracy`` (if
+    there are right answers) and ``grad_norm``, means since the record before; ``lr``; ``val_loss``
+    and ``val_accuracy`` with validation data; ``seconds`` of training so far.
 
     Attributes
     ----------
     stopped_by : str
-        Why training ended: "end", "early stopping", "interrupt", or what a
-        callback said.
+        Why training ended: "end", "early stopping", "interrupt", or what a callback said.
 
     Examples
     --------
     >>> history = History({"epoch": [1, 2], "loss": [0.7, 0.4]})
     >>> history["loss"][-1], history.best("loss")
     (0.4, 1)
-    >>> print(history)
-    epoch     loss
-        1   0.7000
-        2   0.4000
     >>> history.to_json(), history.to_csv().splitlines()[1]
     ('{"epoch": [1, 2], "loss": [0.7, 0.4]}', '1,0.7')
     """
@@ -42,12 +36,7 @@ class History(dict):
     stopped_by = "end"
 
     def add(self, **record):
-        """Append a record: a value for each column, the same names each time.
-
-        Parameters
-        ----------
-        **record
-        """
+        """Append a record, a value for each column, the same names each time; see ``History``."""
         if self and set(record) != set(self):
             raise ValueError(f"History.add: record has {sorted(record)}; wanted {sorted(self)}")
         for name, value in record.items():
@@ -58,41 +47,20 @@ class History(dict):
         return {name: column[-1] for name, column in self.items() if column}
 
     def best(self, column):
-        """Position of the best record: the lowest value, or the highest of an accuracy.
-
-        Parameters
-        ----------
-        column : str
-
-        Returns
-        -------
-        int
-        """
-        values = self[column]
+        """Position of the lowest of a ``column``, of an accuracy the highest; see ``History``."""
         best = max if column.endswith("accuracy") else min
-        return values.index(best(values))
+        return self[column].index(best(self[column]))
 
     def __str__(self):
         if not self:
             return "no record yet"
-        lines = ["  ".join(f"{name:>{max(7, len(name))}}" for name in self)]
-        for record in zip(*self.values(), strict=True):
-            cells = zip(self, record, strict=True)
-            lines.append("  ".join(f"{figure_text(v):>{max(7, len(name))}}" for name, v in cells))
-        return "\n".join(lines)
+        rows = [self, *zip(*self.values(), strict=True)]
+        widths = [max(7, len(name)) for name in self]
+        cells = (zip(map(figure_text, row), widths, strict=True) for row in rows)
+        return "\n".join("  ".join(f"{text:>{width}}" for text, width in row) for row in cells)
 
     def to_json(self, path=None):
-        """As JSON text, also in a file if a path is given.
-
-        Parameters
-        ----------
-        path : str or os.PathLike, optional
-            Written whole or not at all.
-
-        Returns
-        -------
-        str
-        """
+        """As JSON text, written to the file ``path`` too, whole or not at all; see ``History``."""
         return _written(json.dumps(self), path)
 
     def to_csv(self, path=None):
@@ -104,16 +72,9 @@ class History(dict):
         return _written(text.getvalue(), path)
 
     def plot(self, path=None):
-        """Draw loss and accuracy against the step (needs matplotlib); return the figure.
+        """Draw loss and accuracy against the step with matplotlib, and return the figure.
 
-        Parameters
-        ----------
-        path : str or os.PathLike, optional
-            Picture file to write; its ending says which kind.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
+        It is saved as the picture file ``path`` if that is given; see ``History``.
         """
         if not self:
             raise ValueError("History.plot: there is no record yet")
@@ -123,13 +84,7 @@ class History(dict):
 
 
 def figure_text(value):
-    """A figure in few characters: four decimals, or three digits of what is smaller.
-
-    Examples
-    --------
-    >>> figure_text(0.51234), figure_text(3.2e-8), figure_text(7)
-    ('0.5123', '3.2e-08', '7')
-    """
+    """A figure in few characters: four decimals, or three digits of what is smaller than 0.001."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.3g}" if value and abs(value) < 1e-3 else f"{value:.4f}"

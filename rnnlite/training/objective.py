@@ -9,11 +9,8 @@ from rnnlite import checking, losses
 
 PROTOCOL = "a function (output, y, *, lengths=None) -> (loss, doutput)"
 
-BY_NAME = {
-    "softmax_cross_entropy": losses.softmax_cross_entropy,
-    "binary_cross_entropy": losses.binary_cross_entropy,
-    "mean_squared_error": losses.mean_squared_error,
-}
+NAMES = ("softmax_cross_entropy", "binary_cross_entropy", "mean_squared_error")
+BY_NAME = {name: getattr(losses, name) for name in NAMES}
 
 
 class Objective:
@@ -27,9 +24,8 @@ class Objective:
         if isinstance(loss, str):
             loss = BY_NAME[checking.one_of(where, "loss", loss, tuple(BY_NAME))]
         if not callable(loss):
-            raise TypeError(
-                f"{where}: loss is {loss!r}; wanted {' or '.join(map(repr, BY_NAME))}, {PROTOCOL}"
-            )
+            wanted = f"{' or '.join(map(repr, BY_NAME))}, {PROTOCOL}"
+            raise TypeError(f"{where}: loss is {loss!r}; wanted {wanted}")
         inner = loss
         while isinstance(inner, functools.partial):
             inner = inner.func
@@ -51,25 +47,24 @@ class Objective:
             if self._gradient is None or self._gradient.shape != output.shape:
                 self._gradient = np.empty_like(output)
             options["out"] = self._gradient
-        if not self.is_ours and self._arguments != (names := sorted(options)):
+        elif self._arguments != (names := sorted(options)):
             self._check_takes(output, y, options)
             self._arguments = names
         result = self.function(output, y, **options)
         if not isinstance(result, (tuple, list)) or len(result) != 2 or np.ndim(result[0]):
-            raise TypeError(
-                f"{self._where}: loss {self.name} returned {_in_short(result)}; wanted "
-                "(loss, doutput), a number and an array"
-            )
+            got = f"loss {self.name} returned {_in_short(result)}"
+            raise TypeError(f"{self._where}: {got}; wanted (loss, doutput), a number and an array")
         loss, doutput = result
         if not self.is_ours:
             what = f"the gradient that loss {self.name} returned"
             doutput = checking.real_array(self._where, what, doutput)
         if doutput.shape != output.shape:
-            raise ValueError(
-                f"{self._where}: loss {self.name} returned a gradient of shape "
-                f"{doutput.shape}; wanted {output.shape}, that of the output"
-            )
-        return checking.as_float(self._where, "the loss", loss), doutput
+            got = f"loss {self.name} returned a gradient of shape {doutput.shape}"
+            raise ValueError(f"{self._where}: {got}; wanted {output.shape}, that of the output")
+        try:
+            return float(loss), doutput
+        except (TypeError, ValueError):
+            raise TypeError(f"{self._where}: the loss is {loss!r}; it must be a number") from None
 
     def _check_takes(self, output, y, options):
         """That a loss of one's own can be called so, asked once."""
@@ -122,10 +117,9 @@ def objective_for(where, loss, output_shape, y):
             for piece in pieces
         )
         return Objective(where, "softmax_cross_entropy" if one_hot else "mean_squared_error")
-    raise ValueError(
-        f"{where}: y holds {y.dtype} of shape {y.shape} where the model computes {output_shape}; "
-        f"wanted whole numbers of shape {output_shape[:-1]} (classes), or shape {output_shape}"
-    )
+    got = f"y holds {y.dtype} of shape {y.shape} where the model computes {output_shape}"
+    wanted = f"whole numbers of shape {output_shape[:-1]} (classes), or shape {output_shape}"
+    raise ValueError(f"{where}: {got}; wanted {wanted}")
 
 
 def tried(where, loss, output, batch, all_y=None, call_all=False):
@@ -149,10 +143,8 @@ def check_labels(where, objective, y, output_shape):
         low, high = int(y.min()), int(y.max())
         if low < 0 or high >= classes:
             hint = "" if classes > 1 else "; for yes and no have 2 outputs"
-            raise ValueError(
-                f"{where}: y has labels from {low} to {high}; the model has {classes} outputs, "
-                f"so each must lie in 0..{classes - 1}{hint}"
-            )
+            hint = f"the model has {classes} outputs, so each must lie in 0..{classes - 1}{hint}"
+            raise ValueError(f"{where}: y has labels from {low} to {high}; {hint}")
 
 
 def _in_short(result):

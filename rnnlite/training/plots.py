@@ -25,14 +25,10 @@ def plot_history(history, path=None):
             column = history[f"val_{name}"]
             axes.plot(history["step"], column, marker=marker, ms=3, label="validation")
             best = history.best(f"val_{name}")
-            axes.annotate(
-                f"{column[best]:.4f}",
-                (history["step"][best], column[best]),
-                xytext=(0, 8 if name == "loss" else -14),
-                textcoords="offset points",
-                ha="right" if best >= len(column) / 2 else "left",
-                fontsize=8,
-            )
+            at, lift = (history["step"][best], column[best]), 8 if name == "loss" else -14
+            side = "right" if best >= len(column) / 2 else "left"
+            style = {"xytext": (0, lift), "textcoords": "offset points", "ha": side, "fontsize": 8}
+            axes.annotate(f"{column[best]:.4f}", at, **style)
         low, high = axes.dataLim.intervaly
         if name == "loss" and low > 0 and high > 10 * low:  # below that, straight figures say more
             axes.set_yscale("log")
@@ -61,12 +57,10 @@ def plot_confusion(matrix, path=None):
     axes = figure.subplots()
     # Mistakes are few beside the diagonal: the square root lets them be seen.
     axes.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
-    for row in range(C):
-        for column in range(C):
-            if counts[row, column]:
-                colour = "white" if share[row, column] > 0.4 else "black"
-                text = str(counts[row, column])
-                axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+    for row, column in np.argwhere(counts):
+        colour = "white" if share[row, column] > 0.4 else "black"
+        text = str(counts[row, column])
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     axes.set(
         xticks=range(C), yticks=range(C), xticklabels=names, yticklabels=names,
         xlabel="predicted", ylabel="true",

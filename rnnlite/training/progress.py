@@ -13,16 +13,16 @@ class Progress:
 
     def __init__(self, show, total, done, epochs, steps_left=None):
         self._bar, self._shown_at, self._steps_left = None, 0.0, steps_left
+        self._epochs = epochs
         if sys.stderr is None:  # a program without a window
             show = False
         self.on = sys.stderr.isatty() if show is None else show
-        self._epochs = epochs
         if not self.on:
             return
         try:
             from tqdm import tqdm
         except ImportError:
-            self._print("(pip install tqdm for a live bar with speed and time left)")
+            self.say("(pip install tqdm for a live bar with speed and time left)")
         else:
             self._bar = tqdm(
                 total=total, initial=done, unit=" seq", unit_scale=True, dynamic_ncols=True,
@@ -40,9 +40,8 @@ class Progress:
             self._shown_at = now
             text = f"epoch {epoch}" + (f"/{self._epochs}" if self._epochs else "")
             text += f", loss {loss:.4f}"
-            self._bar.set_postfix_str(
-                text + ("" if accuracy is None else f", accuracy {accuracy:.4f}"), refresh=False
-            )
+            text += "" if accuracy is None else f", accuracy {accuracy:.4f}"
+            self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(sequences)
 
     def record(self, record):
@@ -51,23 +50,18 @@ class Progress:
             return
         shown = {k: v for k, v in record.items() if k not in ("epoch", "step", "seconds")}
         figures = "  ".join(f"{name} {figure_text(value)}" for name, value in shown.items())
-        self._print(
-            f"epoch {record['epoch']}, step {record['step']}: {figures}  "
-            f"({record['seconds']:.1f} s)"
-        )
+        at, seconds = f"epoch {record['epoch']}, step {record['step']}", record["seconds"]
+        self.say(f"{at}: {figures}  ({seconds:.1f} s)")
 
     def say(self, text):
         """A message that a person should see even without a bar."""
-        self._print(text)
-
-    def close(self):
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
-
-    def _print(self, text):
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         elif sys.stderr is not None:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
+
+    def close(self):
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()

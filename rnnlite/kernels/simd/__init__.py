@@ -1,26 +1,14 @@
 """One vector register as a number.
 
-``load(a, i)`` reads as many neighbouring numbers of the flat array ``a`` as
-one vector register holds (16 float32 with AVX-512) and gives them back as one
-value.  ``+ - * /`` work on it, on all lanes at once, so that
+``load(a, i)`` reads as many neighbouring numbers of the flat array ``a`` as one vector register
+holds (16 float32 with AVX-512) and gives them back as one value.  ``+ - * /`` work on it, on all
+lanes at once, so that ``c = f * c_prev + i * g`` compiles to two instructions that update 16 units
+of a row.  Leaving this to LLVM's own loop vectoriser was tried: it gives up, and says nothing, as
+soon as a loop walks over more arrays than it cares to prove disjoint (about eight comparisons; one
+step of an LSTM touches eleven).
 
-    c = f * c_prev + i * g
-
-compiles to two instructions that update 16 units of a row.  Leaving this to
-LLVM's own loop vectoriser was tried: it gives up as soon as a loop walks over
-more arrays than it cares to prove disjoint (about eight comparisons; one step
-of an LSTM touches eleven), and says nothing.
-
-Under ``NUMBA_DISABLE_JIT=1`` a "register" is a small NumPy array, and what
-you see in the debugger is what the machine does.
-
-All functions here are understood by Numba inside kernels; positions and
-strides count numbers, not bytes.
-
-    vector.py      the type, and + - * /
-    functions.py   bounds, choices, powers of two
-    memory.py      loads and stores
-    plain.py       all of it in NumPy
+Under ``NUMBA_DISABLE_JIT=1`` a "register" is a small NumPy array, and what you see in the debugger
+is what the machine does.  Positions and strides count numbers, not bytes.
 """
 
 from rnnlite.kernels.jit import JIT_DISABLED

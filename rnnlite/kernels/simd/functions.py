@@ -1,115 +1,94 @@
 """Functions of a register: bounds, choices, powers of two."""
 
+import inspect
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from rnnlite.kernels.simd.vector import INT32, INT64, Vector, as_vector, call_llvm, llvm_type
+from rnnlite.kernels.simd.vector import INT32, INT64, Vector, as_vector, call_llvm
 
 
-@intrinsic
-def clip(typingctx, value, low, high):
+def _of_registers(emit):
+    """``emit(builder, *registers)`` for kernels; a number given for one fills a register."""
+
+    def typing(typingctx, *kinds):
+        vector = next(kind for kind in kinds if isinstance(kind, Vector))
+
+        def codegen(context, builder, signature, arguments):
+            values = zip(arguments, signature.args, strict=True)
+            return emit(builder, *(as_vector(context, builder, *value, vector) for value in values))
+
+        return vector(*kinds), codegen
+
+    typing.__name__, typing.__doc__ = emit.__name__, emit.__doc__
+    names = ["typingctx", *list(inspect.signature(emit).parameters)[1:]]  # Numba counts them
+    typing.__signature__ = inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    )
+    return intrinsic(typing)
+
+
+@_of_registers
+def clip(builder, value, low, high):
     """``value`` bounded to [low, high]; NaN stays NaN."""
-
-    def codegen(context, builder, signature, arguments):
-        vector = signature.return_type
-        value, low, high = (
-            as_vector(context, builder, x, kind, vector)
-            for x, kind in zip(arguments, signature.args, strict=True)
-        )
-        # A comparison with NaN is false, so NaN passes through both.  No
-        # fast-math flags here: they would allow the operands to be swapped.
-        value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
-        return builder.select(builder.fcmp_ordered(">", value, high), high, value)
-
-    return value(value, low, high), codegen
+    # A comparison with NaN is false, so NaN passes through both.  No fast-math flags here: they
+    # would allow the operands to be swapped.
+    value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
+    return builder.select(builder.fcmp_ordered(">", value, high), high, value)
 
 
-@intrinsic
-def round_to_integer(typingctx, value):
+@_of_registers
+def round_to_integer(builder, value):
     """The nearest whole number; halves go to the even one."""
-
-    def codegen(context, builder, signature, arguments):
-        return call_llvm(builder, "rint", llvm_type(signature.return_type), arguments)
-
-    return value(value), codegen
+    return call_llvm(builder, "rint", value.type, [value])
 
 
-@intrinsic
-def power_of_two(typingctx, exponent):
-    """2^n for whole numbers n."""
-
-    def codegen(context, builder, signature, arguments):
-        # The bits of 2^n are n + bias in the exponent field, zero elsewhere.
-        vector = signature.return_type
-        mantissa, bias, integer = (
-            (23, 127, INT32) if vector.dtype == types.float32 else (52, 1023, INT64)
-        )
-        integers = ir.VectorType(integer, vector.lanes)
-        number = builder.fptosi(arguments[0], integers)
-        number = builder.add(number, ir.Constant(integers, [bias] * vector.lanes))
-        number = builder.shl(number, ir.Constant(integers, [mantissa] * vector.lanes))
-        return builder.bitcast(number, llvm_type(vector))
-
-    return exponent(exponent), codegen
+@_of_registers
+def power_of_two(builder, exponent):
+    """2^n for whole numbers n: its bits are n + bias in the exponent field, zero elsewhere."""
+    single, count = exponent.type.element == ir.FloatType(), exponent.type.count
+    mantissa, bias, integer = (23, 127, INT32) if single else (52, 1023, INT64)
+    integers = ir.VectorType(integer, count)
+    number = builder.fptosi(exponent, integers)
+    number = builder.add(number, ir.Constant(integers, [bias] * count))
+    number = builder.shl(number, ir.Constant(integers, [mantissa] * count))
+    return builder.bitcast(number, exponent.type)
 
 
-@intrinsic
-def where_positive(typingctx, condition, value):
+@_of_registers
+def where_positive(builder, condition, value):
     """``value`` where ``condition`` > 0, else 0."""
-
-    def codegen(context, builder, signature, arguments):
-        zero = ir.Constant(llvm_type(signature.return_type), None)
-        positive = builder.fcmp_ordered(">", arguments[0], zero)
-        return builder.select(positive, arguments[1], zero)
-
-    return value(condition, value), codegen
+    zero = ir.Constant(value.type, None)
+    return builder.select(builder.fcmp_ordered(">", condition, zero), value, zero)
 
 
-@intrinsic
-def zero_from(typingctx, x, bound, value):
+@_of_registers
+def zero_from(builder, x, bound, value):
     """``value`` where x < bound or x is NaN, else 0."""
-
-    def codegen(context, builder, signature, arguments):
-        vector = signature.return_type
-        x, bound = (
-            as_vector(context, builder, argument, kind, vector)
-            for argument, kind in zip(arguments[:2], signature.args[:2], strict=True)
-        )
-        reached = builder.fcmp_ordered(">=", x, bound)  # false for NaN
-        return builder.select(reached, ir.Constant(llvm_type(vector), None), arguments[2])
-
-    return value(x, bound, value), codegen
+    reached = builder.fcmp_ordered(">=", x, bound)  # false for NaN
+    return builder.select(reached, ir.Constant(value.type, None), value)
 
 
-@intrinsic
-def zero_like(typingctx, value):
+@_of_registers
+def zero_like(builder, value):
     """A register of zeros."""
-
-    def codegen(context, builder, signature, arguments):
-        return ir.Constant(llvm_type(signature.return_type), None)
-
-    return value(value), codegen
+    return ir.Constant(value.type, None)
 
 
 @intrinsic
 def is_double(typingctx, value):
     """Whether the lanes are float64; known when the kernel is compiled."""
-    answer = value.dtype == types.float64
-
-    def codegen(context, builder, signature, arguments):
-        return cgutils.true_bit if answer else cgutils.false_bit
-
-    return types.boolean(value), codegen
+    answer = cgutils.true_bit if value.dtype == types.float64 else cgutils.false_bit
+    return types.boolean(value), lambda context, builder, signature, arguments: answer
 
 
 @intrinsic
 def lanes(typingctx, array):
     """How many numbers of the array's dtype a register holds."""
-    count = Vector(array.dtype).lanes
 
     def codegen(context, builder, signature, arguments):
-        return context.get_constant(types.intp, count)
+        return context.get_constant(types.intp, Vector(array.dtype).lanes)
 
     return types.intp(array), codegen

@@ -18,49 +18,48 @@ def element_pointer(context, builder, array_type, array, position):
     return builder.gep(data, [position])
 
 
-def load_vector(builder, pointer, vector):
-    """Read a register from any address (alignment makes it faster, not legal)."""
-    value = builder.load(builder.bitcast(pointer, vector.as_pointer()))
-    value.align = 4 if vector.element == ir.FloatType() else 8
-    return value
-
-
-def store_vector(builder, value, pointer):
-    """Write a register to any address."""
-    written = builder.store(value, builder.bitcast(pointer, value.type.as_pointer()))
-    written.align = 4 if value.type.element == ir.FloatType() else 8
-
-
 def first_lanes(builder, count, lanes):
     """A mask that is true in the first ``count`` lanes (an i64; may exceed the lanes)."""
     numbers = ir.Constant(ir.VectorType(INT64, lanes), list(range(lanes)))
     return builder.icmp_signed("<", numbers, splat(builder, count, lanes))
 
 
+def _bytes_of_a_lane(vector):
+    return 4 if vector.element == ir.FloatType() else 8
+
+
 def _masked(builder, name, vector, result, arguments):
-    width = 32 if vector.element == ir.FloatType() else 64
     function = builder.module.declare_intrinsic(
-        f"llvm.masked.{name}.v{vector.count}f{width}.p0",
+        f"llvm.masked.{name}.v{vector.count}f{8 * _bytes_of_a_lane(vector)}.p0",
         (),
         ir.FunctionType(result, [argument.type for argument in arguments]),
     )
     return builder.call(function, arguments)
 
 
-def emit_load_masked(builder, pointer, mask, vector):
-    """Read the lanes of ``mask``; the others are zero and their memory is not touched."""
-    pointer = builder.bitcast(pointer, vector.as_pointer())
-    align = INT32(4 if vector.element == ir.FloatType() else 8)
-    zero = ir.Constant(vector, None)
-    return _masked(builder, "load", vector, vector, [pointer, align, mask, zero])
+def load_vector(builder, pointer, vector, mask=None):
+    """Read a register from any address; lanes outside ``mask`` are zero, their memory not touched.
+
+    Alignment makes it faster, not legal.
+    """
+    pointer, align = builder.bitcast(pointer, vector.as_pointer()), _bytes_of_a_lane(vector)
+    if mask is not None:
+        arguments = [pointer, INT32(align), mask, ir.Constant(vector, None)]
+        return _masked(builder, "load", vector, vector, arguments)
+    value = builder.load(pointer)
+    value.align = align
+    return value
 
 
-def emit_store_masked(builder, value, pointer, mask):
-    """Write the lanes of ``mask``; the memory of the others is not touched."""
+def store_vector(builder, value, pointer, mask=None):
+    """Write a register to any address; memory of lanes outside ``mask`` is not touched."""
     vector = value.type
-    pointer = builder.bitcast(pointer, vector.as_pointer())
-    align = INT32(4 if vector.element == ir.FloatType() else 8)
-    _masked(builder, "store", vector, ir.VoidType(), [value, pointer, align, mask])
+    pointer, align = builder.bitcast(pointer, vector.as_pointer()), _bytes_of_a_lane(vector)
+    if mask is not None:
+        arguments = [value, pointer, INT32(align), mask]
+        _masked(builder, "store", vector, ir.VoidType(), arguments)
+    else:
+        builder.store(value, pointer).align = align
 
 
 @intrinsic
@@ -69,7 +68,7 @@ def load(typingctx, array, position):
     vector = Vector(array.dtype)
 
     def codegen(context, builder, signature, arguments):
-        pointer = element_pointer(context, builder, signature.args[0], *arguments)
+        pointer = element_pointer(context, builder, array, *arguments)
         return load_vector(builder, pointer, llvm_type(vector))
 
     return vector(array, types.intp), codegen
@@ -81,10 +80,9 @@ def load_masked(typingctx, array, position, count):
     vector = Vector(array.dtype)
 
     def codegen(context, builder, signature, arguments):
-        array, position, count = arguments
-        pointer = element_pointer(context, builder, signature.args[0], array, position)
-        mask = first_lanes(builder, count, vector.lanes)
-        return emit_load_masked(builder, pointer, mask, llvm_type(vector))
+        pointer = element_pointer(context, builder, array, *arguments[:2])
+        mask = first_lanes(builder, arguments[2], vector.lanes)
+        return load_vector(builder, pointer, llvm_type(vector), mask)
 
     return vector(array, types.intp, types.intp), codegen
 
@@ -94,9 +92,8 @@ def store(typingctx, array, position, value):
     """Write a register at ``position``."""
 
     def codegen(context, builder, signature, arguments):
-        array, position, value = arguments
-        pointer = element_pointer(context, builder, signature.args[0], array, position)
-        store_vector(builder, value, pointer)
+        pointer = element_pointer(context, builder, array, *arguments[:2])
+        store_vector(builder, arguments[2], pointer)
         return context.get_dummy_value()
 
     return types.none(array, types.intp, value), codegen
@@ -107,10 +104,9 @@ def store_masked(typingctx, array, position, value, count):
     """Write the first ``count`` lanes (more, or less than 0, are allowed) and nothing else."""
 
     def codegen(context, builder, signature, arguments):
-        array, position, value, count = arguments
-        pointer = element_pointer(context, builder, signature.args[0], array, position)
-        mask = first_lanes(builder, count, signature.args[2].lanes)
-        emit_store_masked(builder, value, pointer, mask)
+        pointer = element_pointer(context, builder, array, *arguments[:2])
+        mask = first_lanes(builder, arguments[3], value.lanes)
+        store_vector(builder, arguments[2], pointer, mask)
         return context.get_dummy_value()
 
     return types.none(array, types.intp, value, types.intp), codegen
@@ -145,21 +141,21 @@ def groups(places):
     lanes of each.
     """
 
+    def pointers(context, builder, array_type, array, position, stride):
+        first = element_pointer(context, builder, array_type, array, position)
+        return [builder.gep(first, [builder.mul(stride, INT64(place))]) for place in places]
+
     @intrinsic
     def load_group(typingctx, array, position, stride, units):
         vector = Vector(array.dtype)
 
         def codegen(context, builder, signature, arguments):
-            array, position, stride, _ = arguments
-            pointer = element_pointer(context, builder, signature.args[0], array, position)
-            pointers = [
-                builder.gep(pointer, [builder.mul(stride, INT64(place))]) for place in places
-            ]
-            values = [load_vector(builder, place, llvm_type(vector)) for place in pointers]
+            found = pointers(context, builder, array, *arguments[:3])
+            values = [load_vector(builder, pointer, llvm_type(vector)) for pointer in found]
             return context.make_tuple(builder, signature.return_type, values)
 
-        found = types.BaseTuple.from_types([vector] * len(places))
-        return found(array, types.intp, types.intp, types.intp), codegen
+        result = types.BaseTuple.from_types([vector] * len(places))
+        return result(array, types.intp, types.intp, types.intp), codegen
 
     @intrinsic
     def store_group(typingctx, array, position, stride, values, units):
@@ -167,22 +163,18 @@ def groups(places):
             raise TypeError(f"expected a tuple of {len(places)} vectors, got {values}")
 
         def codegen(context, builder, signature, arguments):
-            array, position, stride, values, units = arguments
-            pointer = element_pointer(context, builder, signature.args[0], array, position)
-            pointers = [
-                builder.gep(pointer, [builder.mul(stride, INT64(place))]) for place in places
-            ]
-            values = cgutils.unpack_tuple(builder, values, len(places))
-            lanes = values[0].type.count
+            found, units = pointers(context, builder, array, *arguments[:3]), arguments[4]
+            parts = cgutils.unpack_tuple(builder, arguments[3], len(places))
+            lanes = parts[0].type.count
             whole = builder.icmp_signed(">=", units, INT64(lanes))
             with builder.if_else(whole, likely=True) as (is_whole, is_edge):
                 with is_whole:
-                    for value, pointer in zip(values, pointers, strict=True):
+                    for value, pointer in zip(parts, found, strict=True):
                         store_vector(builder, value, pointer)
                 with is_edge:
                     mask = first_lanes(builder, units, lanes)
-                    for value, pointer in zip(values, pointers, strict=True):
-                        emit_store_masked(builder, value, pointer, mask)
+                    for value, pointer in zip(parts, found, strict=True):
+                        store_vector(builder, value, pointer, mask)
             return context.get_dummy_value()
 
         return types.none(array, types.intp, types.intp, values, types.intp), codegen

@@ -8,8 +8,7 @@ from numba.extending import lower_builtin, models, register_model, type_callable
 
 from rnnlite.kernels.target import CHOSEN
 
-# Multiply-adds may be fused.  Nothing may be reassociated: expm1(y) relies on
-# p * scale + (scale - 1) being computed in this order.
+# Multiply-adds may be fused.  Nothing may be reassociated: expm1 relies on the order of its sums.
 FLAGS = ("contract", "nsz")
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
 
@@ -46,22 +45,13 @@ def splat(builder, scalar, lanes):
 def call_llvm(builder, name, vector, arguments):
     """Call the LLVM intrinsic ``llvm.<name>`` on vectors of one type."""
     width = 32 if vector.element == ir.FloatType() else 64
-    function = builder.module.declare_intrinsic(
-        f"llvm.{name}.v{vector.count}f{width}",
-        (),
-        ir.FunctionType(vector, [vector] * len(arguments)),
-    )
+    kind = ir.FunctionType(vector, [vector] * len(arguments))
+    full_name = f"llvm.{name}.v{vector.count}f{width}"
+    function = builder.module.declare_intrinsic(full_name, (), kind)
     return builder.call(function, arguments, fastmath=FLAGS)
 
 
 # --- arithmetic: + - * / between vectors, and between a vector and a number ---
-
-_OPERATORS = {
-    operator.add: "fadd",
-    operator.sub: "fsub",
-    operator.mul: "fmul",
-    operator.truediv: "fdiv",
-}
 
 
 def _common(left, right):
@@ -96,8 +86,10 @@ def _define_operator(symbol, instruction):
         lower_builtin(symbol, left, right)(lower)
 
 
-for _symbol, _instruction in _OPERATORS.items():
-    _define_operator(_symbol, _instruction)
+_define_operator(operator.add, "fadd")
+_define_operator(operator.sub, "fsub")
+_define_operator(operator.mul, "fmul")
+_define_operator(operator.truediv, "fdiv")
 
 
 @type_callable(operator.neg)
