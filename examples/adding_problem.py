@@ -14,6 +14,7 @@ import argparse
 import time
 
 import numpy as np
+from command_line import Steps, count, number, rate, run, seed, width
 
 import rnnlite
 from rnnlite import datasets
@@ -30,10 +31,14 @@ def build(cell, hidden, seed):
 
 
 def train(model, length, steps, lr, seed):
-    """Train on ever new sequences until the error is small, or time is up."""
+    """Train on ever new sequences until the error is small, or time is up.
+
+    Whether Ctrl-C ended it.
+    """
     optimizer = rnnlite.Adam(model, lr=lr)
     errors = []
-    for step in range(1, steps + 1):
+    counted = Steps(steps)
+    for step in counted:
         x, y = datasets.adding_problem(BATCH_SIZE, length, seed=seed + step)
         error, dy = rnnlite.mean_squared_error(model.forward(x, training=True), y)
         model.backward(dy, need_dx=False)
@@ -46,6 +51,7 @@ def train(model, length, steps, lr, seed):
         if step >= 50 and latest < SOLVED / 4:
             print(f"  step {step:5d}/{steps}  mean squared error {latest:.4f}: enough")
             break
+    return counted.stopped
 
 
 def options():
@@ -56,11 +62,16 @@ def options():
         "--cell", choices=["both", "lstm", "gru", "rnn"], default="both",
         help="both: LSTM and RNN (default: %(default)s)",
     )  # fmt: skip
-    add("--length", type=int, default=100, help="steps of each sequence (default: %(default)s)")
-    add("--steps", type=int, default=2000, help="training steps at most (default: %(default)s)")
-    add("--hidden", type=int, default=64, help="hidden units (default: %(default)s)")
-    add("--lr", type=float, default=0.005, help="Adam's step size (default: %(default)s)")
-    add("--seed", type=int, default=0, help="of weights and sequences (default: %(default)s)")
+    add(
+        "--length",
+        type=number(int, 2, 10**6),
+        default=100,
+        help="steps of each sequence (default: %(default)s)",
+    )
+    add("--steps", type=count, default=2000, help="training steps at most (default: %(default)s)")
+    add("--hidden", type=width, default=64, help="hidden units (default: %(default)s)")
+    add("--lr", type=rate, default=0.005, help="Adam's step size (default: %(default)s)")
+    add("--seed", type=seed, default=0, help="of weights and sequences (default: %(default)s)")
     return parser.parse_args()
 
 
@@ -72,15 +83,18 @@ def main():
         model = build(cell, args.hidden, args.seed)
         print(f"{cell.upper()} of {args.hidden} units, sequences of {args.length} steps")
         began = time.perf_counter()
-        train(model, args.length, args.steps, args.lr, args.seed)
+        stopped = train(model, args.length, args.steps, args.lr, args.seed)
         seconds = time.perf_counter() - began
         error = rnnlite.mean_squared_error(model(test.x), test.y)[0]
         verdict = "solved" if error < SOLVED else "not solved"
         print(
             f"  {seconds:.1f} s; on 2,000 new sequences mean squared error {error:.4f}, "
-            f"{GUESS:.4f} by a guess: {verdict}"
+            f"{GUESS:.4f} by a guess: {verdict}",
+            flush=True,
         )
+        if stopped:
+            break
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

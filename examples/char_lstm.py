@@ -15,6 +15,7 @@ import sys
 import time
 
 import numpy as np
+from command_line import Steps, count, number, rate, run, seed, width
 
 import rnnlite
 from rnnlite import datasets
@@ -72,16 +73,16 @@ def by_frequency(data):
 def write(writer, vocabulary, prompt, length, temperature, rng):
     """The prompt, and what the network continues it with."""
     numbers, state = list(vocabulary.encode(prompt)), None
-    for number in numbers:
-        logits, state = writer.step([number], state)
+    for index in numbers:
+        logits, state = writer.step([index], state)
     for _ in range(length):
-        if temperature == 0.0:
-            number = logits[0].argmax()  # the likeliest always: it soon goes round in circles
+        if temperature < 1e-3:
+            index = logits[0].argmax()  # the likeliest always: it soon goes round in circles
         else:
             # Gumbel 1954: the largest of logits plus this noise is a draw from their softmax.
-            number = (logits[0] / temperature + rng.gumbel(size=len(vocabulary))).argmax()
-        numbers.append(number)
-        logits, state = writer.step([number], state)
+            index = (logits[0] / temperature + rng.gumbel(size=len(vocabulary))).argmax()
+        numbers.append(index)
+        logits, state = writer.step([index], state)
     return vocabulary.decode(numbers)
 
 
@@ -92,20 +93,25 @@ def options():
     )
     add = parser.add_argument
     add("--text", metavar="FILE", help="a UTF-8 text; a bundled book if not given")
-    add("--steps", type=int, default=2000, help="training steps (default: %(default)s)")
-    add("--hidden", type=int, default=128, help="hidden units (default: %(default)s)")
-    add("--lr", type=float, default=0.005, help="Adam's first step size (default: %(default)s)")
+    add("--steps", type=count, default=2000, help="training steps (default: %(default)s)")
+    add("--hidden", type=width, default=128, help="hidden units (default: %(default)s)")
+    add("--lr", type=rate, default=0.005, help="Adam's first step size (default: %(default)s)")
     add(
         "--seed",
-        type=int,
+        type=seed,
         default=0,
         help="of weights and of what is written (default: %(default)s)",
     )
     add("--prompt", help="what the network has to continue (default: Alice, or how FILE begins)")
-    add("--length", type=int, default=500, help="characters to write (default: %(default)s)")
+    add(
+        "--length",
+        type=number(int, 0, 10**9),
+        default=500,
+        help="characters to write (default: %(default)s)",
+    )
     add(
         "--temperature",
-        type=float,
+        type=rate,
         default=0.7,
         help="0: the likeliest; 1: as learned (default: %(default)s)",
     )
@@ -115,8 +121,6 @@ def options():
 def main():
     """Load, train, write."""
     args = options()
-    if args.temperature < 0.0:
-        sys.exit(f"char_lstm.py: --temperature is {args.temperature}; wanted at least 0")
     try:
         data = datasets.text(args.text)
         x, y = datasets.text_batches(data.train, ROWS, AT_ONCE)
@@ -136,18 +140,18 @@ def main():
 
     began = time.perf_counter()
     state = None
-    for step in range(args.steps):
-        batch = step % len(x)
+    for step in Steps(args.steps):
+        batch = (step - 1) % len(x)
         if batch == 0:
             state = None  # the text begins again
         logits, state = writer.forward(x[batch], state)
         loss, dlogits = rnnlite.softmax_cross_entropy(logits, y[batch])
         writer.backward(dlogits)
         rnnlite.clip_gradients(writer.model, 1.0)
-        optimizer.lr = schedule(step)
+        optimizer.lr = schedule(step - 1)
         optimizer.step()
-        if (step + 1) % 100 == 0 or step + 1 == args.steps:
-            print(f"step {step + 1:5d}/{args.steps}  loss {loss:.3f} nats a character", flush=True)
+        if step % 100 == 0 or step == args.steps:
+            print(f"step {step:5d}/{args.steps}  loss {loss:.3f} nats a character", flush=True)
     print(f"trained in {time.perf_counter() - began:.1f} s")
 
     print(
@@ -159,4 +163,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -20,6 +20,7 @@ import sys
 import time
 
 import numpy as np
+from command_line import Steps, count, picture, rate, run, seed, width
 
 import rnnlite
 from rnnlite import datasets
@@ -42,17 +43,17 @@ def train(model, data, steps, lr, rng):
     schedule = rnnlite.schedules.cosine(lr, steps)
     x, y = data.train
     losses = []
-    for step in range(steps):
+    for step in Steps(steps):
         chosen = rng.integers(0, len(x), BATCH_SIZE)
         guess = forecast(model, x[chosen], data.target, training=True)
         loss, dy = rnnlite.mean_squared_error(guess, y[chosen])
         model.backward(dy, need_dx=False)
         rnnlite.clip_gradients(model, 1.0)
-        optimizer.lr = schedule(step)
+        optimizer.lr = schedule(step - 1)
         optimizer.step()
         losses.append(loss)
-        if (step + 1) % 100 == 0 or step + 1 == steps:
-            print(f"step {step + 1:5d}/{steps}  loss {np.mean(losses[-100:]):.4f}", flush=True)
+        if step % 100 == 0 or step == steps:
+            print(f"step {step:5d}/{steps}  loss {np.mean(losses[-100:]):.4f}", flush=True)
 
 
 def forecast(model, x, target, training=False):
@@ -92,8 +93,9 @@ def plot(path, data, guess, season):
     figure, axes = plt.subplots(figsize=(8, 3.5), layout="constrained")
     axes.plot(np.arange(first, len(truth)), truth[first:, 0], color="0.6", lw=3, label="series")
     for start in range(first, len(truth), horizon):
-        label = f"LSTM, {horizon} rows at once" if start == first else None
-        axes.plot(start + np.arange(horizon), guess[start], color="tab:red", label=label)
+        label = f"LSTM, horizon {horizon}" if start == first else None
+        rows, marker = start + np.arange(horizon), "." if horizon == 1 else None  # a point, no line
+        axes.plot(rows, guess[start], color="tab:red", marker=marker, label=label)
     axes.set_xlabel("row of the test part")
     axes.set_ylabel(f"column {data.columns[data.target]}")
     axes.legend()
@@ -109,28 +111,26 @@ def options():
     add("--csv", metavar="FILE", help="a series; one is made up if not given")
     add("--columns", metavar="COLUMN", nargs="+", help="what the network sees; all columns")
     add("--target", metavar="COLUMN", help="what of these to forecast; the last one")
-    add("--season", type=int, default=24, help="rows of a season (default: %(default)s)")
-    add("--window", type=int, default=48, help="rows the network sees (default: %(default)s)")
-    add("--horizon", type=int, default=12, help="rows it forecasts (default: %(default)s)")
+    add("--season", type=count, default=24, help="rows of a season (default: %(default)s)")
+    add("--window", type=count, default=48, help="rows the network sees (default: %(default)s)")
+    add("--horizon", type=count, default=12, help="rows it forecasts (default: %(default)s)")
     add(
         "--missing",
         choices=["error", "forward"],
         default="error",
         help="refuse missing values, or repeat the one before (default: %(default)s)",
     )
-    add("--steps", type=int, default=1000, help="training steps (default: %(default)s)")
-    add("--hidden", type=int, default=64, help="hidden units (default: %(default)s)")
-    add("--lr", type=float, default=0.01, help="Adam's first step size (default: %(default)s)")
+    add("--steps", type=count, default=1000, help="training steps (default: %(default)s)")
+    add("--hidden", type=width, default=64, help="hidden units (default: %(default)s)")
+    add("--lr", type=rate, default=0.01, help="Adam's first step size (default: %(default)s)")
     add(
         "--seed",
-        type=int,
+        type=seed,
         default=0,
         help="of weights, windows, made-up series (default: %(default)s)",
     )
-    add("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
+    add("--plot", type=picture, metavar="FILE", help="draw a picture (needs matplotlib)")
     args = parser.parse_args()
-    if args.plot and importlib.util.find_spec("matplotlib") is None:
-        parser.error("--plot needs matplotlib: pip install matplotlib")
     if args.csv and not all(map(importlib.util.find_spec, ("pandas", "narwhals"))):
         parser.error("--csv needs pandas and narwhals: pip install pandas narwhals")
     return args
@@ -179,4 +179,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

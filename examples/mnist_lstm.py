@@ -11,72 +11,61 @@ to ten scores, one a digit.
 
 import argparse
 import logging
+import os
 import sys
 import time
 
 import numpy as np
+from command_line import Steps, count, number, rate, run, seed, width
 
 import rnnlite
 from rnnlite import datasets
 
 COLUMNS = 28
 CLASSES = 10
-# Steps, and the pixels by which training images are moved at random.  100,000
-# images of MNIST need no tricks; 4,000 are learnt by heart unless they move.
-ON_MNIST = {"steps": 781, "shift": 0}
-ON_BUNDLED = {"steps": 2000, "shift": 2}
-
-
-def number(kind, least, most=1e9):
-    """A type of option: a number of this kind, from ``least`` to ``most``."""
-
-    def read(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not least <= value <= most:  # NaN is not
-            kinds = "whole number" if kind is int else "number"
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a {kinds} from {least:g} to {most:g}"
-            )
-        return value
-
-    return read
+# Steps, Adam's step size and whether it goes down to 0, and the pixels by which training images
+# are moved at random.  100,000 images of MNIST need no tricks; 4,000, which shall take no longer,
+# are learnt by heart unless they move.
+ON_MNIST = {"steps": 781, "lr": 0.001, "lr_falls": False, "shift": 0}
+ON_BUNDLED = {"steps": 700, "lr": 0.004, "lr_falls": True, "shift": 1}
 
 
 def options():
     """What the command line says."""
     parser = argparse.ArgumentParser(
-        description="Train an LSTM (or a vanilla RNN) to classify MNIST digits read row by row.",
+        description="Train an LSTM, GRU or vanilla RNN to classify MNIST digits read row by row.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--cell", choices=["lstm", "rnn"], default="lstm", help="recurrent cell")
     parser.add_argument(
-        "--hidden", type=number(int, 1), default=128, metavar="H", help="hidden units"
+        "--cell", choices=["lstm", "gru", "rnn"], default="lstm", help="recurrent cell"
     )
+    parser.add_argument("--hidden", type=width, default=128, metavar="H", help="hidden units")
     parser.add_argument(
         "--batch-size",
-        type=number(int, 1),
+        type=count,
         default=128,
         metavar="B",
         help="images in each training step",
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--steps", type=number(int, 1), metavar="N", default=argparse.SUPPRESS,
+        "--steps", type=count, metavar="N", default=argparse.SUPPRESS,
         help="training steps (default: {steps}; {bundled} on the bundled images)".format(
             steps=ON_MNIST["steps"], bundled=ON_BUNDLED["steps"]
         ),
     )  # fmt: skip
     length.add_argument(
-        "--epochs", type=number(float, 1e-6), metavar="N", default=argparse.SUPPRESS,
+        "--epochs", type=number(float, 1e-6, 10**9), metavar="N", default=argparse.SUPPRESS,
         help="instead of --steps: passes over the training images",
     )  # fmt: skip
-    parser.add_argument("--lr", type=number(float, 0), default=0.001, help="Adam's step size")
+    parser.add_argument(
+        "--lr", type=rate, metavar="LR", default=argparse.SUPPRESS,
+        help="Adam's step size (default: {lr}); on the bundled images the first, from which it "
+        "goes down to 0 (then {bundled})".format(lr=ON_MNIST["lr"], bundled=ON_BUNDLED["lr"]),
+    )  # fmt: skip
     parser.add_argument(
         "--forget-bias",
-        type=number(float, -1e6, 1e6),
+        type=number(float, -1_000_000, 1_000_000),
         default=1.0,
         help="initial bias of the LSTM's forget gate",
     )
@@ -87,7 +76,7 @@ def options():
     )  # fmt: skip
     parser.add_argument(
         "--seed",
-        type=number(int, 0, 2**63),
+        type=seed,
         default=0,
         help="of the initial weights and the order of the images",
     )
@@ -102,30 +91,36 @@ def options():
         default=rnnlite.get_num_threads(),
         help="threads to compute with",
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.cell != "lstm" and args.forget_bias != parser.get_default("forget_bias"):
+        parser.error("argument --forget-bias: only an LSTM has a forget gate")
+    return args
 
 
 def load(where):
-    """The data, and how to train on them."""
+    """The data, how to train on them, and whether they stand in for others."""
     if where == "bundled":
-        return datasets.mnist_5k(), ON_BUNDLED
+        return datasets.mnist_5k(), ON_BUNDLED, False
     if where != "auto":
-        return datasets.mnist(where), ON_MNIST
+        return datasets.mnist(where), ON_MNIST, False
     try:
-        return datasets.mnist(), ON_MNIST
+        return datasets.mnist(), ON_MNIST, False
     except datasets.DataNotFound as error:
-        print(f"{error}. Using the 5,000 bundled images instead.")
-        return datasets.mnist_5k(), ON_BUNDLED
+        print(f"{error}. Using the 5,000 bundled images instead.", flush=True)
+        return datasets.mnist_5k(), ON_BUNDLED, True
 
 
-def batches(count, batch_size, rng):
-    """Indices of one batch after the other, through ever new shuffles of all images."""
+def batches(images, labels, batch_size, shift, rng):
+    """One batch after the other, through ever new shuffles of all images."""
     order = np.empty(0, np.int64)
     while True:
         while len(order) < batch_size:
-            order = np.concatenate([order, rng.permutation(count)])
-        yield order[:batch_size]
-        order = order[batch_size:]
+            order = np.concatenate([order, rng.permutation(len(images))])
+        chosen, order = order[:batch_size], order[batch_size:]
+        x = images[chosen]
+        if shift:
+            x = datasets.random_affine(x, rng, shift=shift)
+        yield x, labels[chosen]
 
 
 def accuracy(model, images, labels, at_once=500):
@@ -137,30 +132,52 @@ def accuracy(model, images, labels, at_once=500):
     return right / len(images)
 
 
-def progress_lines(steps):
-    """A progress bar on a terminal; a line every 10 steps anywhere else."""
-    if sys.stderr.isatty():
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            pass  # lines will do
-        else:
-            bar = tqdm(total=steps, unit="step", dynamic_ncols=True)
+class Progress:
+    """A line that changes on a terminal; a line every 10 steps anywhere else."""
 
-            def show(step, loss, share):
-                bar.update(step - bar.n)
-                bar.set_postfix_str(f"loss {loss:.4f}, accuracy {share:.3f}")
-                if step == steps:
-                    bar.close()
+    def __init__(self, steps):
+        self.steps, self.began = steps, time.perf_counter()
+        self.on_terminal = sys.stderr is not None and sys.stderr.isatty()
 
-            return show
+    def seconds(self):
+        """Since training began."""
+        return time.perf_counter() - self.began
 
-    def show(step, loss, share):
-        done = "#" * round(20 * step / steps)
-        line = f"step {step:5d}/{steps} [{done:<20}] loss {loss:.4f}  accuracy {share:.3f}"
-        print(line, flush=True)
+    def show(self, step, loss, share):
+        """Loss, and share of right answers, in a training step."""
+        if not self.on_terminal:
+            bar = f"[{'#' * round(20 * step / self.steps):<20}]"
+            figures = f"loss {loss:.4f}  accuracy {share:.3f}"
+            print(f"step {step:5d}/{self.steps} {bar} {figures}", flush=True)
+            return
+        left = self.seconds() * (self.steps / step - 1)
+        # First what matters: a narrow window has no room for the rest.
+        line = f"loss {loss:.4f}  accuracy {share:.3f}  step {step}/{self.steps}  {left:.0f} s left"
+        room = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
+        width = min(20, room - len(line) - len("  []"))
+        if width > 0:
+            line += f"  [{'#' * round(width * step / self.steps):<{width}}]"
+        end = "\n" if step == self.steps else ""
+        print(f"\r{line[:room]:<{room}}", end=end, file=sys.stderr, flush=True)
 
-    return show
+
+def train_on(x, y, model, optimizer):
+    """One training step: forward, loss, backward, step.  The loss, and a score for each digit."""
+    logits = model.forward(x, training=True)
+    loss, dlogits = rnnlite.softmax_cross_entropy(logits, y)
+    model.backward(dlogits, need_dx=False)  # nobody needs the gradient of the pixels
+    optimizer.step()
+    return loss, logits
+
+
+def seconds_of_a_step(model, some):
+    """How long a training step takes.  Kernels are compiled here, before a clock runs."""
+    model = model.copy()
+    optimizer = rnnlite.Adam(model)
+    train_on(*next(some), model, optimizer)
+    began = time.perf_counter()
+    train_on(*next(some), model, optimizer)
+    return time.perf_counter() - began
 
 
 def main():
@@ -169,7 +186,7 @@ def main():
     logging.basicConfig(format="%(message)s")
     rnnlite.set_num_threads(args.threads)
     try:
-        data, recipe = load(args.data)
+        data, recipe, stand_in = load(args.data)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"mnist_lstm.py: {error}")
     images, labels = data.train
@@ -182,44 +199,46 @@ def main():
     if args.cell == "lstm":
         recurrent = rnnlite.LSTM(COLUMNS, args.hidden, forget_bias=args.forget_bias, seed=args.seed)
     else:
-        recurrent = rnnlite.RNN(COLUMNS, args.hidden, activation="tanh", seed=args.seed)
+        cell = {"gru": rnnlite.GRU, "rnn": rnnlite.RNN}[args.cell]
+        recurrent = cell(COLUMNS, args.hidden, seed=args.seed)
     scores = rnnlite.Dense(args.hidden, CLASSES, seed=args.seed + 1)
     model = rnnlite.Sequential([recurrent, scores])
-    optimizer = rnnlite.Adam(model, lr=args.lr)
+    lr = getattr(args, "lr", recipe["lr"])
+    schedule = rnnlite.schedules.cosine(lr, steps) if recipe["lr_falls"] else lambda step: lr
+    optimizer = rnnlite.Adam(model)
+
+    def shuffled():
+        rng = np.random.default_rng(args.seed)
+        return batches(images, labels, args.batch_size, shift, rng)
+
+    seconds = steps * seconds_of_a_step(model, shuffled())
     print(
         f"{args.cell.upper()} of {args.hidden} units, {model.num_params():,} parameters; "
         f"{len(images):,} training images"
-        f"{f', moved by up to {shift} pixels' if shift else ''}; "
+        f"{f', moved by up to {shift} pixels' if shift > 1 else ', moved by a pixel' * shift}; "
         f"{steps} steps of {args.batch_size} images; {args.threads} threads"
+        f"{f'; this takes about {seconds:.0f} s' if stand_in else ''}",
+        flush=True,
     )
 
-    # The training loop: forward, loss, backward, step.
-    rng = np.random.default_rng(args.seed)
-    show = progress_lines(steps)
-    began = time.perf_counter()
-    for step, chosen in zip(
-        range(1, steps + 1), batches(len(images), args.batch_size, rng), strict=False
-    ):
-        x, y = images[chosen], labels[chosen]
-        if shift:
-            x = datasets.random_affine(x, rng, shift=shift)
-        logits = model.forward(x, training=True)
-        loss, dlogits = rnnlite.softmax_cross_entropy(logits, y)
-        model.backward(dlogits, need_dx=False)  # nobody needs the gradient of the pixels
-        optimizer.step()
+    progress = Progress(steps)
+    counted = Steps(steps)
+    for step, (x, y) in zip(counted, shuffled(), strict=False):
+        optimizer.lr = schedule(step - 1)
+        loss, logits = train_on(x, y, model, optimizer)
         if step % 10 == 0 or step == steps:
-            show(step, loss, np.mean(logits.argmax(axis=1) == y))
-    seconds = time.perf_counter() - began
+            progress.show(step, loss, np.mean(logits.argmax(axis=1) == y))
+    seconds, seen = progress.seconds(), counted.done * args.batch_size
 
     test_images, test_labels = data.test
     first = accuracy(model, test_images[:128], test_labels[:128])
     everything = accuracy(model, test_images, test_labels)
     print(
-        f"trained in {seconds:.1f} s, {steps * args.batch_size / seconds:,.0f} images a second\n"
+        f"trained in {seconds:.1f} s, {seen / seconds:,.0f} images a second\n"
         f"accuracy on the first 128 test images: {first:.4f}\n"
         f"accuracy on all {len(test_images):,} test images: {everything:.4f}"
     )
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -12,6 +12,7 @@ import logging
 import sys
 
 import numpy as np
+from command_line import count, number, output, run, seed
 
 import rnnlite
 from rnnlite import datasets, schedules
@@ -25,20 +26,20 @@ def options():
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--checkpoint", metavar="FILE", help="keep the run, and go on from it")
+    add("--checkpoint", type=output, metavar="FILE", help="keep the run, and go on from it")
     add(
         "--epochs",
-        type=int,
+        type=count,
         default=20,
         metavar="N",
         help="passes over the images (default: %(default)s)",
     )
-    add("--images", type=int, metavar="N", help="train on the first N images only")
-    add("--seed", type=int, default=0, help="of weights and order (default: %(default)s)")
+    add("--images", type=count, metavar="N", help="train on the first N images only")
+    add("--seed", type=seed, default=0, help="of weights and order (default: %(default)s)")
     add("--bundled", action="store_true", help="use the 5,000 bundled images")
     add(
         "--threads",
-        type=int,
+        type=number(int, 1, 1024),
         default=rnnlite.get_num_threads(),
         help="threads to compute with (default: %(default)s)",
     )
@@ -84,22 +85,23 @@ def main():
     x, y = (array[: args.images] for array in pixels(data.train))
     model = network(args.seed)
     steps = args.epochs * -(-len(x) // BATCH)
-    history = rnnlite.fit(
-        model, x, y,
-        epochs=args.epochs,
-        batch_size=BATCH,
-        seed=args.seed,
-        augment=moved,
-        validation=pixels(data.validation),
-        schedule=schedules.one_cycle(HIGHEST_LR, steps=steps, warmup=0.2, start_factor=0.1),
-        clip_norm=1.0,
-        average=0.995,
-        checkpoint=args.checkpoint,
-        resume=args.checkpoint is not None,
-    )  # fmt: skip
+    try:
+        history = rnnlite.fit(
+            model, x, y,
+            epochs=args.epochs,
+            batch_size=BATCH,
+            seed=args.seed,
+            augment=moved,
+            validation=pixels(data.validation),
+            schedule=schedules.one_cycle(HIGHEST_LR, steps=steps, warmup=0.2, start_factor=0.1),
+            clip_norm=1.0,
+            average=0.995,
+            checkpoint=args.checkpoint,
+            resume=args.checkpoint is not None,
+        )  # fmt: skip
+    except (OSError, ValueError) as error:  # a checkpoint of another run, a file of something else
+        sys.exit(f"mnist_pixels.py: {error}")
     print(history)
-    if history.stopped_by == "interrupt":
-        sys.exit("mnist_pixels.py: stopped before the end")
     metrics = rnnlite.evaluate(model, *pixels(data.test))
     low, high = rnnlite.accuracy_interval(metrics.accuracy, len(data.test.labels))
     print(
@@ -110,4 +112,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

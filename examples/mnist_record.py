@@ -11,12 +11,12 @@ end is a moving average of the weights.
 """
 
 import argparse
-import importlib.util
 import logging
 import sys
 import time
 
 import numpy as np
+from command_line import count, number, output, picture, run, seed
 
 import rnnlite
 from rnnlite import datasets, schedules
@@ -68,32 +68,39 @@ class HardImages:
         return mean, dlogits
 
 
+def pictures(name):
+    """Where the two pictures go: history and mistakes."""
+    return [picture(f"{name}-{what}.png") for what in ("history", "mistakes")]
+
+
 def options():
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add(
         "--epochs",
-        type=int,
+        type=count,
         default=11,
         metavar="N",
         help="as many steps as N passes over all images have (default: %(default)s)",
     )
-    add("--seed", type=int, default=0, help="of weights, order and changes (default: %(default)s)")
+    add("--seed", type=seed, default=0, help="of weights, order and changes (default: %(default)s)")
     add("--validate", action="store_true", help="try on validation images instead")
     add("--bundled", action="store_true", help="use the 5,000 bundled images")
     add(
         "--threads",
-        type=int,
+        type=number(int, 1, 1024),
         default=rnnlite.get_num_threads(),
         help="threads to compute with (default: %(default)s)",
     )
-    add("--save", metavar="FILE", help="keep the trained model here")
-    add("--plot", metavar="NAME", help="draw NAME-history.png and NAME-mistakes.png")
-    args = parser.parse_args()
-    if args.plot and importlib.util.find_spec("matplotlib") is None:
-        parser.error("--plot needs matplotlib: pip install matplotlib")
-    return args
+    add("--save", type=output, metavar="FILE", help="keep the trained model here")
+    add(
+        "--plot",
+        type=pictures,
+        metavar="NAME",
+        help="draw NAME-history.png and NAME-mistakes.png",
+    )
+    return parser.parse_args()
 
 
 def main():
@@ -126,18 +133,15 @@ def main():
         clip_norm=1.0,
         average=0.999,
     )  # fmt: skip
-    seconds = time.perf_counter() - began
+    seconds, seen = time.perf_counter() - began, BATCH * history["step"][-1]
     print(history)
-    if history.stopped_by == "interrupt":
-        sys.exit("mnist_record.py: stopped before the end")
-
     metrics = rnnlite.evaluate(model, *judge)
     low, high = rnnlite.accuracy_interval(metrics.accuracy, len(judge.labels))
     predicted = rnnlite.predict(model, judge.images)
     matrix = rnnlite.confusion_matrix(judge.labels, predicted, classes=10)
     print(matrix)
     print(
-        f"trained in {seconds:.1f} s, {BATCH * steps / seconds:,.0f} images a second\n"
+        f"trained in {seconds:.1f} s, {seen / seconds:,.0f} images a second\n"
         f"accuracy on all {len(judge.labels):,} {name} images: {metrics.accuracy:.4f} "
         f"(95 % interval {low:.4f} to {high:.4f}), "
         f"{np.sum(predicted != judge.labels)} mistakes"
@@ -145,9 +149,9 @@ def main():
     if args.save:
         rnnlite.save(model, args.save)
     if args.plot:
-        history.plot(f"{args.plot}-history.png")
-        matrix.plot(f"{args.plot}-mistakes.png")
+        history.plot(args.plot[0])
+        matrix.plot(args.plot[1])
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -14,10 +14,10 @@ that knows the digit alone.
 """
 
 import argparse
-import importlib.util
 import time
 
 import numpy as np
+from command_line import Steps, count, picture, rate, run, seed, width
 
 import rnnlite
 from rnnlite import datasets
@@ -86,15 +86,14 @@ def options():
         description="Train an LSTM to draw a digit row by row from a single vector."
     )
     add = parser.add_argument
-    add("--steps", type=int, default=1500, help="training steps (default: %(default)s)")
-    add("--hidden", type=int, default=128, help="hidden units (default: %(default)s)")
-    add("--lr", type=float, default=0.005, help="Adam's first step size (default: %(default)s)")
-    add("--seed", type=int, default=0, help="of weights and order of images (default: %(default)s)")
-    add("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
-    args = parser.parse_args()
-    if args.plot and importlib.util.find_spec("matplotlib") is None:
-        parser.error("--plot needs matplotlib: pip install matplotlib")
-    return args
+    add("--steps", type=count, default=1500, help="training steps (default: %(default)s)")
+    add("--hidden", type=width, default=128, help="hidden units (default: %(default)s)")
+    add("--lr", type=rate, default=0.005, help="Adam's first step size (default: %(default)s)")
+    add(
+        "--seed", type=seed, default=0, help="of weights and order of images (default: %(default)s)"
+    )
+    add("--plot", type=picture, metavar="FILE", help="draw a picture (needs matplotlib)")
+    return parser.parse_args()
 
 
 def main():
@@ -123,16 +122,16 @@ def main():
 
     rng = np.random.default_rng(args.seed)
     began = time.perf_counter()
-    for step in range(args.steps):
+    for step in Steps(args.steps):
         chosen = rng.integers(0, len(images), BATCH_SIZE)
         logits = model.forward(x[chosen], training=True)
         loss, dlogits = rnnlite.binary_cross_entropy(logits, images[chosen])
         model.backward(dlogits, need_dx=False)
         rnnlite.clip_gradients(model, 1.0)
-        optimizer.lr = schedule(step)
+        optimizer.lr = schedule(step - 1)
         optimizer.step()
-        if (step + 1) % 100 == 0 or step + 1 == args.steps:
-            print(f"step {step + 1:5d}/{args.steps}  loss {loss:.4f} nats a pixel", flush=True)
+        if step % 100 == 0 or step == args.steps:
+            print(f"step {step:5d}/{args.steps}  loss {loss:.4f} nats a pixel", flush=True)
     print(f"trained in {time.perf_counter() - began:.1f} s")
 
     means = np.stack([images[labels == digit].mean(axis=0) for digit in range(10)])
@@ -147,4 +146,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -29,6 +29,7 @@ from rnnlite.layers import (
     GRU,
     LSTM,
     RNN,
+    Activation,
     Bidirectional,
     Dense,
     Dropout,
@@ -36,11 +37,13 @@ from rnnlite.layers import (
     Flatten,
     Group,
     Layer,
+    LayerNorm,
     Recurrent,
     Sequential,
 )
 from rnnlite.losses import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
 from rnnlite.optim import SGD, Adam, clip_gradients, gradient_norm, schedules
+from rnnlite.padding import pad
 from rnnlite.saving import load, save
 from rnnlite.training import (
     Callback,
@@ -62,14 +65,14 @@ from rnnlite.training import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "SGD", "Adam", "Bidirectional", "Callback", "ConfusionMatrix",
-    "DataWarning", "Dense", "Dropout", "EarlyStopping", "Embedding", "Flatten", "Group", "History",
-    "Layer", "Metrics", "Recurrent", "Sequential", "TrainingDiverged", "accuracy_interval",
-    "binary_cross_entropy", "cells", "clip_gradients", "confusion_matrix", "custom_cell",
-    "datasets", "evaluate", "fit", "functional", "get_num_threads", "gradcheck", "gradient_norm",
-    "initializers", "layers", "load", "mean_squared_error", "predict", "predict_proba",
-    "predict_values", "reference", "save", "saving", "schedules", "set_num_threads",
-    "softmax_cross_entropy",
+    "GRU", "LSTM", "RNN", "SGD", "Activation", "Adam", "Bidirectional", "Callback",
+    "ConfusionMatrix", "DataWarning", "Dense", "Dropout", "EarlyStopping", "Embedding", "Flatten",
+    "Group", "History", "Layer", "LayerNorm", "Metrics", "Recurrent", "Sequential",
+    "TrainingDiverged", "accuracy_interval", "binary_cross_entropy", "cells", "clip_gradients",
+    "confusion_matrix", "custom_cell", "datasets", "evaluate", "fit", "functional",
+    "get_num_threads", "gradcheck", "gradient_norm", "initializers", "layers", "load",
+    "mean_squared_error", "pad", "predict", "predict_proba", "predict_values", "reference", "save",
+    "saving", "schedules", "set_num_threads", "softmax_cross_entropy",
 ]  # fmt: skip
 
 

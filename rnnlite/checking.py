@@ -27,7 +27,7 @@ def whole_number(where, name, value, least=1, most=2**63 - 1):
         with contextlib.suppress(TypeError):
             number = operator.index(value)
     if number is None:
-        raise TypeError(f"{where}: {name} is {value!r}; it must be a whole number")
+        raise TypeError(f"{where}: {name} is {value!r:.200}; it must be a whole number")
     if number < least:
         raise ValueError(f"{where}: {name} is {number}; it must be at least {least}")
     if most is not None and number > most:
@@ -43,14 +43,14 @@ def seed(where, value):
 def generator(where, value):
     """``value``, if it is a ``numpy.random.Generator``."""
     if not isinstance(value, np.random.Generator):
-        raise TypeError(f"{where}: rng is {value!r}; wanted numpy.random.default_rng(seed)")
+        raise TypeError(f"{where}: rng is {value!r:.200}; wanted numpy.random.default_rng(seed)")
     return value
 
 
 def real_number(where, name, value, low, high, *, low_included=True, high_included=True):
     """``value`` as a finite float between ``low`` and ``high``."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{where}: {name} is {value!r}; it must be a number")
+        raise TypeError(f"{where}: {name} is {value!r:.200}; it must be a number")
     try:
         number = float(value)
     except OverflowError:  # an int beyond all floats
@@ -59,7 +59,7 @@ def real_number(where, name, value, low, high, *, low_included=True, high_includ
     below = number <= high if high_included else number < high
     if not (above and below and np.isfinite(number)):
         interval = f"{'[' if low_included else '('}{low}, {high}{']' if high_included else ')'}"
-        raise ValueError(f"{where}: {name} is {value!r}; it must lie in {interval}")
+        raise ValueError(f"{where}: {name} is {value!r:.200}; it must lie in {interval}")
     return number
 
 
@@ -68,13 +68,13 @@ def sequence(where, name, value, meaning):
     try:
         return list(value)
     except TypeError:  # an array without axes has __iter__, and is none
-        raise TypeError(f"{where}: {name} is {value!r}; wanted {meaning}") from None
+        raise TypeError(f"{where}: {name} is {value!r:.200}; wanted {meaning}") from None
 
 
 def true_or_false(where, name, value):
     """``value`` as a bool."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{where}: {name} is {value!r}; it must be True or False")
+        raise TypeError(f"{where}: {name} is {value!r:.200}; it must be True or False")
     return bool(value)
 
 
@@ -83,7 +83,7 @@ def one_of(where, name, value, allowed):
     if not isinstance(value, str) or value not in allowed:
         *others, last = map(repr, allowed)
         wanted = f"{', '.join(others)} or {last}" if others else last
-        raise ValueError(f"{where}: {name} is {value!r}; it can be {wanted}")
+        raise ValueError(f"{where}: {name} is {value!r:.200}; it can be {wanted}")
     return value
 
 
@@ -108,6 +108,16 @@ def real_array(where, name, value):
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{where}: {name} holds {array.dtype}; it must hold real numbers")
     return array
+
+
+def labels(where, name, value):
+    """``value`` as an array of labels or values: as ``real_array``, with a hint for names."""
+    array = any_array(where, name, value)
+    if array.dtype.kind in "USTO" and array.size and isinstance(array.flat[0], (str, bytes)):
+        got = f"{name} holds {array.dtype}, text as {str(array.flat[0])!r}"
+        hint = "class_names, y = np.unique(names, return_inverse=True) numbers them"
+        raise TypeError(f"{where}: {got}; wanted class numbers: {hint}")
+    return real_array(where, name, array)
 
 
 def common_float(*arrays):
@@ -142,18 +152,19 @@ def dimensions(where, name, value, count, meaning):
 
 
 def row_lengths(where, lengths, B, T):
-    """``lengths`` as int64 (B,), each in 1..T; None stays None."""
+    """``lengths`` as int64 (B,), a copy, each in 0..T; None stays None."""
     if lengths is None:
         return None
-    array = any_array(where, "lengths", lengths)
-    if array.dtype.kind not in "iu":
+    array = any_array(where, "lengths", lengths).copy()  # what is checked is what is used
+    if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"{where}: lengths holds {array.dtype}; it must hold whole numbers")
     if array.shape != (B,):
         raise ValueError(f"{where}: lengths has shape {array.shape}; wanted ({B},), (batch,)")
-    if array.min() < 1 or array.max() > T:
-        hint = f"each must lie in 1..{T}, the number of time steps"
-        raise ValueError(f"{where}: lengths runs from {array.min()} to {array.max()}; {hint}")
-    return array.astype(np.int64)
+    low, high = array.min(initial=0), array.max(initial=0)
+    if low < 0 or high > T:
+        hint = f"each must lie in 0..{T}, the number of time steps"
+        raise ValueError(f"{where}: lengths runs from {array.min()} to {high}; {hint}")
+    return array.astype(np.int64, copy=False)
 
 
 def number_of_numbers(where, count):

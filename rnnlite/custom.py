@@ -1,5 +1,6 @@
 """custom_cell: a recurrent cell of your own, from its equations."""
 
+import copyreg
 import functools
 import types
 
@@ -7,6 +8,7 @@ from rnnlite import checking
 from rnnlite.cells.cell import Cell
 from rnnlite.engine.equation_results import try_out
 from rnnlite.kernels.fingerprint import fingerprint
+from rnnlite.kernels.freeze import EQUATIONS, frozen_cell
 
 # Arguments, and the third part of a projection, by their names before the first release.
 OLD_NAMES = {
@@ -33,6 +35,9 @@ def custom_cell(
 
     You write one time step and its derivative; the engine adds the projections, the time loop,
     threads, lengths, backpropagation through time and the weight gradients.
+
+    What the functions use beside their arguments, numbers, arrays and functions, also by way of a
+    module, is copied here: what changes later does not change the cell.
 
     Parameters
     ----------
@@ -65,7 +70,8 @@ def custom_cell(
         ``rnnlite.cells.functions``.  True: they get arrays (H,) and may use what Numba
         understands of NumPy (``np.mean(z[0])``).
     compiled : bool
-        False while you are learning or searching: plain NumPy, arrays (B, H).
+        False while you are learning or searching: plain NumPy, arrays (B, H), ``print``, a
+        debugger.  True: the functions are tried out here on some small arrays of one half.
 
     Returns
     -------
@@ -115,7 +121,6 @@ def custom_cell(
         checking.real_number(where, f"unit_params[{key!r}]", value, -1e30, 1e30)
         for key, value in (unit_params or {}).items()
     )
-    fingerprint(where, functions.values())  # what it cannot tell, no kernel could be cached for
     cell = Cell(
         name=name, family=name, gates=gates, states=states, saved=saved,
         projections=_projections(where, projections, gates, intermediate is not None),
@@ -126,6 +131,10 @@ def custom_cell(
         compiled=checking.true_or_false(where, "compiled", compiled),
         **functions,
     )  # fmt: skip
+    cell = frozen_cell(cell)
+    fingerprint(
+        where, [getattr(cell, name) for name in EQUATIONS]
+    )  # what it cannot tell, no kernel could be cached for
     if cell.compiled:  # plain NumPy is looked at as it runs
         try_out(cell)
     return cell
@@ -173,3 +182,16 @@ def _projections(where, projections, gates, has_intermediate):
                 f"gates are {', '.join(gates)}"
             )
     return tuple(found)
+
+
+def _by_reference(cell):
+    """Pickles hold equations by reference: the functions that a person wrote, frozen anew."""
+    originals = tuple(getattr(field, "__wrapped__", field) for field in cell)
+    return (Cell, tuple(cell)) if originals == tuple(cell) else (_frozen_again, originals)
+
+
+def _frozen_again(*fields):
+    return frozen_cell(Cell(*fields))
+
+
+copyreg.pickle(Cell, _by_reference)

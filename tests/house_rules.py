@@ -33,16 +33,17 @@ LESSON = "reference/"
 HANDED_OUT = ("RecurrentCache", "Optimizer", "Schedule")
 # What ``Layer`` says of these holds for every layer; other rooms of the library call them.
 NOT_FOR_USERS = {
-    "forward_pass", "backward_pass", "check_input", "output_features", "infer",
+    "forward_pass", "backward_pass", "check_input", "check_indices", "output_features", "infer",
     "trained_by_this_thread", "check_gradients",
 }  # fmt: skip
 
 # The rooms, each with those that it may import; ``rnnlite/__init__.py`` shows them all.
-COMMON = {"checking", "cache_folder"}
+COMMON = {"checking", "cache_folder", "padding"}
 RUNNING = {"kernels", "cells", "engine"}
 LEARNING = {*RUNNING, "initializers", "layers", "losses", "optim"}
 ROOMS = {
     "checking": set(),
+    "padding": {"checking"},
     "cache_folder": set(),
     "reference": set(),
     "initializers": COMMON,

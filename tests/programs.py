@@ -1,9 +1,11 @@
 """Programs that are not part of the package, as modules that tests can call."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+sys.path.append(str(EXAMPLES))  # as Python does for a program: they share command_line.py
 
 
 def load(path):

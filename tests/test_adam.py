@@ -195,7 +195,7 @@ def test_parameters_change_in_place_and_gradients_not_at_all(kind, dtype):
     before = {name: p.copy() for name, p in params.items()}
     Adam(model).step()
     for name, array in model.params.items():
-        assert array is params[name]
+        assert np.shares_memory(array, params[name])
         assert np.all(array != before[name])
     assert_all_same_bits(model.grads, grads)
 
@@ -277,13 +277,9 @@ def test_bad_settings_are_refused_by_name(name):
     [(-0.1, ValueError), (np.nan, ValueError), ("0.1", TypeError), (None, TypeError)],
 )
 def test_a_bad_lr_set_later_is_refused_and_changes_nothing(lr, error):
-    model = plain()
-    optimizer = Adam(model)
-    before = {name: p.copy() for name, p in model.params.items()}
-    optimizer.lr = lr
-    assert_refused(error, ["lr", repr(lr)], optimizer.step)
-    assert_all_same_bits(model.params, before)
-    assert optimizer.t == 0
+    optimizer = Adam(plain())
+    assert_refused(error, ["Adam: lr is", repr(lr)], setattr, optimizer, "lr", lr)
+    assert optimizer.lr == 1e-3 and optimizer.t == 0
 
 
 def namespace(params, grads):

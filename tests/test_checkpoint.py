@@ -1,6 +1,8 @@
 """Checkpoints: a run that is broken off anywhere ends where it would have ended."""
 
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import assert_refused, assert_same_bits
 
 import rnnlite
 from rnnlite import LSTM, RNN, SGD, Adam, Dense, Dropout, Sequential, fit, schedules
 from rnnlite.kernels.jit import JIT_DISABLED
 from rnnlite.saving import CorruptFile, container, previous_path
+from rnnlite.saving.random_states import random_states
+from rnnlite.training import checkpoint
 
 N, T, F, B = 53, 5, 3, 10
 PER_EPOCH = 6
@@ -214,6 +219,83 @@ def test_the_model_can_be_taken_out_of_a_checkpoint(tmp_path):
     assert np.array_equal(loaded.flat_params, model.flat_params)
 
 
+def steps_in(path):
+    """How many steps the checkpoint has."""
+    return container.read(path, "checkpoint")[1]["counters"]["step"] if path.exists() else None
+
+
+@pytest.mark.parametrize("options", [{}, {"record_every": 4}])
+def test_checkpoints_are_written_at_the_steps_that_were_asked_for(tmp_path, options):
+    path, seen = tmp_path / "run.npz", []
+
+    class Look(rnnlite.Callback):
+        """What was there before a step is what was written after the one before it."""
+
+        def step(self, run):
+            seen.append(steps_in(path))
+
+    train(network(), checkpoint=path, checkpoint_every=5, callbacks=[Look()], **options)
+    due = [s for s in range(18) if s % 5 == 0 or s % options.get("record_every", PER_EPOCH) == 0]
+    assert seen == [max(s for s in due if s < step) for step in range(1, 19)]
+
+
+def test_the_patience_of_early_stopping_goes_on_after_a_break(tmp_path):
+    """The loss grows from the first record on, and the break is in the middle of the patience."""
+
+    def run(model, *callbacks, **options):
+        x, y = data()
+        return fit(
+            model, x, y, optimizer=SGD(model, lr=0.01), epochs=9, batch_size=B, early_stopping=4,
+            validation=(x, 1 - y), callbacks=callbacks, **options,
+        )  # fmt: skip
+
+    keep, whole, resumed = {"checkpoint": tmp_path / "run.npz"}, network(), network()
+    wanted = run(whole, Break(0))
+    assert wanted["val_loss"] == sorted(wanted["val_loss"]) and len(wanted["val_loss"]) == 5
+    with pytest.raises(ZeroDivisionError):
+        run(network(), Break(3 * PER_EPOCH + 1), **keep)
+    found = run(resumed, Break(0), resume=True, **keep)
+    assert found["val_loss"] == wanted["val_loss"] and found.stopped_by == "early stopping"
+    assert np.array_equal(resumed.flat_params, whole.flat_params)
+
+
+def test_a_further_call_that_is_broken_sees_its_own_order_again(tmp_path):
+    """The order depends on the steps of the optimizer, and these on the calls before."""
+
+    def run(broken, **options):
+        model, (x, y) = network(), data()
+        optimizer = Adam(model)
+        fit(model, x, y, optimizer=optimizer, batch_size=B)
+        before = model.flat_params.copy(), optimizer.state_dict()
+        options |= {"optimizer": optimizer, "epochs": 3, "batch_size": B, "augment": shaky}
+        if broken:
+            with pytest.raises(ZeroDivisionError):
+                fit(model, x, y, callbacks=[Break(9)], checkpoint_every=1, **options)
+            model.flat_params[...] = before[0]
+            optimizer.load_state_dict(before[1])
+            options["resume"] = True
+        fit(model, x, y, callbacks=[Break(0)], **options)
+        return model.flat_params
+
+    assert np.array_equal(run(True, checkpoint=tmp_path / "run.npz"), run(False))
+
+
+def test_a_loss_below_zero_goes_on(tmp_path):
+    """A loss of one's own may be a log-likelihood."""
+
+    def likelihood(output, y):
+        loss, d = rnnlite.softmax_cross_entropy(output, y)
+        return loss - 10.0, d
+
+    keep = {"loss": likelihood, "checkpoint": tmp_path / "run.npz", "checkpoint_every": 1}
+    whole, resumed = network(), network()
+    wanted = train(whole, loss=likelihood, callbacks=[Break(0)])
+    with pytest.raises(ZeroDivisionError):
+        train(network(), callbacks=[Break(9)], **keep)
+    assert train(resumed, callbacks=[Break(0)], resume=True, **keep) == wanted
+    assert np.array_equal(resumed.flat_params, whole.flat_params)
+
+
 @pytest.mark.usefixtures("listening_to_ctrl_c")
 def test_ctrl_c_saves_and_returns_what_there_is(tmp_path):
     x, y = data()
@@ -230,6 +312,7 @@ def test_ctrl_c_saves_and_returns_what_there_is(tmp_path):
     history = fit(model, x, y, callbacks=[Press()], checkpoint=path, **options)
     assert history.stopped_by == "interrupt"
     assert history["step"] == [6, 8]
+    assert steps_in(path) == 8, "saved at Ctrl-C, not at the last record"
     resumed = network()
     history = fit(resumed, x, y, callbacks=[Break(0)], checkpoint=path, resume=True, **options)
     assert history["step"] == [6, 12, 18]
@@ -354,27 +437,188 @@ def test_an_optimizer_whose_rate_changed_on_the_way_may_go_on(tmp_path):
     assert history["lr"] == [0.1, 0.05, 0.025]
 
 
+def leaves(value, *place):
+    """Every place in a header, with what stands there."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield (*place, key), part
+            yield from leaves(part, *place, key)
+
+
+def put(header, place, value):
+    """The header with something else at a place."""
+    if not place:
+        return value
+    copy = header.copy()
+    copy[place[0]] = put(copy[place[0]], place[1:], value)
+    return copy
+
+
+ODD = ("x", None, True, -1, 0.5, 10**40, 10**400, math.nan, math.inf, [], {})
+
+
+class Capture(Count):
+    """Hands out the run that it is called with."""
+
+    def begin(self, run):
+        self.run = run
+        raise ZeroDivisionError
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """A run that was broken in its third epoch, to be resumed: with its header and arrays."""
+    path, capture = tmp_path_factory.mktemp("broken") / "run.npz", Capture()
+    options = {"early_stopping": 2, "average": 0.9, "checkpoint": path}
+    for callbacks in [Count(), Break(15)], [capture, Break(0)]:
+        with pytest.raises(ZeroDivisionError):
+            train(network(), checkpoint_every=1, callbacks=callbacks, resume=True, **options)
+    return capture.run, *checkpoint._read(path)  # its history in the header, as it once was
+
+
+@pytest.fixture
+def resume(broken, monkeypatch):
+    """Load another header or other arrays into that run; nothing changes if that fails."""
+    run, header, arrays = broken
+
+    def call(header=header, arrays=arrays):
+        monkeypatch.setattr(container, "read", lambda *_: ("checkpoint", header, arrays))
+        run.model.flat_params[...], run.optimizer.t, run.settings.callbacks[0].steps = 7.0, 0, 0
+        run.model.layers[0].draw_masks_from(0)
+        states = repr(random_states(run.model))
+        try:
+            checkpoint.load(run, "run.npz", "fit")
+        except ValueError:
+            assert (run.model.flat_params == 7.0).all(), "nothing half loaded"
+            assert run.optimizer.t == run.settings.callbacks[0].steps == 0
+            assert repr(random_states(run.model)) == states
+            raise
+
+    return call
+
+
+def test_the_history_is_arrays_and_takes_no_room_in_the_header(tmp_path):
+    path, whole = tmp_path / "run.npz", network()
+    options = {"checkpoint": path, "record_every": 1}
+    with pytest.raises(ZeroDivisionError):
+        train(network(), callbacks=[Count(), Break(9)], **options)
+    _, header, arrays = container.read(path, "checkpoint")
+    names = header["history"]
+    columns = {name: arrays.pop(f"history/{name}").tolist() for name in names}
+    assert names[:3] == ["epoch", "step", "loss"] and len(columns["loss"]) == 8
+    assert {type(number) for number in columns["step"]} == {int}
+    # In files of before it was in the header.
+    container.write(path, "checkpoint", header | {"history": columns}, arrays)
+    resumed = network()
+    history = train(resumed, callbacks=[Count(), Break(0)], resume=True, **options)
+    expected = train(whole, callbacks=[Count()], record_every=1)
+    assert_same_bits("weights", resumed.flat_params, whole.flat_params)
+    assert history == expected
+
+
+@pytest.mark.parametrize("name", ["loss", "epoch"])
 @pytest.mark.parametrize(
-    ("change", "says"),
+    "column", [None, np.ones((2, 1)), np.zeros(0), np.ones(2, bool)], ids=range(4)
+)
+def test_a_column_of_the_history_that_is_none_is_refused(broken, resume, name, column):
+    _, header, arrays = broken
+    arrays = {key: array for key, array in arrays.items() if key != f"history/{name}"}
+    arrays |= {} if column is None else {f"history/{name}": column}
+    header = header | {"history": list(header["history"])}
+    assert_refused(CorruptFile, [f"history.{name}"], resume, header, arrays)
+
+
+def test_every_field_of_a_checkpoint_is_checked_and_named(broken, resume):
+    _, header, _ = broken
+    for place, was in leaves(header):
+        if place[:1] == ("callbacks",) and len(place) > 1:
+            continue  # a callback's own
+        if "generator" in place[:-1]:
+            continue  # how a generator's state is checked is a question for files of models
+        for value in ODD:
+            which = f"{'.'.join(map(str, place))} = {value!r:.50}"
+            try:
+                resume(put(header, place, value))
+            except CorruptFile as error:
+                assert any(str(part) in str(error) for part in place), f"{which}: {error}"
+            except ValueError as error:
+                assert re.search("of a run with|of another model", str(error)), f"{which}: {error}"
+            else:
+                same = value == was or type(value) is type(was)
+                assert same or (place, value) == (("reason",), "x"), f"{which} was accepted"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "says"),
     [
-        (lambda header: header.pop("finished"), "finished"),
-        (lambda header: header["counters"].update(batch=-1), "batch = -1"),
-        (lambda header: header["totals"].update(loss="1"), "loss = '1'"),
-        (lambda header: header["history"].update(loss=[]), "history"),
-        (lambda header: header["early_stopping"].update(waited=None), "early_stopping"),
+        ("counters.batch", 6, "counters.batch is above 5"),
+        ("counters.step", 15, "counters.step is 15; wanted 14, after 2 epochs of 6 batches and 2"),
+        ("counters.epoch", 1, "counters.step is 14; wanted 8"),
+        ("counters.sequences", 7, "counters.sequences is 7; wanted 126"),
+        ("totals.steps", 3, "totals.steps is 3; wanted 2, since the last record"),
+        ("totals.norm", -1.0, "totals.norm is -1.0"),
+        ("history.step", [6, 6], r"history.step\[1\] is 6; it must be at least 7"),
+        ("history.step", [6, 15], r"history.step\[1\] is above 14"),
+        ("history.epoch", [2, 1], r"history.epoch\[1\] is 1; it must be at least 2"),
+        ("history.seconds", [2.0, 1.0], r"history.seconds\[1\] is 1.0"),
+        ("history.accuracy", [0.5, 1.5], r"history.accuracy\[1\] is 1.5; it must lie in"),
+        ("history.loss", [0.5], r"history.loss is \[0.5\]; wanted a list, not empty, as long as"),
+        ("history.mine", [1, 2], "history is .* wanted columns epoch, step, loss"),
+        ("early_stopping.best", 0.123, "early_stopping.best is 0.123; wanted a figure of the hist"),
+        ("early_stopping.waited", 3, "early_stopping.waited is above 2"),
+        ("finished", True, "finished is True and run/raw_weights is missing"),
+        ("settings.seed", [5], r"settings.seed is \[5\]; wanted text or a number"),
+        ("optimizer.beta1", 1.0, "beta1 is 1.0; it must lie in"),
+        ("callbacks", [{"steps": 1}, "x"], "callbacks is .* wanted a list of dicts"),
+        ("began_with.lr", "x", "began_with: lr is 'x'"),
     ],
 )
-def test_a_checkpoint_that_was_forged_is_refused(tmp_path, change, says):
-    path = tmp_path / "run.npz"
-    train(network(), checkpoint=path, early_stopping=2)
-    _, header, arrays = container.read(path, "checkpoint")
-    change(header)
-    container.write(path, "checkpoint", header, arrays)
-    model = network()
-    weights = model.flat_params.copy()
+def test_the_numbers_of_a_checkpoint_fit_together(broken, resume, place, value, says):
+    _, header, _ = broken
+    *rooms, last = place.split(".")
+    inner = header
+    for room in rooms:
+        inner = inner[room]
     with pytest.raises(CorruptFile, match=says):
-        train(model, checkpoint=path, early_stopping=2, resume=True)
-    assert np.array_equal(model.flat_params, weights)
+        resume(put(header, rooms, inner | {last: value}))
+
+
+@pytest.mark.parametrize("name", ["run/averaged", "run/best", "optimizer/m.2.W", "params/2.W"])
+def test_an_array_of_a_checkpoint_that_is_missing_or_of_another_shape_is_named(
+    broken, resume, name
+):
+    _, _, arrays = broken
+    short = name.rpartition("/")[2]
+    with pytest.raises(CorruptFile, match=short):
+        resume(arrays={key: array for key, array in arrays.items() if key != name})
+    with pytest.raises(CorruptFile, match=short):
+        resume(arrays=arrays | {name: arrays[name][:-1]})
+
+
+def test_a_stream_that_became_shorter_is_refused(tmp_path):
+    x, y = data()
+    keep = {"checkpoint": tmp_path / "run.npz", "checkpoint_every": 1, "resume": True}
+    with pytest.raises(ZeroDivisionError):
+        fit(network(), [(x, y)] * 4, callbacks=[Break(4)], **keep)
+    with pytest.raises(ValueError, match="x has 2 batches in epoch 1; the run had 3 of it before"):
+        fit(network(), [(x, y)] * 2, callbacks=[Break(0)], **keep)
+
+
+def test_a_stream_may_be_broken_between_the_last_batch_of_an_epoch_and_its_end(tmp_path):
+    x, y = data()
+    whole, resumed = network(), network()
+    wanted = fit(whole, [(x, y)] * 3, epochs=2, callbacks=[Break(0)])
+
+    def broken(epoch):
+        yield from [(x, y)] * 3
+        raise ZeroDivisionError
+
+    keep = {"checkpoint": tmp_path / "run.npz", "checkpoint_every": 1, "resume": True}
+    with pytest.raises(ZeroDivisionError):
+        fit(network(), broken, callbacks=[Break(0)], **keep)
+    found = fit(resumed, [(x, y)] * 3, epochs=2, callbacks=[Break(0)], **keep)
+    assert found["loss"] == wanted["loss"]
+    assert np.array_equal(resumed.flat_params, whole.flat_params)
 
 
 def test_a_checkpoint_with_the_names_of_before_goes_on(tmp_path):

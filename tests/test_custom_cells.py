@@ -1,18 +1,27 @@
 """Cells that are not in the library: right, the same compiled and plain, and told when wrong."""
 
+import gc
 import importlib
 import subprocess
 import sys
+import types
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import needs_jit
+from numba.core.dispatcher import Dispatcher
 
 import rnnlite
 from rnnlite import cells, gradcheck
 from rnnlite.cells.functions import tanh, zero_like
+from rnnlite.engine import compiled as engine
+from rnnlite.kernels import jit, load_store
 from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.jit import JIT_DISABLED
+from rnnlite.kernels.layout import layout_of
+from rnnlite.kernels.target import lanes_of
 
 FOLDER = Path(__file__).parent.parent / "examples" / "custom_cells"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -425,3 +434,289 @@ def test_names_from_before_the_first_release_are_understood():
         reset=example.intermediate, reset_backward=example.intermediate_backward,
     )  # fmt: skip
     assert old == example
+
+
+# --- values are those of the moment the cell was made --------------------------------------
+
+settings = types.ModuleType("settings")
+
+
+def leak_with(rates):
+    """A leaky unit whose numbers stand in a module, in its array, in an array of a helper."""
+    settings.rate, settings.rates = 0.5, rates
+
+    def gain(value):
+        return value * rates[1]
+
+    def leaky_step(z, state):
+        h = settings.rate * state[0] + gain(tanh(z[0])) + settings.rates[2] * state[0]
+        return (h,), (h,)
+
+    def leaky_step_backward(dstate, saved, state, new_state):
+        g = (new_state[0] - (settings.rate + rates[2]) * state[0]) / rates[1]
+        dz = gain(dstate[0]) * (1.0 - g * g)
+        return (dz,), (dstate[0] * (settings.rate + settings.rates[2]),)
+
+    return leaky_step, leaky_step_backward
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_what_changes_after_a_cell_was_made_changes_neither_it_nor_its_gradient(compiled):
+    x, rates = sequences(), np.array([0.0, 0.8, 0.1])
+    cell = rnnlite.custom_cell("leaky", *leak_with(rates), **GOOD, compiled=compiled)
+    key = identity(cell)
+    layer = rnnlite.Recurrent(cell, 3, 4, seed=0, dtype="float64", return_sequences=True)
+    y = layer.forward(x).copy()
+    settings.rate, settings.rates = 0.25, rates  # between forward and backward, where it is
+    rates[:] = 0.3  # compiled for the first time
+    dx = layer.backward(np.cos(y))
+    step = 1e-6 * np.random.default_rng(1).normal(size=x.shape)
+    change = np.sin(layer.forward(x + step)).sum() - np.sin(layer.forward(x - step)).sum()
+    np.testing.assert_allclose(np.sum(dx * step) * 2, change, rtol=1e-6)
+    np.testing.assert_array_equal(layer.forward(x), y)
+    assert gradcheck.check(layer, x).passed and identity(cell) == key
+    other = rnnlite.custom_cell("leaky", *leak_with(rates), **GOOD, compiled=compiled)
+    assert identity(other) != key  # made with what is there now
+
+
+def test_a_frozen_array_cannot_be_written_and_is_not_the_user_s():
+    array = np.ones(3)
+
+    def writing_step(z, state):
+        array[0] = 2.0
+        return (z[0],), (z[0],)
+
+    with pytest.raises(ValueError, match=r"mine: step raises .*read-only"):
+        rnnlite.custom_cell("mine", writing_step, step_backward, **GOOD)
+    array[0] = 3.0  # still the user's own
+
+
+def test_a_frozen_function_is_the_same_function():
+    """With its helpers, that may call one another, Numba's, and its own name and text."""
+    import numba
+
+    rate = 0.5
+
+    @numba.njit
+    def compiled(h):
+        return rate * h
+
+    def even(n, h):
+        return h if n == 0 else odd(n - 1, h)
+
+    def odd(n, h):
+        return 0.0 * h if n == 0 else even(n - 1, h)
+
+    def recursive_step(z, state):
+        """My step."""
+        h = even(4, compiled(state[0])) + tanh(z[0])
+        return (h,), (h,)
+
+    cell = rnnlite.custom_cell("mine", recursive_step, step_backward, **GOOD, compiled=False)
+    rate = 100.0
+    z = state = (np.ones((2, 3)),)
+    np.testing.assert_allclose(cell.step(z, state)[0][0], 0.5 + np.tanh(1.0))
+    assert cell.step is not recursive_step and cell.step.__doc__ == "My step."
+    assert cell.step.__qualname__ == recursive_step.__qualname__
+    again = rnnlite.custom_cell("mine", cell.step, cell.step_backward, **GOOD, compiled=False)
+    assert again == cell
+
+
+# --- rows of the right length, whatever a kernel is given -----------------------------------
+
+
+def cell_of_rows(new_state=None, dp=None):
+    """Whole rows, and what replaces a row from 16 units on: no try-out sees it."""
+
+    def step(z, state, p):
+        h = np.tanh(z[0]) * p[0]
+        if h.size >= 16:
+            h = new_state(h)
+        return (h,), (np.tanh(z[0]),)
+
+    def step_backward(dstate, saved, state, new_state, p):
+        d = dstate[0] * p[0] * (1.0 - saved[0] * saved[0])
+        gain = dstate[0] * saved[0]
+        if gain.size >= 16:
+            gain = dp(gain)
+        return (d,), (np.zeros_like(d),), (gain,)
+
+    new_state, dp = (function or (lambda row: row) for function in (new_state, dp))
+    return rnnlite.custom_cell(
+        "rows", step, step_backward, **GOOD, unit_params={"gain": 1.0}, whole_rows=True
+    )
+
+
+ROWS = {
+    "short": {"new_state": lambda row: row[:3].copy()},
+    "long": {"new_state": lambda row: np.concatenate((row, row))},
+    "dp": {"dp": lambda row: np.zeros(400_000)},
+}
+
+
+@pytest.mark.parametrize("size", [3, 5, 400_000])
+@pytest.mark.parametrize("method", ["store_unit", "add"])
+def test_a_kernel_writes_no_row_of_another_length(method, size):
+    write, array = getattr(load_store.ROWS, method), np.zeros(9)
+
+    @jit.kernel(identity=method)
+    def write_row(array, row):
+        write(array, 2, row, 4)
+
+    write_row(array, np.ones(4))
+    with pytest.raises(ValueError, match=load_store.WRONG_LENGTH):
+        write_row(array, np.ones(size))
+    np.testing.assert_array_equal(array, [0, 0, 1, 1, 1, 1, 0, 0, 0])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("which", ROWS)
+def test_a_row_of_another_length_is_an_error_and_not_an_access_to_other_memory(which):
+    layer = rnnlite.Recurrent(cell_of_rows(**ROWS[which]), 3, 64, seed=0, dtype="float64")
+    with pytest.raises(ValueError, match=r"^rows: "):
+        layer.backward(layer.forward(sequences()))
+
+
+def test_the_try_out_takes_several_sizes():
+    with pytest.raises(ValueError, match=r"mine: step: new_state\[0\] \(h\) has shape \(3,\)"):
+        rnnlite.custom_cell(
+            "mine", *returning(new_state=lambda z: (z[:3],)), **GOOD, whole_rows=True
+        )
+
+
+def test_what_an_equation_raises_when_it_is_tried_out_is_told():
+    def mistaken(z, state):
+        return (tanh(z[1]),), (z[0],)  # there is but one
+
+    with pytest.raises(ValueError, match=r"mine: step raises IndexError.*compiled=False") as caught:
+        rnnlite.custom_cell("mine", mistaken, step_backward, **GOOD)
+    assert isinstance(caught.value.__cause__, IndexError)
+
+
+def test_a_cell_may_be_meant_for_one_size():
+    scale = np.linspace(0.5, 1.5, 7)
+
+    def scaled_step(z, state):
+        h = np.tanh(z[0]) * scale
+        return (h,), (h / scale,)
+
+    def scaled_step_backward(dstate, saved, state, new_state):
+        d = dstate[0] * scale * (1.0 - saved[0] * saved[0])
+        return (d,), (np.zeros_like(d),)
+
+    functions = scaled_step, scaled_step_backward
+    cell = rnnlite.custom_cell("mine", *functions, **GOOD, whole_rows=True)
+    plain = cell._replace(compiled=False)
+    assert gradcheck.check(rnnlite.Recurrent(plain, 3, 7, seed=0), sequences()).passed
+
+
+@needs_jit
+def test_print_in_a_compiled_cell_is_one_sentence():
+    def printing_step(z, state):
+        print(z[0])
+        return step(z, state)
+
+    cell = rnnlite.custom_cell("mine", printing_step, step_backward, **GOOD)
+    with pytest.raises(TypeError, match=r"^mine: .*compiled=False runs any NumPy, and print.*$"):
+        rnnlite.Recurrent(cell, 3, 4, seed=0).forward(sequences())
+
+
+@pytest.mark.parametrize("H", [4, 19])
+def test_without_the_jit_an_equation_sees_its_units_and_no_others(H):
+    if not JIT_DISABLED:
+        pytest.skip("asked of NUMBA_DISABLE_JIT=1 alone")
+    sizes = (min(H, lanes_of(np.dtype(float))), H % lanes_of(np.dtype(float)))
+
+    def looking(z, state):
+        if z[0].size not in sizes or state[0].size != z[0].size:
+            raise AssertionError(f"{z[0].size} numbers")
+        return step(z, state)
+
+    cell = cells.RNN["tanh"]._replace(step=looking)
+    layer = rnnlite.Recurrent(cell, 3, H, seed=0, dtype="float64")
+    layer.forward(sequences()[:1])
+
+
+# --- kernels of cells that are gone ---------------------------------------------------------
+
+
+def dispatchers():
+    gc.collect()
+    return sum(issubclass(type(one), Dispatcher) for one in gc.get_objects())
+
+
+@needs_jit
+def test_engines_of_cells_that_are_gone_are_freed():
+    """Not compiled here: what is made for each is 70 of Numba's functions."""
+    engine._recent.clear()
+    before, made = dispatchers(), []
+    for n in range(30):
+        cell = rnnlite.custom_cell("mine", make_decaying(n / 100), step_backward, **GOOD)
+        made.append(weakref.ref(engine.engine_of(cell)))
+    del cell
+    of_one = (dispatchers() - before) / engine._recent.maxlen
+    assert sum(one() is not None for one in made) == engine._recent.maxlen
+    engine._recent.clear()
+    assert dispatchers() - before < of_one / 10
+    assert not any(one() for one in made)
+
+
+@needs_jit
+def test_a_cell_made_and_dropped_again_and_again_is_compiled_once():
+    def once():
+        cell = rnnlite.custom_cell("mine", step, step_backward, **GOOD)
+        return engine.engine_of(cell)
+
+    first = once()
+    count = dispatchers()
+    functions = weakref.ref(rnnlite.custom_cell("mine", step, step_backward, **GOOD).step)
+    for _ in range(20):
+        assert once() is first
+    assert dispatchers() <= count and functions() is None
+
+
+@pytest.mark.long
+@needs_jit
+def test_kernels_that_were_compiled_are_freed_with_their_cell():
+    engine._recent.clear()
+    counts = []
+    for n in range(3):
+        cell = rnnlite.custom_cell("mine", make_decaying(n / 7), step_backward, **GOOD)
+        layer = rnnlite.Recurrent(cell, 3, 4, seed=0)
+        layer.backward(layer.forward(sequences()))
+        del cell, layer
+        engine._recent.clear()
+        counts.append(dispatchers())
+    assert counts[1] == counts[2]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5), (5, 2, 0, 3, 1, 4)])
+def test_for_few_rows_every_part_of_the_weights_is_multiplied_once(order, bias):
+    """The table of products with W as it is, worked through in NumPy; its last is that of a."""
+    I, H, rng = 3, 2, np.random.default_rng(0)
+    cell = mixed_cell(order, bias)
+    layout = layout_of(cell, I, H, np.dtype(float))
+    W = rng.normal(size=(layout.h_row + H, layout.columns))
+    x, h, a = rng.normal(size=I), rng.normal(size=H), rng.normal(size=H)
+    xh = np.full(layout.xh_row, np.nan)
+    xh[layout.x_at : layout.h_at] = [*x, *np.ones(1 + bias)]
+    xh[layout.h_at : layout.h_at + H], xh[layout.a_at : layout.a_at + H] = h, a
+    z = np.full(len(layout.blocks) * H, np.nan)
+    for turn in (0, 1):
+        for column, K, _, start, row, _, at, N, begins, waits in layout.direct_products:
+            if waits == turn:
+                weights = W.ravel()[start + row * np.arange(K)[:, None] + np.arange(N)]
+                z[at : at + N] = (0.0 if begins else z[at : at + N]) + xh[
+                    column : column + K
+                ] @ weights
+    of_gate = W.reshape(len(W), -1, H).transpose(1, 0, 2)
+    for block, found in zip(layout.blocks, z.reshape(-1, H), strict=True):
+        wanted = np.zeros(H)
+        if block.x >= 0:
+            wanted += x @ of_gate[block.x][:I] + of_gate[block.x][I]
+        for gate, state in ((block.h, h), (block.a, a)):
+            if gate >= 0:
+                wanted += state @ of_gate[gate][layout.h_row :]
+                wanted += of_gate[gate][I + 1 : layout.h_row].sum(axis=0)  # bh, if there is one
+        np.testing.assert_allclose(found, wanted)

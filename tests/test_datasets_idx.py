@@ -116,3 +116,25 @@ def test_file_that_is_far_too_large_is_not_read(tmp_path, peak_memory, name):
     with path.open("rb") as stream, pytest.raises(datasets.CorruptData):
         idx.read(stream, path, FILE)
     assert peak_memory() < 1_000_000
+
+
+@pytest.mark.parametrize("name", ["file", "file.gz"])
+def test_the_data_are_held_once(peak_memory, name):
+    wanted = np.random.default_rng(0).integers(0, 9, (5, 1 << 20), dtype=np.uint8)
+    content = idx.encode(wanted)
+    known = idx.IdxFile("file", wanted.shape, md5(content))
+    stream = io.BytesIO(gzip.compress(content, 1) if name.endswith(".gz") else content)
+    del content
+    before = peak_memory()
+    tracemalloc.reset_peak()
+    held = tracemalloc.get_traced_memory()[0]
+    found = idx.read(stream, name, known)
+    assert peak_memory() - held < 1.1 * wanted.nbytes < before
+    assert np.array_equal(found, wanted) and not found.flags.writeable
+
+
+@pytest.mark.parametrize("shape", [(0, 2**32 - 1, 2**32 - 1), (2**32,), (-1,), (1,) * 65])
+def test_a_shape_that_no_array_has_is_refused_by_name(shape):
+    known = idx.IdxFile("file", shape, "")
+    with pytest.raises(datasets.CorruptData, match=r"^a folder/file: no array can have shape"):
+        read(b"", "a folder/file", known)

@@ -297,6 +297,16 @@ BAD_STATES = {
         ValueError, ["state['generator'] is not what"],
     ),
 }  # fmt: skip
+# What NumPy takes for something else, or for a state that no generator has.
+STATE = np.random.PCG64(0).state
+BAD_STATES |= {
+    f"{key} {value}": ({"generator": STATE | {key: value}}, ValueError, ["no generator stands"])
+    for key, value in (
+        ("has_uint32", 0.5), ("has_uint32", False), ("has_uint32", 7), ("more", 1),
+        ("state", {"state": 1.5, "inc": 3}), ("state", {"state": True, "inc": 3}),
+        ("state", {"state": 1, "inc": 4}), ("state", {"state": 1, "inc": 3, "more": 1}),
+    )
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -488,3 +498,33 @@ def test_a_wrong_gradient_is_refused_with_both_shapes(training):
     assert_refused(ValueError, fragments, layer.backward, np.ones((B, F + 1)))
     fragments = ["Dropout.backward: dy ", "real numbers"]
     assert_refused(TypeError, fragments, layer.backward, np.ones((B, F), complex))
+
+
+# Layers around others.
+
+
+def around(kind, layer):
+    """A layer that draws masks, inside another."""
+    if kind == "Bidirectional":
+        return rnnlite.Bidirectional(layer, seed=3)
+    inner = Sequential([layer])
+    return inner if kind == "Sequential" else Sequential([inner])
+
+
+@pytest.mark.parametrize("kind", ["Bidirectional", "Sequential", "Sequential in another"])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: rnnlite.LSTM(F, 3, recurrent_dropout=0.5, seed=0, return_sequences=True),
+        lambda: rnnlite.GRU(F, 3, recurrent_dropout=0.5, seed=0),
+    ],
+    ids=["LSTM", "GRU"],
+)
+def test_a_layer_inside_another_is_told_that_it_is_trained(kind, layer):
+    model, x = around(kind, layer()), rng(1).normal(size=(B, T, F)).astype("f")
+    still = model.forward(x, training=False).copy()
+    assert np.array_equal(still, model.forward(x)), "no mask where nobody trains"
+    drawn = [model.forward(x, training=True).copy() for _ in range(2)]
+    assert not np.array_equal(drawn[0], drawn[1])
+    for part in np.split(drawn[0] - still, 2, axis=-1) if kind == "Bidirectional" else [still]:
+        assert part.any(), "a direction without masks"

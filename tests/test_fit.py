@@ -1,8 +1,13 @@
 """fit: what it trains on, for how long, and what it records."""
 
+import io
 import json
+import math
+import os
+import re
 import signal
 import threading
+import time
 import tracemalloc
 from itertools import chain
 
@@ -11,6 +16,7 @@ import pytest
 
 import rnnlite
 from rnnlite import LSTM, RNN, Adam, Dense, Dropout, Embedding, Sequential, fit
+from rnnlite.training import progress
 
 B, T, F = 10, 5, 3
 
@@ -64,6 +70,36 @@ def test_every_row_is_seen_once_an_epoch_in_an_order_of_its_own():
     first, second = list(chain(*seen[:5])), list(chain(*seen[5:]))
     assert sorted(first) == sorted(second) == list(range(47))
     assert first != second and first != list(range(47))
+
+
+def orders(model, calls, own=False, **options):
+    """The rows that each epoch of each call saw; ``own`` lets each call make its optimizer."""
+    n = 20
+    x = np.repeat(np.arange(n, dtype=np.float32)[:, None, None], F, 2)
+    seen, optimizer = [], None if own else Adam(model)
+
+    def look(x, rng):
+        seen.extend(x[:, 0, 0].astype(int))
+        return x / n
+
+    for epochs in calls:
+        options |= {"optimizer": optimizer, "augment": look, "batch_size": B}
+        fit(model, x, np.zeros(n, int), epochs=epochs, **options)
+    return np.array(seen).reshape(-1, n).tolist()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_each_call_sees_a_new_order_and_each_program_the_same(own):
+    model, twin, once = network(), network(), network()
+    found = orders(model, [1, 1, 1], own)
+    assert len({tuple(order) for order in found}) == 3
+    assert all(sorted(order) == list(range(20)) for order in found)
+    assert orders(twin, [1, 1, 1], own) == found
+    assert np.array_equal(model.flat_params, twin.flat_params)
+    assert orders(once, [3], own) == orders(network(), [1, 2], own) == found
+    assert orders(network(), [3], own, seed=1) != found
+    if not own:
+        assert np.array_equal(model.flat_params, once.flat_params)
 
 
 def test_the_order_depends_on_the_seed():
@@ -356,9 +392,9 @@ def test_gradients_are_clipped_and_their_norm_is_recorded():
 
 
 @pytest.mark.parametrize("average", [0.5, 0.999])
-def test_the_average_is_what_validation_sees_and_what_remains(average):
+@pytest.mark.parametrize("validation", [data(30, seed=2), None], ids=["validated", "not"])
+def test_the_average_is_what_validation_sees_and_what_remains(average, validation):
     x, y = data()
-    validation = data(30, seed=2)
     model, twin = network(), network()
     mean = twin.flat_params.copy()
     history = fit(
@@ -371,7 +407,8 @@ def test_the_average_is_what_validation_sees_and_what_remains(average):
         optimizer.step()
         mean += (1 - min(average, n / (n + 9))) * (twin.flat_params - mean)
     assert np.array_equal(model.flat_params, mean)
-    assert history["val_loss"][-1] == rnnlite.evaluate(model, *validation).loss
+    if validation is not None:
+        assert history["val_loss"][-1] == rnnlite.evaluate(model, *validation).loss
 
 
 def test_early_stopping_goes_back_to_the_best_weights():
@@ -455,10 +492,70 @@ def test_fit_works_in_another_thread():
 # What a person sees.
 
 
-def test_it_is_quiet_unless_asked(capfd):
+class Screen(io.StringIO):
+    """A standard error stream that says that it is a terminal, or that it is none."""
+
+    def __init__(self, is_terminal):
+        super().__init__()
+        self.isatty, self.fileno = lambda: is_terminal, lambda: -1
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_it_is_silent_if_asked(capfd, monkeypatch, is_terminal):
     x, y = data()
-    fit(network(), x, y, batch_size=B)
-    assert capfd.readouterr() == ("", "")
+    screen = Screen(is_terminal)
+    monkeypatch.setattr("sys.stderr", screen)
+    fit(network(), x, y, batch_size=B, progress=False)
+    assert (screen.getvalue(), *capfd.readouterr()) == ("", "", "")
+
+
+def test_without_a_terminal_it_prints_a_line_a_record_at_once(monkeypatch):
+    """A log file, or a notebook, whose stream is no terminal."""
+    x, y = data()
+    screen, at_once = Screen(False), []
+    monkeypatch.setattr("sys.stderr", screen)
+    fit(
+        network(), x, y, epochs=3, batch_size=B,
+        callbacks=lambda run: at_once.append(screen.getvalue().count("\n")),
+    )  # fmt: skip
+    lines = screen.getvalue().splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "epoch 1, step 5", "epoch 2, step 10", "epoch 3, step 15"
+    ]  # fmt: skip
+    assert all("loss " in line and "accuracy " in line for line in lines)
+    assert at_once == [1, 2, 3] and "\r" not in screen.getvalue()
+
+
+def test_loss_and_accuracy_are_seen_on_60_columns(monkeypatch):
+    pytest.importorskip("tqdm", reason="the bar is an extra")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((60, 24)))
+    monkeypatch.setattr(progress, "REFRESH", 0.0)
+    screen = Screen(True)
+    monkeypatch.setattr("sys.stderr", screen)
+    x, y = data()
+    fit(network(), x, y, epochs=100, batch_size=B, record_every=1000)
+    lines = screen.getvalue().split("\r")
+    shown = [line.rstrip() for line in lines if "loss" in line and "%|" in line]
+    assert len(shown) > 100
+    for line in shown:
+        assert len(line) <= 60
+        assert re.match(r"loss \d\.\d{4}, accuracy \d\.\d{4}, epoch \d+/100 +\d+%", line), line
+
+
+def test_the_time_left_leaves_out_the_first_step_which_compiles():
+    pytest.importorskip("tqdm", reason="the bar is an extra")
+    shown = progress.Progress(True, 1000, 0, 1)
+    time.sleep(0.3)
+    shown.step(10, 1, 0.5, 0.5)
+    figures = shown._bar.format_dict
+    assert figures["elapsed"] < 0.2 and figures["n"] == figures["initial"] == 10
+    time.sleep(0.02)
+    shown.step(10, 1, 0.5, 0.5)
+    figures = shown._bar.format_dict
+    shown.close()
+    assert (figures["n"] - figures["initial"]) / figures["elapsed"] > 10 / 0.2
 
 
 def test_progress_knows_how_long_a_stream_will_take(monkeypatch):
@@ -477,9 +574,12 @@ def test_progress_knows_how_long_a_stream_will_take(monkeypatch):
 
 
 def test_a_program_without_a_standard_error_stream_trains(monkeypatch):
-    monkeypatch.setattr("sys.stderr", None)
+    closed = Screen(True)
+    closed.close()
     x, y = data()
-    fit(network(), x, y, batch_size=B)
+    for stream in None, closed:
+        monkeypatch.setattr("sys.stderr", stream)
+        fit(network(), x, y, batch_size=B)
 
 
 def test_progress_shows_a_line_a_record_with_and_without_tqdm(capfd, monkeypatch):
@@ -641,6 +741,30 @@ def test_the_history_is_plain_data(tmp_path):
     assert lines[0] == "epoch,step,loss,accuracy,grad_norm,lr,val_loss,val_accuracy,seconds"
     assert len(lines) == 3
     assert (tmp_path / "h.csv").read_text().splitlines() == lines
+
+
+def test_json_has_no_word_for_nan_and_says_null(tmp_path):
+    history = rnnlite.History({"step": [1, 2, 3], "val_loss": [math.nan, 0.5, math.inf]})
+    text = history.to_json(tmp_path / "h.json")
+    assert text == '{"step": [1, 2, 3], "val_loss": [null, 0.5, null]}'
+    assert (tmp_path / "h.json").read_text() == text
+    assert math.isnan(history["val_loss"][0]), "the history itself is as it was"
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "loss"])
+@pytest.mark.parametrize("prefix", ["", "val_"])
+def test_the_best_accuracy_is_the_highest_and_the_best_loss_the_lowest(prefix, kind):
+    history = rnnlite.History({f"{prefix}{kind}": [0.5, 0.9, 0.1, 0.9, 0.1]})
+    assert history.best(f"{prefix}{kind}") == {"accuracy": 1, "loss": 2}[kind]
+
+
+def test_the_step_size_that_a_schedule_gives_is_recorded_as_a_plain_number(tmp_path):
+    x, y = data()
+    keep = {"checkpoint": tmp_path / "run.npz"}
+    history = fit(network(), x, y, schedule=lambda step: np.float32(0.5), **keep)
+    assert type(history["lr"][0]) is float and json.loads(history.to_json())
+    with pytest.raises(TypeError, match=r"fit: schedule\(0\): lr is 'a'"):
+        fit(network(), x, y, schedule=lambda step: "a")
 
 
 def test_the_history_can_be_drawn(tmp_path):

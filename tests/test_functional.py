@@ -48,9 +48,9 @@ def in_float64(arguments):
 
 
 def ragged(B, T, seed=0):
-    """Lengths from 1 to T; both ends occur if there are two rows."""
-    lengths = np.random.default_rng(seed).integers(1, T + 1, B)
-    lengths[:2] = (T, 1)[:B]
+    """Lengths from 0 to T; both ends occur if there are two rows."""
+    lengths = np.random.default_rng(seed).integers(0, T + 1, B)
+    lengths[:2] = (T, 0)[:B]
     return lengths
 
 

@@ -5,7 +5,7 @@ import pytest
 from conftest import assert_refused
 
 import rnnlite
-from rnnlite import LSTM, SGD, Adam, Dense, Embedding, fit, gradcheck, schedules
+from rnnlite import LSTM, SGD, Adam, Dense, fit, gradcheck, schedules
 from rnnlite.datasets import random_affine
 
 RAGGED = [[1], [1, 2]]
@@ -45,9 +45,6 @@ FOUND = {
     "ragged lengths": (
         ValueError, "layer 0, RNN: lengths is not an array",
         lambda: network().forward(data()[0], lengths=RAGGED)),
-    "ragged indices": (
-        ValueError, "Embedding.forward: x is not an array",
-        lambda: Embedding(3, 2).forward(RAGGED)),
     "a ragged mask": (
         ValueError, "mean_squared_error: mask is not an array",
         lambda: rnnlite.mean_squared_error([[1.0]], [[1.0]], mask=RAGGED)),

@@ -404,7 +404,7 @@ def with_cell(name, right, wrong, compiled):
     # Compiled kernels are saved under the cell's name: one name for each text.
     edition = hashlib.sha256(text.encode()).hexdigest()[:16]
     layer = LAYER_OF[name](I, H, seed=0)
-    layer.cell = cell._replace(name=f"{cell.name}-{edition}", compiled=compiled)
+    vars(layer)["cell"] = cell._replace(name=f"{cell.name}-{edition}", compiled=compiled)
     return layer
 
 

@@ -115,7 +115,7 @@ def test_an_initial_state_that_does_not_fit_an_lstm_is_a_clear_error(state):
         ({"tolerance": np.nan}, ValueError, "check: tolerance is nan"),
         ({"tolerance": "small"}, TypeError, "check: tolerance is 'small'"),
         ({"lengths": [4]}, ValueError, r"lengths has shape \(1,\)"),
-        ({"lengths": [4, 5]}, ValueError, r"lengths .* 1\.\.4"),
+        ({"lengths": [4, 5]}, ValueError, r"lengths .* 0\.\.4"),
         ({"labels": [0, 9]}, ValueError, "labels"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",

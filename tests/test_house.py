@@ -327,7 +327,7 @@ def all_forward_and_backward(module):
         for name, value in vars(module).items()
         if inspect.isfunction(value)
         and re.search(r"_(forward|backward)$", name)
-        and not name.startswith(("_", "dense_"))
+        and not name.startswith(("_", "dense_", "activation_", "layer_norm_"))
     }
 
 

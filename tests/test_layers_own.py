@@ -10,6 +10,7 @@ from layer_cases import B, H, I, T, rng
 import rnnlite
 from rnnlite import LSTM, Adam, Dense, Group, Sequential, gradcheck
 from rnnlite.layers import Layer
+from rnnlite.saving.models import from_bytes, to_bytes
 
 
 class Softsign(Layer):
@@ -250,3 +251,6 @@ def test_a_group_has_no_forward_but_a_class_of_ones_own_may_define_it():
     chain = Chain(one=Dense(I, H, seed=0), two=Dense(H, 2, seed=1))
     assert gradcheck.check(chain, X[:, 0], labels=[0, 1, 1]).passed
     assert chain(X).shape == (B, T, 2)
+    twin = from_bytes(to_bytes(chain), layers=[Chain])  # its parts are in the file, as a group's
+    assert list(twin.parts) == ["one", "two"]
+    assert_same_bits("y", twin(X), chain(X))

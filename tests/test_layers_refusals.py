@@ -80,7 +80,7 @@ def test_x_without_real_numbers_is_refused(make, x):
 def test_bad_lengths_of_a_layer_are_refused(cell):
     layer, arguments = prepared(cell)
     for lengths, error in (
-        ([0, 1, 1], ValueError), ([5, 1, 1], ValueError), ([1, 1], ValueError),
+        ([-1, 1, 1], ValueError), ([5, 1, 1], ValueError), ([1, 1], ValueError),
         ([1.0, 2.0, 3.0], TypeError), (["1", "2", "3"], TypeError), (3, ValueError),
     ):  # fmt: skip
         fragments = [f"{cell.layer.__name__}.forward: lengths "]

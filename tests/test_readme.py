@@ -1,10 +1,16 @@
 """What the README and the pages under docs show is true."""
 
+import codeop
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+import rnnlite
+from rnnlite import datasets
+from rnnlite.datasets import images
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -20,26 +26,66 @@ def python_blocks(page):
         yield text[: found.start(1)].count("\n") + 1, found[1]
 
 
-def run(page):
-    """Run a page's blocks in their order; the names that are there in the end.
-
-    The excerpt from a cell is no program; it is compared below.
-    """
-    names = {}
+def run(page, change=lambda block: block):
+    """Run a page's blocks in their order; the names that are there after each."""
+    names, after = {}, []
     for line, block in python_blocks(page):
-        if "c_before" not in block:
-            # Empty lines in front, so that a traceback shows the line of the page.
-            exec(compile("\n" * (line - 1) + block, str(page), "exec"), names)
-    return names
+        # Empty lines in front, so that a traceback shows the line of the page.
+        exec(compile("\n" * (line - 1) + change(block), str(page), "exec"), names)
+        after.append(dict(names))
+    return after
+
+
+def check_tour(after):
+    """What the text between the README's blocks says of their results."""
+    assert after[0]["g"].dWx.shape == (3, 16)
+    assert np.all(after[0]["h"][1, 3:] == 0.0)
+    np.testing.assert_allclose(after[2]["h"], after[0]["cache"].h[:, 0])
+    tour = next(names for names in after if "answers" in names)
+    assert tour["padded"].shape == (4, 7, 3) and tour["lengths"].tolist() == [7, 2, 0, 5]
+    behind = np.arange(7) >= tour["lengths"][:, None]
+    assert np.all(tour["answers"][behind] == 0.0) and np.all(tour["answers"][~behind] != 0.0)
+    assert after[-1]["report"].passed
 
 
 @pytest.mark.long
 def test_the_tour_runs_as_it_stands():
-    names = run(README)
-    assert names["loss"] < 1.0
-    assert names["accuracy"] > 0.7
-    assert names["g"].dWx.shape == (3, 16)
-    assert np.all(names["h"][1, 3:] == 0.0)
+    after = run(README)
+    check_tour(after)
+    assert after[-1]["loss"] < 1.0
+    assert after[-1]["accuracy"] > 0.7
+    assert after[-1]["history"]["step"] == [28, 56]  # the steps of the schedule
+
+
+def test_the_blocks_of_the_tour_follow_one_another(monkeypatch):
+    data = datasets.mnist_5k(validation=500)
+    few = images.MNIST(*(images.Split(*(array[:32] for array in part)) for part in data))
+    monkeypatch.setattr(datasets, "mnist_5k", lambda validation: few)
+    monkeypatch.setattr(rnnlite, "custom_cell", partial(rnnlite.custom_cell, compiled=False))
+    small = {"range(100)": "range(2)", "128": "8"}
+    blocks = "".join(block for _, block in python_blocks(README))
+    assert all(text in blocks for text in small)
+    pattern = re.compile("|".join(map(re.escape, small)))
+    check_tour(run(README, lambda block: pattern.sub(lambda found: small[found[0]], block)))
+
+
+def test_every_block_of_the_tour_can_be_pasted_into_a_console():
+    # Which ends an indented block at an empty line, and only there.
+    for line, block in python_blocks(README):
+        console, typed = codeop.CommandCompiler(), []
+        for text in [*block.splitlines(), ""]:
+            typed.append(text)
+            try:
+                if console("\n".join(typed), symbol="single") is not None:
+                    typed = []
+            except SyntaxError as error:
+                raise AssertionError(f"line {line}: {error}") from error
+        assert not any(typed), f"the block at line {line} does not end"
+
+
+def test_the_test_images_are_kept_for_the_test():
+    text = README.read_text(encoding="utf-8")
+    assert "validation=data.validation" in text and not re.search(r"validation=\W*data\.test", text)
 
 
 @every_doc

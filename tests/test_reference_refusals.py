@@ -42,8 +42,8 @@ def test_forward_refuses_what_is_no_number_and_lengths_out_of_range(cell):
         forward(**arguments | {"x": arguments["x"] * 1j})
     with pytest.raises(TypeError, match=r"lengths has dtype float64; wanted integers"):
         forward(**arguments | {"lengths": [4.0, 2.0, 1.0]})
-    for lengths in ([4, 0, 1], [5, 1, 1]):
-        with pytest.raises(ValueError, match=r"lengths is \[.*\]; wanted each in 1\.\.4"):
+    for lengths in ([4, -1, 1], [5, 1, 1]):
+        with pytest.raises(ValueError, match=r"lengths is \[.*\]; wanted each in 0\.\.4"):
             forward(**arguments | {"lengths": lengths})
 
 

@@ -36,6 +36,30 @@ def test_a_cell_of_one_s_own_is_found_by_its_name(tmp_path):
     assert_refused(TypeError, ["cells", "'leaky'"], rnnlite.load, path, cells=["leaky"])
 
 
+def test_what_a_file_says_of_a_cell_is_computed_from_these_numbers():
+    """Other ones would make every cell of an older file another: they belong to the format."""
+    numbers = np.array([0.03, -0.4, 0.9, -1.7, 2.8, -4.6, 7.3, -11.9])
+    cell = rnnlite.custom_cell(
+        "two", lambda z, state: ((z[0] - z[1], state[0]), (z[0],)),
+        lambda dstate, saved, state, new_state: ((dstate[0], -dstate[0]), (dstate[1], dstate[0])),
+        gates=["a", "b"], states=["h", "c"], saved=["a"], compiled=False,
+    )  # fmt: skip
+    found = cells_in_files.describe(cell)
+    z, other, state = (np.roll(numbers, 3 * n) * (1 + n / 16) for n in range(3))
+    np.testing.assert_allclose(found["step"], [*(z - other), *state, *z], 1e-11)
+
+
+def test_equations_of_whole_rows_are_given_rows():
+    cell = rnnlite.custom_cell(
+        "first", lambda z, state: ((z[0] - z[0][0],), (z[0],)),
+        lambda dstate, saved, state, new_state: ((dstate[0],), (dstate[0],)),
+        gates=["a"], states=["h"], saved=["a"], compiled=False, whole_rows=True,
+    )  # fmt: skip
+    found = cells_in_files.describe(cell)["step"]
+    np.testing.assert_allclose(found[:8], np.array(found[8:]) - found[8], atol=1e-10)
+    assert found[1] != 0.0
+
+
 def test_a_model_with_the_cell_needs_no_list_of_cells(tmp_path):
     model, other = (stirred(Recurrent(LEAKY, 3, 4), seed) for seed in (1, 2))
     round_trip(model, tmp_path, into=other)

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import re
+import sys
 import tracemalloc
 import zipfile
 import zlib
@@ -263,7 +264,7 @@ def test_an_array_that_changes_while_it_is_written_is_not_written(path, monkeypa
 
 def test_every_byte_counts(path):
     """Any byte of a model's file changed in any of four ways: refused."""
-    rnnlite.save(rnnlite.Dense(2, 1, seed=0), path)
+    rnnlite.save(rnnlite.Dropout(0.5, seed=0), path)  # the state of its generator, too
     content = path.read_bytes()
     with path.open("r+b", buffering=0) as file:
         for position, byte in enumerate(content):
@@ -673,3 +674,68 @@ def test_a_small_file_takes_little_memory(path, content):
     finally:
         tracemalloc.stop()
     assert peak < 2 << 20
+
+
+def peak_of(path, content, fragments):
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        assert_refused(CorruptFile, fragments, container.read, path, KINDS)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_header_is_bounded_before_it_is_read(path):
+    text = b'["' + b"x" * headers.LARGEST + b'"]'
+    content = forged([], [], text)
+    fragments = [f"its header takes {len(text):,} bytes; wanted at most {headers.LARGEST:,}"]
+    assert peak_of(path, content, fragments) < 3 * container.PIECE < headers.LARGEST
+
+
+@pytest.mark.parametrize("part", [b"[]", b"{}", b"0.5", b'{"a":1}', b'"\\u0100"', b"[[[]]]"])
+def test_the_most_that_a_header_can_hold_takes_little_memory(path, monkeypatch, part):
+    monkeypatch.setattr(headers, "LARGEST", 1 << 16)
+    parts = b",".join([part] * ((headers.LARGEST - 10) // (len(part) + 1)))
+    before, after = b'{"format":"rnnlite","version":1,"kind":"a","arrays":[', b"]}"
+    for text in (b"[" + parts + b"]", before + parts + after):
+        assert peak_of(path, forged([], [], text), ["its "]) < 64 * headers.LARGEST
+
+
+def calls_of(function, *arguments):
+    """How many functions were called: a measure of time that is the same on every machine."""
+    count = 0
+
+    def called(frame, event, argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(called)
+    try:
+        function(*arguments)
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+MANY = {
+    "layers": lambda n: rnnlite.Sequential([rnnlite.Flatten() for _ in range(n)]),
+    "weights": lambda n: rnnlite.Sequential([rnnlite.Dense(1, 1, seed=0) for _ in range(n)]),
+    "states": lambda n: rnnlite.Sequential([rnnlite.Dropout(0.5, seed=0) for _ in range(n)]),
+    "parts": lambda n: rnnlite.Group(**{f"a{k}": rnnlite.Flatten() for k in range(n)}),
+    "groups": lambda n: rnnlite.Sequential(
+        [rnnlite.Sequential([rnnlite.Dense(1, 1, seed=0)]) for _ in range(n)]
+    ),
+}
+
+
+@pytest.mark.parametrize("make", MANY.values(), ids=MANY)
+def test_time_grows_as_the_number_of_layers(path, make):
+    counts = []
+    for number in (30, 60, 120):
+        model = make(number)
+        counts.append([calls_of(rnnlite.save, model, path)])
+        counts[-1] += [calls_of(rnnlite.load, path), calls_of(rnnlite.load, path, model)]
+    for first, second, third in zip(*counts, strict=True):
+        assert third - second < 2.2 * (second - first)

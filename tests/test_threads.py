@@ -98,10 +98,10 @@ def test_a_small_layer_starts_no_threads_and_a_large_one_does(monkeypatch):
     small = rnnlite.LSTM(3, 4, seed=0)
     small.backward(small.forward(np.ones((2, 5, 3))))
     Adam(small).step()
-    assert not threads._pool.shares
+    assert not threads._pool.workers
     large = rnnlite.LSTM(30, 40, seed=0)
     large.backward(large.forward(np.ones((64, 10, 30))))
-    assert len(threads._pool.shares) == 1
+    assert len(threads._pool.workers) == 1
 
 
 @needs_jit
@@ -144,7 +144,7 @@ def test_no_share_is_lost_while_workers_are_replaced(monkeypatch):
             counts.append(last - first)
 
     assert len(shares(3, 100, PLENTY)) == 3
-    first = pool.shares[0]
+    first = pool.workers[0]
     callers = [
         threading.Thread(
             target=lambda: [threads.parallel_for(kernel, 9, PLENTY) for _ in range(200)],
@@ -158,7 +158,7 @@ def test_no_share_is_lost_while_workers_are_replaced(monkeypatch):
         caller.join(60)
     assert not any(caller.is_alive() for caller in callers)
     assert sum(counts) == 3 * 200 * 9
-    assert pool.shares[0] is not first
+    assert pool.workers[0] is not first
 
 
 @needs_jit

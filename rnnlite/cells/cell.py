@@ -33,3 +33,11 @@ class Cell(NamedTuple):
     def z_names(self):
         """Names of the values of ``z``: their gates'."""
         return tuple(x_gate or h_gate for x_gate, h_gate, *_ in self.projections)
+
+    @property
+    def without_equations(self):
+        """How its arrays are laid out, for what may outlive the cell."""
+        intermediate = None if self.intermediate is None else True
+        return self._replace(
+            step=None, step_backward=None, intermediate=intermediate, intermediate_backward=None
+        )

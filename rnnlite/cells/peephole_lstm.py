@@ -18,7 +18,7 @@ from rnnlite.cells.functions import sigmoid, tanh, within, zero_like
 from rnnlite.cells.lstm import LSTM
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def peephole_lstm(clip=float("inf")):
     """Return the cell with inputs of activations bounded to [-clip, clip]."""
 

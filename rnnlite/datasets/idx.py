@@ -8,13 +8,16 @@ A file whose name ends in ``.gz`` is the same, compressed.  What a file must hol
 more is read or decompressed than one byte too many, so that a small file cannot fill the memory.
 """
 
+import contextlib
 import gzip
 import hashlib
-import math
+import reprlib
 import zlib
 from typing import NamedTuple
 
 import numpy as np
+
+PIECE = 1 << 16  # bytes read at once
 
 
 class CorruptData(ValueError):
@@ -50,19 +53,21 @@ def encode(array):
     return header(array.shape) + array.tobytes()
 
 
-def unpacked(stream, name, size=-1):
-    """The bytes of an open file, at most ``size``; decompressed if its name ends in ``.gz``."""
-    if str(name).endswith(".gz"):
-        stream = gzip.GzipFile(fileobj=stream)
+@contextlib.contextmanager
+def unpacked(stream, name):
+    """An open file, decompressed if its name ends in ``.gz``; damage met there names the file."""
     try:
-        return stream.read(size)
+        yield gzip.GzipFile(fileobj=stream) if str(name).endswith(".gz") else stream
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise CorruptData(f"{name}: damaged gzip data ({error})") from None
 
 
-def check_md5(content, name, expected):
+def check_md5(pieces, name, expected):
     """Refuse a file of another content."""
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in pieces:
+        digest.update(piece)
+    md5 = digest.hexdigest()
     if md5 != expected:
         error = CorruptData(f"{name}: MD5 {md5}; expected {expected}")
         error.md5 = md5
@@ -71,15 +76,25 @@ def check_md5(content, name, expected):
 
 def read(stream, name, known):
     """The array (uint8, read-only) in an open file, named ``name``, which must be ``known``."""
-    start, count = header(known.shape), math.prod(known.shape)
-    content = unpacked(stream, name, len(start) + count + 1)
-    if not content.startswith(start):
-        found = content[: len(start)].hex() or "with nothing"
-        head = f"{start.hex()}, the head of an idx file of unsigned bytes of shape {known.shape}"
-        raise CorruptData(f"{name}: begins {found}; expected {head}")
-    found = len(content) - len(start)
-    if found != count:
-        found = f"{found} bytes" if found < count else f"more than {count} bytes"
-        raise CorruptData(f"{name}: {found} of data; expected {count}")
-    check_md5(content, name, known.md5)
-    return np.frombuffer(content, np.uint8, offset=len(start)).reshape(known.shape)
+    try:
+        start, array = header(known.shape), np.empty(known.shape, np.uint8)
+    except (ValueError, OverflowError) as error:  # of no numbers, say, but 2**32 - 1 along others
+        shape = reprlib.repr(known.shape)
+        raise CorruptData(f"{name}: no array can have shape {shape}: {error}") from None
+    data, found = array.reshape(-1).data, 0
+    with unpacked(stream, name) as stream:
+        begin = stream.read(len(start))
+        if begin != start:
+            head = f"{start.hex()}, the head of an idx file of unsigned bytes of shape"
+            begin = begin.hex() or "with nothing"
+            raise CorruptData(f"{name}: begins {begin}; expected {head} {known.shape}")
+        # Piece by piece into its place: ``read`` of all would hold the data twice.
+        while piece := stream.read(min(PIECE, array.size + 1 - found)):
+            data[found : found + len(piece)] = piece[: array.size - found]
+            found += len(piece)
+    if found != array.size:
+        found = f"{found} bytes" if found < array.size else f"more than {array.size} bytes"
+        raise CorruptData(f"{name}: {found} of data; expected {array.size}")
+    check_md5((start, data), name, known.md5)
+    array.flags.writeable = False
+    return array

@@ -32,9 +32,9 @@ def sample_text():
     >>> alice[alice.index("Alice was"):][:63]
     'Alice was beginning to get very tired of sitting by her sister\\n'
     """
-    with (BUNDLED / SAMPLE).open("rb") as stream:
-        content = idx.unpacked(stream, SAMPLE)
-    idx.check_md5(content, SAMPLE, SAMPLE_MD5)
+    with (BUNDLED / SAMPLE).open("rb") as file, idx.unpacked(file, SAMPLE) as stream:
+        content = stream.read()
+    idx.check_md5([content], SAMPLE, SAMPLE_MD5)
     return content.decode("ascii")
 
 

@@ -1,13 +1,17 @@
 """The engine: deals the compiled kernels of a cell to the threads."""
 
-import functools
+import collections
+import weakref
 
 import numpy as np
 
 from rnnlite.engine import threads
 from rnnlite.engine.plain import PlainEngine
 from rnnlite.kernels import gradients, loop, packing
+from rnnlite.kernels.fingerprint import identity
+from rnnlite.kernels.freeze import frozen_cell
 from rnnlite.kernels.jit import CompileError
+from rnnlite.kernels.load_store import WRONG_LENGTH
 
 # What the equations of a compiled cell may use: of one unit, and of whole rows.
 _MAY_USE = (
@@ -23,7 +27,7 @@ class Engine:
     """The kernels of one cell; any number of runs may be under way, each with its own workspace."""
 
     def __init__(self, cell):
-        self.cell = cell
+        self.cell = cell.without_equations  # it may outlive the cell
         self._forward, self._backward = loop.make_forward(cell), loop.make_backward(cell)
 
     def forward(self, workspace, x, weights, y):
@@ -76,17 +80,47 @@ class Engine:
         """``threads.parallel_for``; the cell's equations may be compiled here."""
         try:
             threads.parallel_for(kernel, *arguments)
+        except ValueError as error:
+            if str(error) != WRONG_LENGTH:
+                raise
+            raise ValueError(f"{self.cell.family}: {WRONG_LENGTH}") from error
         except CompileError as error:
             lines = [line.strip() for line in str(error).splitlines()]
             reason = next((line for line in lines if line and "Failed in" not in line), "")
             raise TypeError(
                 f"{self.cell.family}: its equations do not compile; they may use "
-                f"{_MAY_USE[self.cell.whole_rows]}; compiled=False runs any NumPy. "
+                f"{_MAY_USE[self.cell.whole_rows]}; compiled=False runs any NumPy, and print. "
                 f"Numba says: {reason}"
             ) from error
 
 
-@functools.cache
+# Kernels take seconds to compile, and Numba never frees machine code.  So equal cells share an
+# engine, and the last few outlive their cells: who makes one cell again and again compiles it once.
+_engines = weakref.WeakValueDictionary()  # by what the cell computes
+_recent = collections.deque(maxlen=8)
+
+
 def engine_of(cell):
-    """The one engine of a cell: compiled, or plain NumPy if the cell says so."""
-    return Engine(cell) if cell.compiled else PlainEngine(cell)
+    """The engine of a cell: compiled, or plain NumPy if the cell says so.
+
+    It stays with the cell's first equation, and goes with it.
+    """
+    try:
+        return cell.step.engines[cell]
+    except AttributeError:
+        cell.step.engines = {}
+    except KeyError:
+        pass
+    engine = cell.step.engines[cell] = _new_engine(frozen_cell(cell))
+    return engine
+
+
+def _new_engine(cell):
+    if not cell.compiled:
+        return PlainEngine(cell)
+    key = identity(cell)
+    engine = _engines.get(key)
+    if engine is None:
+        engine = _engines[key] = Engine(cell)
+    _recent.append(engine)
+    return engine

@@ -7,6 +7,7 @@ to NumPy an array (B, H) is as good as B values.
 import numpy as np
 
 from rnnlite import checking
+from rnnlite.kernels.freeze import EQUATIONS, arrays_in
 
 
 def checked(cell, function, result, shape):
@@ -33,30 +34,46 @@ def checked(cell, function, result, shape):
 
 
 def try_out(cell):
-    """Call the equations of a cell once, with a few numbers, and check what they return."""
-    shape = (3,) if cell.whole_rows else (2, 3)
+    """Call the equations of a cell with a few numbers, for several sizes; check what they return.
+
+    An equation may be meant for one size alone, that of an array it uses, and raise at others.
+    """
+    arrays = arrays_in([getattr(cell, name) for name in EQUATIONS])
+    sizes = sorted({3, 8, *(n for array in arrays for n in array.shape if 0 < n < 10_000)})
+    for name in EQUATIONS:
+        if getattr(cell, name) is None:
+            continue
+        errors = [_try(cell, name, size) for size in sizes]
+        if all(errors):
+            raise ValueError(
+                f"{cell.name}: {name} raises {errors[0]!r} for arrays of {sizes[0]} numbers; "
+                f"compiled=False lets it run as plain NumPy in a debugger"
+            ) from errors[0]
+
+
+def _try(cell, name, size):
+    """The error that an equation raises for values of this size, or None if it answers right."""
+    shape = (size,) if cell.whole_rows else (2, size)
 
     def numbers(names):
         return tuple(np.full(shape, 0.5) for _ in names)
 
     state, z, saved = numbers(cell.states), numbers(cell.projections), numbers(cell.saved)
-    p = (numbers(cell.unit_params),) if cell.unit_params else ()
     arguments = {
         "step": (z, state),
         "step_backward": (state, saved, state, state),
         "intermediate": (z, state),
         "intermediate_backward": (z[0], z, state, saved, state),
-    }
-    for name, values in arguments.items():
-        function = getattr(cell, name)
-        if function is None:
-            continue
-        try:
-            with np.errstate(all="ignore"):
-                result = function(*values, *p)
-        except Exception:  # its first run raises too, and what is for Numba alone need not run here
-            continue
-        checked(cell, name, result, shape)
+    }[name]
+    if cell.unit_params:
+        arguments += (numbers(cell.unit_params),)
+    try:
+        with np.errstate(all="ignore"):
+            result = getattr(cell, name)(*arguments)
+    except Exception as error:  # the caller raises it
+        return error
+    checked(cell, name, result, shape)
+    return None
 
 
 def _tuple(where, name, value, names, kinds):

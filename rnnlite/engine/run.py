@@ -6,6 +6,7 @@ All arrays are C-contiguous and of one dtype.  Parameters, and their gradients, 
 
 import numpy as np
 
+from rnnlite.engine import door
 from rnnlite.engine.compiled import engine_of
 from rnnlite.engine.memory import aligned_zeros
 from rnnlite.engine.workspace import Workspace
@@ -29,11 +30,17 @@ def forward(cell, x, weights, hidden_size, workspace=None, *, initial=None, leng
     workspace.drop(dropout, rng)
     workspace.reverse, workspace.return_sequences = reverse, return_sequences
     B, T, _, H = shape
+    y_shape = (B, T, H) if return_sequences else (B, H)
     if y is None:
-        y = np.empty((B, T, H) if return_sequences else (B, H), x.dtype)
+        y = np.empty(y_shape, x.dtype)
+    weights_shape = workspace.weights_shape
+    checked = ("x", x, x.shape), ("weights", weights, weights_shape), ("y", y, y_shape)
+    door.compare(cell.name, x.dtype, *checked)
     engine_of(cell).forward(workspace, x, weights, y if return_sequences else workspace.nothing)
     if not return_sequences:
         y[...] = workspace.final(0)
+        if not workspace.lengths.all():  # no last step: such a row answers zeros
+            y[workspace.lengths == 0] = 0.0
     return y, workspace
 
 
@@ -43,12 +50,20 @@ def backward(workspace, dy, weights, grads, *, dfinal=None, dx=None, keep_saved=
     ``dy`` is in y's shape, or None; ``dfinal`` as ``initial``.  With ``keep_saved``, what the
     cell saved can still be read afterwards, and backward be called again.
     """
+    (B, T, I, H), dtype = workspace.shape, workspace.dtype
+    y_shape = (B, T, H) if workspace.return_sequences else (B, H)
+    door.compare(
+        workspace.cell.name, dtype, ("weights", weights, workspace.weights_shape),
+        ("grads", grads, workspace.weights_shape), ("dy", dy, y_shape), ("dx", dx, (B, T, I)),
+    )  # fmt: skip
     workspace.set_dfinal(dfinal)
     dy_of_steps = workspace.nothing
     if dy is not None and workspace.return_sequences:
         dy_of_steps = dy
     elif dy is not None:
-        workspace.dstate[0, :, : workspace.shape[3]] += dy
+        dh = workspace.dstate[0, :, :H]
+        some = True if workspace.lengths.all() else workspace.lengths[:, None] > 0
+        np.add(dh, dy, out=dh, where=some)
     gates = workspace.gates
     if keep_saved:
         gates = aligned_zeros(gates.shape, gates.dtype)

@@ -6,6 +6,8 @@ ends the process, where OpenMP is missing, when two Python threads use it at onc
 8563 and 9288).  Kernels give the same bits for any number of threads; see ``kernels/tile.py``.
 """
 
+import functools
+import logging
 import os
 import queue
 import threading
@@ -13,6 +15,7 @@ import threading
 import numpy as np
 
 from rnnlite import checking
+from rnnlite.engine.processors import default_threads
 from rnnlite.kernels.jit import JIT_DISABLED
 from rnnlite.kernels.parallel import CALLER, LEFT, LINE, MISSED, SPIN_LIMIT, SPINS
 
@@ -21,13 +24,6 @@ WORTH_A_THREAD = 2_500_000
 
 # For how many sections a thread does not spin after it missed too many signals.
 SHORTEST_REST, LONGEST_REST = 64, 1000
-
-
-def _available():
-    """Processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Spin:
@@ -63,25 +59,39 @@ class _Spin:
 class _Pool:
     """Worker threads; grows on demand."""
 
-    def __init__(self):
-        self.size = _available()
-        self.shares = []  # of worker 1, 2, ...: the queue of what it is to compute
-        self.changing = threading.Lock()
-        self.start_flags = np.zeros((1 + self.size) * LINE, np.int64)
+    def __init__(self, chosen=None, found=None):
+        self.chosen, self.found = chosen, found  # by set_num_threads; in the environment
+        self.workers = []  # number 1, 2, ...: the queue of the sections it is to work on
+        # Reentrant: a signal handler may compute, too, in the middle of all this.
+        self.changing = threading.RLock()
+        self.start_flags = np.zeros(LINE, np.int64)
         self.spin = _Spin()  # of the callers
 
-    def hand_out(self, kernel, arguments, count, n):
-        """Give workers 1 to n - 1 their shares of ``range(count)``; returns the section."""
-        with self.changing:  # a worker that is replaced meanwhile would leave its share
+    @property
+    def size(self):
+        """How many threads there may be, the caller's among them."""
+        if self.found is None:
+            self.found = default_threads()
+        return self.chosen or self.found
+
+    def grow(self, n):
+        """How many can compute side by side: n, or fewer where no more threads can be started."""
+        if len(self.workers) >= n - 1 and self.start_flags.size >= n * LINE:
+            return n
+        with self.changing:
+            while len(self.workers) < n - 1 and self._start(len(self.workers) + 1):
+                pass
             if self.start_flags.size < n * LINE:
                 # A worker that spins on its old flag misses one start, no more.
                 self.start_flags = np.zeros(n * LINE, np.int64)
-            for number in range(len(self.shares) + 1, n):
-                self.shares.append(_start_worker(number))
-            section = _Section(kernel, arguments, n, self.start_flags, self.spin.limit())
-            for number, shares in enumerate(self.shares[: n - 1], 1):
-                shares.put((section, count * number // n, count * (number + 1) // n))
-        return section
+            return min(n, 1 + len(self.workers))
+
+    def hand_out(self, section):
+        """Tell the workers of a section of it."""
+        with self.changing:  # a worker that is replaced meanwhile would leave its share
+            for worker in self.workers[: section.n - 1]:
+                worker.put(section)
+            section.handed_out = True
 
     def replace_workers(self):
         """New threads for old ones: a new one starts where there is least to do.
@@ -90,69 +100,108 @@ class _Pool:
         are busy: seen on a virtual machine, and three times as slow.
         """
         with self.changing:
-            for number, shares in enumerate(self.shares, 1):
-                shares.put(None)
-                self.shares[number - 1] = _start_worker(number)
+            for number in range(1, len(self.workers) + 1):
+                if not self._start(number):
+                    return
+
+    def _start(self, number):
+        """Start a worker, put it in its place, and tell the one that stood there to go.
+
+        In this order: whatever comes in between, an interrupt say, who stands there is running.
+        Returns whether it could be started.
+        """
+        new, old = queue.SimpleQueue(), self.workers[number - 1 : number]
+        thread = threading.Thread(
+            target=_serve, args=(new, number), name=f"rnnlite-{number}", daemon=True
+        )
+        try:
+            thread.start()
+            self.workers[number - 1 : number] = [new]
+        except (RuntimeError, MemoryError) as error:  # can't start new thread
+            _say_once(f"rnnlite: computing with fewer threads: {error}")
+            return False
+        finally:
+            for worker in old if new in self.workers else [new]:
+                worker.put(None)
+        return True
 
 
 class _Section:
-    """A kernel call whose rows are dealt out."""
+    """A kernel call whose rows are dealt out: a share to the caller, one to each worker."""
 
-    __slots__ = ("arguments", "done", "finished", "kernel", "others", "run", "start_flags")
+    __slots__ = (
+        "arguments", "count", "done", "errors", "handed_out", "kernel", "n", "news", "run",
+        "start_flags", "takers",
+    )  # fmt: skip
 
-    def __init__(self, kernel, arguments, n, start_flags, spins):
-        self.kernel, self.arguments, self.others = kernel, arguments, n - 1
+    def __init__(self, kernel, arguments, count, n, start_flags, spins):
+        self.kernel, self.arguments, self.count, self.n = kernel, arguments, count, n
         self.run = getattr(kernel, "run", None)  # compiled, with signals
         self.start_flags = start_flags
         self.done = np.zeros(n * LINE, np.int64)
         self.done[SPIN_LIMIT] = spins
-        self.finished = queue.SimpleQueue()
+        self.handed_out = False
+        self.takers = {}  # of each share: the worker, or the caller who took it back
+        self.errors, self.news = [], queue.SimpleQueue()
 
-    def compute(self, who, first, last):
+    def compute(self, who):
         """One share of the rows; returns what came of looking for the next signal."""
+        first, last = (self.count * number // self.n for number in (who, who + 1))
         if self.run is None:
             self.kernel(first, last, *self.arguments)
             return LEFT
         return self.run(self.start_flags, self.done, who, first, last, *self.arguments)
 
-    def wait(self):
-        """Until all others are done; an error of theirs is raised."""
-        if self.done[LINE::LINE].all():  # marks that only compiled code sets
+    def compute_as_worker(self, number, spin):
+        """A worker's share, unless the caller, who was interrupted, took it back."""
+        if self.takers.setdefault(number, number) != number:  # one step: only one can take it
             return
-        errors = [self.finished.get() for _ in range(self.others)]
-        for error in errors:
+        self.start_flags[number * LINE + SPIN_LIMIT] = spin.limit()
+        try:
+            spin.learn(self.compute(number))
+        except BaseException as error:  # handed to the caller, who raises it
+            self.errors.append(error)
+        self.done[number * LINE] = 1
+        self.news.put(None)
+
+    def wait(self):
+        """Until no worker computes any more, whatever comes in between; then raise what came."""
+        interrupt = None
+        while True:
+            try:
+                if not self.handed_out:
+                    for number in range(1, self.n):
+                        if self.takers.setdefault(number, CALLER) == CALLER:
+                            self.done[number * LINE] = 1
+                while not self.done[LINE::LINE].all():  # marks that compiled code sets, too
+                    self.news.get()
+                break
+            except BaseException as error:
+                interrupt = error
+        for error in (interrupt, *self.errors):
             if error is not None:
                 raise error
 
 
-def _start_worker(number):
-    shares, name = queue.SimpleQueue(), f"rnnlite-{number}"
-    threading.Thread(target=_serve, args=(shares, number), name=name, daemon=True).start()
-    return shares
-
-
-def _serve(shares, number):
+def _serve(sections, number):
     spin = _Spin()
-    while (share := shares.get()) is not None:
-        section, first, last = share
-        error = None
-        section.start_flags[number * LINE + SPIN_LIMIT] = spin.limit()
-        try:
-            spin.learn(section.compute(number, first, last))
-        except BaseException as caught:  # handed to the caller, who raises it
-            error = caught
-        section.finished.put(error)
-        share = section = error = None  # hold no arrays while waiting
+    while (section := sections.get()) is not None:
+        section.compute_as_worker(number, spin)
+        section = None  # hold no arrays while waiting
 
 
-_pool = _Pool()
+@functools.cache
+def _say_once(text):
+    logging.getLogger("rnnlite").warning(text)
+
+
+_pool = _Pool(found=default_threads())
 
 
 def _forget_threads():
-    # A forked child has none of its parent's threads.
+    # A forked child has none of its parent's threads, and may be one of many workers.
     global _pool
-    size, _pool = _pool.size, _Pool()
-    _pool.size = size
+    _pool = _Pool(_pool.chosen)
 
 
 if hasattr(os, "register_at_fork"):
@@ -165,7 +214,9 @@ def get_num_threads():
     Returns
     -------
     int
-        All processors that this process may use, or what ``set_num_threads`` was given.
+        What ``set_num_threads`` was given; otherwise ``RNNLITE_NUM_THREADS``,
+        ``NUMBA_NUM_THREADS`` or ``OMP_NUM_THREADS``, the first that was set at import; otherwise
+        all processors that this process may use (bound to some, in a container with a quota).
 
     Examples
     --------
@@ -178,6 +229,9 @@ def get_num_threads():
 def set_num_threads(n):
     """Compute with ``n`` threads from now on; results do not depend on it.
 
+    Until then it is the environment that says how many, see ``get_num_threads``.  Where the system
+    has no more threads to give, fewer compute, with a line in the log.
+
     Parameters
     ----------
     n : int
@@ -187,7 +241,7 @@ def set_num_threads(n):
     --------
     >>> set_num_threads(get_num_threads())
     """
-    _pool.size = checking.whole_number("set_num_threads", "n", n)
+    _pool.chosen = checking.whole_number("set_num_threads", "n", n)
 
 
 def parallel_for(kernel, count, work, *arguments):
@@ -197,12 +251,15 @@ def parallel_for(kernel, count, work, *arguments):
     """
     pool = _pool
     n = min(pool.size, count, 1 + int(work / WORTH_A_THREAD))
+    if n > 1 and not JIT_DISABLED:
+        n = pool.grow(n)
     if n <= 1 or JIT_DISABLED:
         kernel(0, count, *arguments)
         return
-    section = pool.hand_out(kernel, arguments, count, n)
+    section = _Section(kernel, arguments, count, n, pool.start_flags, pool.spin.limit())
     try:
-        outcome = section.compute(CALLER, 0, count // n)
+        pool.hand_out(section)
+        outcome = section.compute(CALLER)
     finally:
         # The workers write into the caller's arrays: never leave before they end.
         section.wait()

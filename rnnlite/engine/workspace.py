@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from rnnlite.engine import door
 from rnnlite.engine.memory import aligned_zeros
 from rnnlite.kernels.layout import layout_of
 from rnnlite.kernels.product import panel_width
@@ -25,6 +26,7 @@ class Workspace:
         self.layout = layout = layout_of(cell, I, H, self.dtype)
         slots, Hp = T if for_backward else 1, layout.Hp
         states, params = len(cell.states), len(cell.unit_params)
+        self.weights_shape = (layout.p_at + params * H,)
         self.xh = aligned_zeros((slots, B, layout.xh_row), dtype)
         self.gates = aligned_zeros((slots, B, layout.gate_row), dtype)
         self.states = aligned_zeros((slots + 1, states, B, Hp), dtype)
@@ -59,8 +61,10 @@ class Workspace:
 
     def set_lengths(self, lengths):
         """Take each row's number of valid steps; None means all."""
-        self.lengths[:] = self.shape[1] if lengths is None else lengths
-        self.all_valid = lengths is None
+        self.all_valid, T = lengths is None, self.shape[1]
+        self.lengths[:] = T if lengths is None else lengths
+        if lengths is not None:
+            door.within(self.cell.name, "lengths", self.lengths, T + 1)
 
     def set_initial(self, initial):
         """Write the initial states, (B, H) arrays or None for zeros, into slot 0."""

@@ -13,6 +13,9 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
 
     The equations are in ``rnnlite/cells/gru.py``.  ``h0``, ``lengths`` and the results are
     as in ``lstm_forward``.
+    A layer's parameters are not all of it: it computes
+    ``gru_forward(x, **layer.params, reset_after=layer.reset_after)``, and one with
+    ``go_backwards`` does so on x reversed in time.
 
     Parameters
     ----------

@@ -32,7 +32,9 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     """Run an LSTM over a batch of sequences.
 
     Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000; the
-    equations are in ``rnnlite/cells/lstm.py``.
+    equations are in ``rnnlite/cells/lstm.py``.  A layer's parameters are not all of it: without
+    peepholes it computes ``lstm_forward(x, **layer.params, clip=layer.clip)``, and one with
+    ``go_backwards`` does so on x reversed in time.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     h0, c0 : array_like (B, H), optional
         Initial states; zero if not given.
     lengths : array_like of int (B,), optional
-        Valid steps of each row, 1 to T.  Past them outputs are zero, the states stay as they were,
+        Valid steps of each row, 0 to T.  Past them outputs are zero, the states stay as they were,
         and the padding of x is not read.
     peephole : array_like (3H,), optional
         Weights from the cell state to the gates i, f, o, in this order (Gers & Schmidhuber 2000;

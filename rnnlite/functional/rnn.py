@@ -11,7 +11,9 @@ RNNGradients = namedtuple("RNNGradients", "dx dWx dWh db dh0")  # each shaped as
 def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):
     """Run a vanilla RNN (Elman 1990), h_t = f(x_t Wx + h_{t-1} Wh + b), over a batch.
 
-    ``h0``, ``lengths`` and the results are as in ``lstm_forward``.
+    ``h0``, ``lengths`` and the results are as in ``lstm_forward``.  A layer's parameters are not
+    all of it: it computes ``rnn_forward(x, **layer.params, activation=layer.activation)``, and
+    one with ``go_backwards`` does so on x reversed in time.
 
     Parameters
     ----------

@@ -4,20 +4,24 @@ Two cells of one name may have different equations, and an equation may take a c
 anywhere: a global, a closure, a helper's helper.  All of it is hashed.
 """
 
+import enum
 import hashlib
 import types
 
 import numpy as np
 
-_CONSTANTS = (types.NoneType, bool, int, float, complex, str, bytes, np.generic)
+from rnnlite.kernels.freeze import EQUATIONS, is_library, names_in
+
+_CONSTANTS = (
+    types.NoneType, types.EllipsisType, bool, int, float, complex, str, bytes, np.generic, np.dtype,
+)  # fmt: skip
 
 
 def identity(cell):
     """Text that tells a cell's kernels from those of any other cell, the same in every process."""
     layout = cell._asdict()
     del layout["unit_values"]  # where training begins: no kernel knows them
-    equations = ("step", "step_backward", "intermediate", "intermediate_backward")
-    functions = [layout.pop(name) for name in equations]
+    functions = [layout.pop(name) for name in EQUATIONS]
     return f"{layout} {fingerprint(cell.name, functions)}"
 
 
@@ -32,7 +36,9 @@ def fingerprint(where, functions):
     def add(value):
         if isinstance(value, types.CodeType):
             digest.update(value.co_code)
-            digest.update(repr((value.co_names, value.co_varnames, value.co_freevars)).encode())
+            names = (value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars)
+            counts = (value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount)
+            digest.update(repr((names, counts, value.co_flags)).encode())
             for constant in value.co_consts:
                 add(constant)
         elif isinstance(value, types.FunctionType):
@@ -42,7 +48,7 @@ def fingerprint(where, functions):
             seen[id(value)] = len(seen)
             # A cached kernel imports the module of its equations when it is loaded.
             digest.update(f"{value.__module__} {value.__qualname__}".encode())
-            if _is_within(value.__module__, ("numpy",)):
+            if is_library(value.__module__) and not _is_within(value.__module__, ("rnnlite",)):
                 return
             add(value.__code__)
             for cell in value.__closure__ or ():
@@ -51,23 +57,26 @@ def fingerprint(where, functions):
                 add(default)
             if _is_within(value.__module__, ("rnnlite.cells", "rnnlite.kernels")):
                 return  # their text is part of the name of the kernels' folder
-            names = _names_in(value.__code__)
+            names = names_in(value.__code__)
             for name in names:
                 if name in value.__globals__:
                     digest.update(name.encode())
                     add_reached(value.__globals__[name], names)
         elif hasattr(value, "py_func"):  # a function compiled by Numba
+            digest.update(repr(sorted(getattr(value, "targetoptions", {}).items())).encode())
             add(value.py_func)
         elif isinstance(value, (tuple, frozenset)):
-            digest.update(b"(")
+            digest.update(f"{getattr(value, '_fields', '')}(".encode())  # an equation may name one
             for part in value if isinstance(value, tuple) else sorted(value, key=repr):
                 add(part)
             digest.update(b")")
-        elif isinstance(value, np.ndarray):
+        elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
             digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
         elif isinstance(value, _CONSTANTS):
             digest.update(f"{type(value).__name__}:{value!r};".encode())
-        elif callable(value):  # a built-in, a ufunc, a class
+        elif isinstance(value, enum.EnumType):
+            digest.update(repr([(member.name, member.value) for member in value]).encode())
+        elif _is_known(value):
             text = f"{getattr(value, '__module__', '')}.{value!r}"
             digest.update(text.split(" at 0x")[0].encode())
         else:
@@ -81,7 +90,7 @@ def fingerprint(where, functions):
             add(value)
             return
         digest.update(f"{value.__name__} {getattr(value, '__version__', '')}".encode())
-        if value.__name__.split(".")[0] in ("numpy", "math", "rnnlite"):
+        if is_library(value.__name__):
             return
         for name in names:
             if hasattr(value, name):
@@ -97,7 +106,13 @@ def _is_within(module, packages):
     return any(f"{module}.".startswith(f"{package}.") for package in packages)
 
 
-def _names_in(code):
-    """Names a function and the functions inside it may look up: globals and attributes."""
-    inside = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
-    return [*code.co_names, *(name for part in inside for name in _names_in(part))]
+def _is_known(value):
+    """Whether what can be called is known by its name: a built-in, a ufunc, a class of a library.
+
+    Not a class of one's own, a method or a partial: they hold values that may change.
+    """
+    if isinstance(value, type):
+        return is_library(value.__module__) or issubclass(value, BaseException)
+    kind = type(value)
+    of_numbers = _is_within(kind.__module__, ("numpy", "numba"))
+    return kind is types.BuiltinFunctionType or (callable(value) and of_numbers)

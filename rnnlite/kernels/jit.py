@@ -12,7 +12,8 @@ to an equation in another file would go unnoticed (numba issue 1833), and a cell
 would never be found again (numba issue 6264).  Here the folder is named by a hash over all compiled
 sources, and a kernel by the equations of its cell (``fingerprint.py``).
 
-``NUMBA_DISABLE_JIT=1`` runs every kernel as ordinary Python, in a debugger if you like.
+``NUMBA_DISABLE_JIT=1`` runs every kernel as ordinary Python, in a debugger if you like.  For the
+mathematics ``rnnlite/reference`` and ``compiled=False`` are the better places to look.
 """
 
 import functools
@@ -29,8 +30,9 @@ import numpy as np
 from numba import config
 from numba.core import caching, codegen, compiler, errors, serialize
 
-from rnnlite.cache_folder import cache_folder
+from rnnlite.cache_folder import cache_folder, private_folder, read_private
 from rnnlite.kernels import target
+from rnnlite.kernels.freeze import frozen
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 CompileError = errors.NumbaError
@@ -99,7 +101,7 @@ def equation(function):
     Numba cannot call an ordinary function: in a copy of ``function``, the names of its helpers are
     bound to compiled ones.
     """
-    return function if JIT_DISABLED else _with_helpers(function, {})
+    return function if JIT_DISABLED else _with_helpers(*frozen([function]), {})
 
 
 def _with_helpers(function, done):
@@ -122,6 +124,7 @@ def _with_helpers(function, done):
     code, name, defaults = function.__code__, function.__name__, function.__defaults__
     twin = types.FunctionType(code, names, name, defaults, closure)
     twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
+    twin.__kwdefaults__ = function.__kwdefaults__
     done[function] = inner(twin)
     return done[function]
 
@@ -156,22 +159,25 @@ def source_hash():
 
 @functools.cache
 def kernel_folder():
-    """Folder of the compiled kernels, or None if none can be written."""
-    folder = cache_folder() / "kernels" / source_hash()
+    """Folder of the compiled kernels, or None if there is none that is this user's alone."""
+    where = "a folder"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        where = cache_folder() / "kernels" / source_hash()
+        return private_folder(cache_folder(), "kernels", source_hash())
     except OSError as error:
         text = "rnnlite: cannot keep compiled kernels in %s (%s); each start compiles them again"
-        log.warning(text, folder, error.strerror or error)
+        log.warning(text, where, error.strerror or error)
         return None
-    return folder
 
 
 @functools.cache
+def _say_once(text):
+    log.warning("rnnlite: %s", text)
+
+
 def _say_compiling():
-    text = "rnnlite: compiling kernels for this machine, some seconds, once (cached in %s)"
-    log.warning(text, kernel_folder())
+    where = kernel_folder()
+    _say_once(f"compiling kernels for this machine, some seconds, once (cached in {where})")
 
 
 class _KernelLocator(caching._CacheLocator):
@@ -214,29 +220,30 @@ class _KernelCache(caching.FunctionCache):
         self._what = (function.__module__, function.__qualname__, identity)
 
     def _path(self, sig, codegen):
-        key = repr((self._what, sig, codegen.magic_tuple())).encode()
+        key = hashlib.sha256(repr((self._what, sig, codegen.magic_tuple())).encode()).digest()
         name = self._what[1].rsplit(".", 1)[-1]
-        return kernel_folder() / f"{name}-{hashlib.sha256(key).hexdigest()[:32]}.kernel"
+        return kernel_folder() / f"{name}-{key.hex()[:32]}.kernel"
 
     def load_overload(self, sig, target_context):
         target_context.refresh()
         path = self._path(sig, target_context.codegen())
         try:
-            content = path.read_bytes()
+            content = read_private(path)
         except FileNotFoundError:
             _say_compiling()
             return None
         except OSError as error:
-            log.warning("rnnlite: a cached kernel cannot be read: %s", error)
+            _say_once(f"compiling again, a cached kernel cannot be read: {error}")
             return None
         checksum, payload = content[:DIGEST], content[DIGEST:]
-        if hashlib.sha256(payload).digest() != checksum:
+        if _checksum(path, payload) != checksum:
             log.warning("rnnlite: compiling again, a cached kernel is damaged: %s", path)
             return None
         try:
             return self._impl.rebuild(target_context, pickle.loads(payload))
-        except (ImportError, AttributeError) as error:  # a module it was compiled with is gone
-            log.warning("rnnlite: compiling again, a cached kernel cannot be used: %s", error)
+        except Exception as error:  # whatever a pickle may raise that is none of a kernel
+            problem = f"{type(error).__name__}: {error}"
+            log.warning("rnnlite: compiling again, %s is no kernel (%s)", path, problem)
             return None
 
     def save_overload(self, sig, data):
@@ -247,7 +254,7 @@ class _KernelCache(caching.FunctionCache):
         try:
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
                 try:
-                    file.write(hashlib.sha256(payload).digest() + payload)
+                    file.write(_checksum(path, payload) + payload)
                     file.close()
                     Path(file.name).replace(path)
                 except OSError:
@@ -255,4 +262,10 @@ class _KernelCache(caching.FunctionCache):
                     raise
         except OSError as error:
             # A full disk makes the next start slower; it does not end this one.
-            log.warning("rnnlite: a compiled kernel could not be cached: %s", error)
+            problem = error.strerror or error
+            _say_once(f"cannot keep compiled kernels ({problem}); each start compiles them again")
+
+
+def _checksum(path, payload):
+    """Of what is in a file, and of its name: a kernel under another's name is damaged, too."""
+    return hashlib.sha256(path.name.encode() + payload).digest()

@@ -36,7 +36,6 @@ class Block(NamedTuple):
     a: int  # columns of Wh that multiply the intermediate
 
 
-@functools.cache
 def blocks_of(cell):
     """The blocks of a row of gates, and in which of them each projection of the cell stands."""
     blocks = []
@@ -161,7 +160,12 @@ class Layout:
         return runs
 
 
-layout_of = functools.lru_cache(maxsize=256)(Layout)
+_layout_of = functools.lru_cache(maxsize=256)(Layout)
+
+
+def layout_of(cell, I, H, dtype):
+    """The one ``Layout`` of these sizes; it holds on to no equations."""
+    return _layout_of(cell.without_equations, I, H, dtype)
 
 
 def _alike(blocks):

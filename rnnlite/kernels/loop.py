@@ -153,9 +153,9 @@ def make_forward(cell):
             at_state = r.before + row * Hp
             to_a = r.xh + row * s.xh_row + s.h_at + Hp
             for j in range(0, H, H if whole_rows else lanes(xh)):
-                z = load_z(gates, at_z + j, H, H)
-                state = load_state(states, at_state + j, B * Hp, H)
-                a = intermediate(z, state, *load_p(p, j, Hp, H))
+                z = load_z(gates, at_z + j, H, H - j)
+                state = load_state(states, at_state + j, B * Hp, H - j)
+                a = intermediate(z, state, *load_p(p, j, Hp, H - j))
                 if h_mask.size > 0:
                     a = a * load_unit(h_mask, row * Hp + j, H - j)
                 store_unit(xh, to_a + j, a, H - j)
@@ -168,10 +168,10 @@ def make_forward(cell):
             at_z = r.gates + row * s.gate_row
             at, to = r.before + row * Hp, r.after + row * Hp
             for j in range(0, H, H if whole_rows else lanes(states)):
-                state = load_state(states, at + j, B * Hp, H)
+                state = load_state(states, at + j, B * Hp, H - j)
                 if r.t < lengths[row]:
-                    z = load_z(gates, at_z + j, H, H)
-                    new_state, saved = step(z, state, *load_p(p, j, Hp, H))
+                    z = load_z(gates, at_z + j, H, H - j)
+                    new_state, saved = step(z, state, *load_p(p, j, Hp, H - j))
                     store_saved(gates, at_z + j, H, saved, H - j)
                     store_state(states, to + j, B * Hp, new_state, H - j)
                 else:
@@ -261,14 +261,14 @@ def make_backward(cell):
             before, after = r.before + row * Hp, r.after + row * Hp
             if r.t < lengths[row]:
                 for j in range(0, H, H if whole_rows else lanes(states)):
-                    dnew = load_state(dstate, row * Hp + j, B * Hp, H)
-                    saved = load_saved(gates, at + j, H, H)
-                    state = load_state(states, before + j, B * Hp, H)
-                    new_state = load_state(states, after + j, B * Hp, H)
-                    results = step_backward(dnew, saved, state, new_state, *load_p(p, j, Hp, H))
+                    dnew = load_state(dstate, row * Hp + j, B * Hp, H - j)
+                    saved = load_saved(gates, at + j, H, H - j)
+                    state = load_state(states, before + j, B * Hp, H - j)
+                    new_state = load_state(states, after + j, B * Hp, H - j)
+                    results = step_backward(dnew, saved, state, new_state, *load_p(p, j, Hp, H - j))
                     dz, dbefore = results[:2]
                     if n_params > 0:
-                        add_dp(dp, row * n_params * Hp + j, Hp, results[2])
+                        add_dp(dp, row * n_params * Hp + j, Hp, results[2], H - j)
                     store_dz(gates, to_dz + j, H, dz, H - j)
                     store_state(dstate, row * Hp + j, B * Hp, dbefore, H - j)
             else:
@@ -295,11 +295,11 @@ def make_backward(cell):
                     da = load_unit(scratch, row * scratch_row + j, H - j)
                     if h_mask.size > 0:
                         da = da * load_unit(h_mask, row * Hp + j, H - j)
-                    dz = load_dz(gates, to_dz + j, H, H)
-                    dbefore = load_state(dstate, row * Hp + j, B * Hp, H)
-                    saved = load_saved(gates, at + j, H, H)
-                    state = load_state(states, before + j, B * Hp, H)
-                    values = load_p(p, j, Hp, H)
+                    dz = load_dz(gates, to_dz + j, H, H - j)
+                    dbefore = load_state(dstate, row * Hp + j, B * Hp, H - j)
+                    saved = load_saved(gates, at + j, H, H - j)
+                    state = load_state(states, before + j, B * Hp, H - j)
+                    values = load_p(p, j, Hp, H - j)
                     dz, dbefore = intermediate_backward(da, dz, dbefore, saved, state, *values)
                     store_dz(gates, to_dz + j, H, dz, H - j)
                     store_state(dstate, row * Hp + j, B * Hp, dbefore, H - j)

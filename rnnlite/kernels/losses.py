@@ -81,17 +81,16 @@ def weighted_cross_entropy_of_classes(
 ):
     """Mean of -sum_j u_j log p_j over the rows that count; also the weight of their labels.
 
-    u_j = weights_j ((1 - smoothing) onehot_j + smoothing / C), and the mean divides by the sum of
-    weights[class].  Writes dlogits = (p sum(u) - u) / that sum, zero in rows that do not count:
-    their logits and classes are not read.
+    u_j = counted weights_j ((1 - smoothing) onehot_j + smoothing / C), and the mean divides by the
+    sum of counted weights[class].  Writes dlogits = (p sum(u) - u) / that sum, zero in rows of
+    counted 0: their logits and classes are not read.
     """
     weight = np.float64(0.0)
     for r in range(rows):
         if counted[r]:
-            weight += weights[classes[r]]
+            weight += counted[r] * weights[classes[r]]
     if weight == 0.0:
         return 0.0, weight
-    share = smoothing / C
     weight_of_all = np.float64(0.0)
     for j in range(C):
         weight_of_all += weights[j]
@@ -100,8 +99,8 @@ def weighted_cross_entropy_of_classes(
         if not counted[r]:
             dlogits[r * C : (r + 1) * C] = 0.0
             continue
-        label = classes[r]
-        u_label = (1.0 - smoothing) * weights[label]
+        label, share = classes[r], counted[r] * smoothing / C
+        u_label = counted[r] * (1.0 - smoothing) * weights[label]
         sum_u = u_label + share * weight_of_all
         out = shifted(logits, dlogits, r, C)
         u_times_out = u_label * out[label] if u_label != 0.0 else np.float64(0.0)
@@ -127,7 +126,7 @@ def weighted_cross_entropy_of_distributions(
         if counted[r]:
             target = targets[r * C : (r + 1) * C]
             for j in range(C):
-                weight += weights[j] * target[j]
+                weight += counted[r] * weights[j] * target[j]
     if weight == 0.0:
         return 0.0, weight
     share = smoothing / C
@@ -139,7 +138,7 @@ def weighted_cross_entropy_of_distributions(
         out, target = shifted(logits, dlogits, r, C), targets[r * C : (r + 1) * C]
         sum_u, u_times_out = np.float64(0.0), np.float64(0.0)
         for j in range(C):
-            u = weights[j] * ((1.0 - smoothing) * target[j] + share)
+            u = counted[r] * weights[j] * ((1.0 - smoothing) * target[j] + share)
             if u != 0.0:
                 sum_u += u
                 u_times_out += u * out[j]
@@ -147,7 +146,7 @@ def weighted_cross_entropy_of_distributions(
         total += sum_u * math.log(s) - u_times_out
         scale = sum_u / (s * weight)
         for j in range(C):
-            u = weights[j] * ((1.0 - smoothing) * target[j] + share)
+            u = counted[r] * weights[j] * ((1.0 - smoothing) * target[j] + share)
             out[j] = out[j] * scale - u / weight
     return total / weight, weight
 
@@ -156,21 +155,21 @@ def weighted_cross_entropy_of_distributions(
 def squared_error(y, target, counted, block, dy):
     """Mean of (y - target)^2 over the blocks that count; writes dy = 2 (y - target) / n.
 
-    y, target and dy are cut into ``block`` numbers for each element of ``counted``; blocks that do
-    not count are not read, and dy is zero there.
+    y, target and dy are cut into ``block`` numbers for each element of ``counted``, which says how
+    much they count, n being the sum; blocks of 0 are not read, and dy is zero there.
     """
-    n = 0
+    n = np.float64(0.0)
     for k in range(counted.size):
-        if counted[k]:
-            n += block
-    scale = dy.dtype.type(2.0 / n)
+        n += block * counted[k]
     total = np.float64(0.0)
     for k in range(counted.size):
         value, wanted = y[k * block : (k + 1) * block], target[k * block : (k + 1) * block]
         out = dy[k * block : (k + 1) * block]
         if counted[k]:
+            part, scale = np.float64(0.0), dy.dtype.type(2.0 * counted[k] / n)
             for j in range(block):
-                total += (value[j] - wanted[j]) ** 2
+                part += (value[j] - wanted[j]) ** 2
+            total += counted[k] * part
             for j in range(block):
                 out[j] = scale * (value[j] - wanted[j])
         else:
@@ -185,10 +184,9 @@ def logistic_cross_entropy(x, target, counted, block, dx):
     Computed as |x| w + log(1 + e^-|x|), w being 1 - t for x > 0 and t for others: nothing
     overflows, and a small loss keeps its digits.  Blocks as in ``squared_error``.
     """
-    n = 0
+    n = np.float64(0.0)
     for k in range(counted.size):
-        if counted[k]:
-            n += block
+        n += block * counted[k]
     total = np.float64(0.0)
     for k in range(counted.size):
         logit, wanted = x[k * block : (k + 1) * block], target[k * block : (k + 1) * block]
@@ -196,12 +194,14 @@ def logistic_cross_entropy(x, target, counted, block, dx):
         if counted[k]:
             for j in range(block):
                 out[j] = math.exp(-abs(logit[j]))
+            part, scale = np.float64(0.0), counted[k] / n
             for j in range(block):
                 w = 1.0 - wanted[j] if logit[j] > 0.0 else wanted[j]
-                total += abs(logit[j]) * w + math.log1p(out[j])
+                part += abs(logit[j]) * w + math.log1p(out[j])
+            total += counted[k] * part
             for j in range(block):
-                part = 1.0 if logit[j] > 0.0 else out[j]
-                out[j] = (part / (1.0 + out[j]) - wanted[j]) / n
+                above = 1.0 if logit[j] > 0.0 else out[j]
+                out[j] = scale * (above / (1.0 + out[j]) - wanted[j])
         else:
             out[:] = 0.0
     return total / n

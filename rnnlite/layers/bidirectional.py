@@ -46,7 +46,7 @@ class Bidirectional(Layer):
             raise ValueError("Bidirectional: layer goes backwards; wanted one that goes forwards")
         self.merge = checking.one_of("Bidirectional", "merge", merge, ("concat", "sum"))
         mirror = layer.copy()
-        mirror.go_backwards = True
+        vars(mirror)["go_backwards"] = True  # past "read-only", before anyone has seen it
         seed = checking.seed("Bidirectional", seed)
         if seed is None:  # drawn from the copy, so that the layer's next mask stays what it was
             seed = int(mirror._rng.integers(2**63))
@@ -90,16 +90,16 @@ class Bidirectional(Layer):
         Returns (B, T, N) with ``return_sequences``, else (B, N); N is 2*hidden for "concat",
         hidden for "sum".  The last state of the backward layer is the one after the first input.
         """
-        initial = _pair("Bidirectional.forward", "initial_state", initial_state)
-        return self._forward(x, lengths, training, initial=initial)
+        return self._forward(x, lengths, training, initial=initial_state)
 
     def backward(self, dy, dfinal_state=None, need_dx=True, of=None):
         """Go back through both directions, as in ``Recurrent.backward``; a pair of states."""
         dfinal = _pair("Bidirectional.backward", "dfinal_state", dfinal_state)
         return self._backward(dy, need_dx, of, dfinal=dfinal)
 
-    def forward_pass(self, x, saved, initial=(None, None)):
+    def forward_pass(self, x, saved, initial=None):
         """Both directions, then their outputs together."""
+        initial = _pair("Bidirectional.forward", "initial_state", initial)
         there, back = (
             saved.run(layer, x, saved.lengths, initial_state=state)
             for layer, state in zip(self.layers, initial, strict=True)

@@ -3,12 +3,13 @@
 import numpy as np
 
 from rnnlite import checking, initializers
-from rnnlite.engine import threads
+from rnnlite.engine import door, threads
 from rnnlite.engine.memory import aligned_zeros
 from rnnlite.kernels import dense as kernels
 from rnnlite.kernels.gradients import weight_gradients
 from rnnlite.kernels.product import packed_size, panel_width
 from rnnlite.kernels.target import padded
+from rnnlite.layers import activation as activations
 from rnnlite.layers.layer import Layer
 
 
@@ -26,7 +27,7 @@ class _Buffers:
 
 
 class Dense(Layer):
-    """Fully connected layer, y = x W + b, for each row or for each time step.
+    """Fully connected layer, y = f(x W + b), for each row or for each time step.
 
     Parameters
     ----------
@@ -35,6 +36,8 @@ class Dense(Layer):
     seed : int, optional
         Of the initial weights; b is zero.
     dtype : {"float32", "float64"}
+    activation : {"tanh", "relu", "sigmoid", "gelu", "silu", "softplus"}, optional
+        f, as in ``Activation``; none: y = x W + b.
     w_init : str
         Initializer of W by name; see ``rnnlite.initializers``.
 
@@ -55,12 +58,15 @@ class Dense(Layer):
     _zeroes_padding = True
 
     def __init__(
-        self, in_features, out_features, seed=None, dtype="float32", *, w_init="glorot_uniform"
-    ):
+        self, in_features, out_features, seed=None, dtype="float32", *,
+        activation=None, w_init="glorot_uniform",
+    ):  # fmt: skip
         self.in_features = checking.whole_number("Dense", "in_features", in_features)
         self.input_features = self.in_features
         self.out_features = checking.whole_number("Dense", "out_features", out_features)
-        self.w_init = w_init
+        if activation is not None:
+            activations.checked("Dense", "activation", activation)
+        self.activation, self.w_init = activation, w_init
         initialize = initializers.get("Dense", w_init, "w_init")
         shapes = {"W": (self.in_features, self.out_features), "b": (self.out_features,)}
         super().__init__(shapes, dtype)
@@ -80,12 +86,16 @@ class Dense(Layer):
         return checking.contiguous(x, self.dtype), self._checked_lengths(where, x, lengths)
 
     def forward_pass(self, x, saved):
-        """y = x W + b."""
+        """z = x W + b, y = f(z)."""
         I, N = self.in_features, self.out_features
         rows, buffers = x.size // I, getattr(saved, "buffers", None)
         if buffers is None or buffers.rows != rows:
             buffers = saved.buffers = _Buffers(rows, I, N, self.dtype)
-        y = saved.result("y", (*x.shape[:-1], N), self.dtype)
+        rows_of = saved.input_shape[:-1]
+        y = saved.result("y", (*rows_of, N), self.dtype)
+        door.compare("Dense", self.dtype, ("x", x, (*rows_of, I)))
+        if saved.lengths is not None:
+            door.within("Dense", "lengths", saved.lengths, rows_of[1] + 1)
         kernels.pack_matrix(self.flat_params, I + 1, N, buffers.packed)
         threads.parallel_for(
             kernels.dense_forward, rows, rows * I * N,
@@ -93,11 +103,17 @@ class Dense(Layer):
             buffers.packed, buffers.zeros, y.reshape(-1), I, N,
         )  # fmt: skip
         _clear_padding(saved, rows, buffers.x1, y)
-        return y
+        if self.activation is None:
+            return y
+        return saved.without_padding(activations.apply(self.activation, y, saved))
 
     def backward_pass(self, dy, saved):
-        """dW = x^T dy, db = sum dy, dx = dy W^T."""
+        """dz = dy f'(z), dW = x^T dz, db = sum dz, dx = dz W^T."""
         I, N, buffers, dx = self.in_features, self.out_features, saved.buffers, None
+        door.compare("Dense", self.dtype, ("dy", dy, (*saved.input_shape[:-1], N)))
+        if self.activation is not None:
+            dz = saved.result("dz", dy.shape, self.dtype)
+            dy = np.multiply(saved.without_padding(dy), saved.slope, out=dz)
         if saved.need_dx:
             dx = saved.result("dx", (*dy.shape[:-1], I), self.dtype)
             kernels.pack_transpose(self.flat_params, I, N, buffers.packed_transpose)

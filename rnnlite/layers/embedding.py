@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from rnnlite import checking, initializers
-from rnnlite.engine import threads
+from rnnlite.engine import door, threads
 from rnnlite.kernels import embedding as kernels
 from rnnlite.layers.layer import Layer
 
@@ -84,20 +84,36 @@ class Embedding(Layer):
             raise TypeError(f"{where}: x holds {x.dtype}; it must hold whole numbers, table rows")
         if x.ndim not in (1, 2) or 0 in x.shape:
             raise ValueError(f"{where}: x has shape {x.shape}; wanted (batch,) or (batch, time)")
-        low, high = x.min(), x.max()
-        if low < 0 or high >= self.num_embeddings:
-            wanted = f"0..{self.num_embeddings - 1}, the rows of the table"
-            raise ValueError(f"{where}: x runs from {low} to {high}; each must lie in {wanted}")
         return x, self._checked_lengths(where, x, lengths)
+
+    def check_indices(self, where, x, lengths):
+        """As in each step."""
+        x, lengths = self.check_input(where, x, lengths)
+        self._take(where, x, lengths, np.empty(x.size, np.int64))
+
+    def _take(self, where, x, lengths, rows):
+        """Copy x into ``rows``, -1 in the padding, which may hold anything; check the copy."""
+        rows.reshape(x.shape)[...] = x
+        if lengths is None:
+            numbers = rows.view(np.uint64) if x.dtype.kind == "u" else rows  # to the message
+            door.within(where, "x", numbers, self.num_embeddings)
+            return
+        door.within(where, "lengths", lengths, x.shape[1] + 1)
+        kernels.mark_padding(rows, lengths, x.shape[1])
+        rows += 1  # padding is 0 now; nothing is allocated
+        fits = rows.view(np.uint64).max() <= self.num_embeddings
+        rows -= 1
+        if not fits:
+            valid = rows.reshape(x.shape)[np.arange(x.shape[1]) < lengths[:, None]]
+            door.within(where, "x", valid, self.num_embeddings)
 
     def forward_pass(self, x, saved):
         """y = W[x], zero past the lengths."""
         rows = getattr(saved, "rows", None)
         if rows is None or rows.size != x.size:
             rows = saved.rows = np.empty(x.size, np.int64)
-        rows.reshape(x.shape)[...] = x
-        if saved.lengths is not None:
-            kernels.mark_padding(rows, saved.lengths, x.shape[1])
+        where = type(self).__name__ + ".forward" * saved.for_backward
+        self._take(where, x, saved.lengths, rows)
         y = saved.result("y", (*x.shape, self.dim), self.dtype)
         threads.parallel_for(
             kernels.look_up, x.size, WORK * y.size, rows, self.flat_params, y.reshape(-1), self.dim
@@ -106,7 +122,8 @@ class Embedding(Layer):
 
     def backward_pass(self, dy, saved):
         """dW[r] = sum of dy where x is r; an index has no gradient."""
-        if self._known_in is not self.flat_grads:
+        door.compare("Embedding", self.dtype, ("dy", dy, (*saved.input_shape, self.dim)))
+        if self._known_in is not self._parameters.flat_gradients:
             self.zero_grads()
         self._known_in = None  # should something end the kernel half-way
         threads.parallel_for(
@@ -114,13 +131,13 @@ class Embedding(Layer):
             self._written, saved.rows, dy.reshape(-1), self.flat_grads, self.dim,
         )  # fmt: skip
         self._written, saved.rows = saved.rows, self._written
-        self._touched, self._known_in = None, self.flat_grads
+        self._touched, self._known_in = None, self._parameters.flat_gradients
 
     def zero_grads(self):
         """Zero the gradient: needed only once you wrote into rows that are not ``touched``."""
         self.flat_grads[...] = 0.0
         self._written = np.empty(0, np.int64)
-        self._touched, self._known_in = None, self.flat_grads
+        self._touched, self._known_in = None, self._parameters.flat_gradients
 
     @property
     def touched(self):
@@ -128,7 +145,7 @@ class Embedding(Layer):
         if self._touched is None:
             rows = np.unique(self._written)
             self._touched = rows[np.searchsorted(rows, 0) :]  # without the -1 of padding
-        return self._touched
+        return self._touched.copy()
 
     def _forget(self):
         super()._forget()

@@ -18,7 +18,8 @@ class GRU(Recurrent):
     ----------
     params, grads : dict
         ``Wx`` (input, 3*hidden), ``Wh`` (hidden, 3*hidden), ``b`` and ``bh`` (3*hidden,);
-        columns in the order r, z, n.
+        columns in the order r, z, n.  ``functional.gru_forward`` takes them, and
+        ``reset_after=layer.reset_after`` as well.
     final_state, dinitial_state : numpy.ndarray (B, hidden)
 
     Examples

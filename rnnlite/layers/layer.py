@@ -4,7 +4,7 @@ import weakref
 
 import numpy as np
 
-from rnnlite import checking
+from rnnlite import checking, padding
 from rnnlite.layers.saved import Pool, Saved
 from rnnlite.layers.tree import Tree
 from rnnlite.layers.turns import Turns
@@ -17,7 +17,8 @@ class Layer(Tree):
 
     ``__init__(self, ..., dtype="float32")`` calls ``super().__init__(shapes, dtype)`` with the
         shape of each parameter by name, and keeps each of its arguments (but a ``seed``) as an
-        attribute of the same name: files, copies and ``repr`` are made of them.
+        attribute of the same name: files, copies and ``repr`` are made of them.  Once it has
+        ended they are read-only.
     ``forward_pass(self, x, saved)`` returns y.  x (B, ...) is an array of the layer's dtype.  What
         the derivative needs is set as attributes of ``saved``; nothing of a run is set on ``self``,
         since many threads may be in here.  ``saved.lengths``, int64 (B,) or None, and
@@ -98,9 +99,10 @@ class Layer(Tree):
         Parameters
         ----------
         x : array_like (B, ...)
-            Or (B, T, features) with a time axis; becomes of the layer's dtype.
+            Or (B, T, features) with a time axis; becomes of the layer's dtype.  A list of
+            sequences (T_i, features) of different length is padded, and brings its lengths.
         lengths : array_like of int (B,), optional
-            Valid steps of each row, 1 to T.  Past them outputs are zero, recurrent states stay
+            Valid steps of each row, 0 to T.  Past them outputs are zero, recurrent states stay
             as they were, and whatever the padding of x holds takes no part.
         training : bool
             True in a training loop: dropout is drawn, and the returned array is memory of
@@ -170,6 +172,9 @@ class Layer(Tree):
             raise ValueError(f"{where}: x has shape {x.shape}; wanted {wanted}")
         return checking.contiguous(x, self.dtype), self._checked_lengths(where, x, lengths)
 
+    def check_indices(self, where, x, lengths):
+        """Refuse indices that no table has, in all data before the first step; to override."""
+
     def _checked_lengths(self, where, x, lengths):
         if lengths is None:
             return None
@@ -181,19 +186,47 @@ class Layer(Tree):
 
     def _run(self, method, saved, x, lengths, training, states):
         where = type(self).__name__ + method
+        x, lengths = padding.as_array(where, "x", x, lengths)
+        shape = np.shape(x)
+        if (
+            not saved.for_backward
+            and shape[:1] == (0,)
+            and 0 not in shape[1:]
+            and (len(shape) >= self._time_from - 1)
+        ):
+            checking.row_lengths(where, lengths, 0, 0)
+            one = np.zeros((1, *shape[1:]), np.asarray(x).dtype)
+            return self._run(method, saved, one, None, False, {})[:0]
         x, saved.lengths = self.check_input(where, x, lengths)
         saved.training, saved.input_shape = training, getattr(x, "shape", None)
+        rows = (saved.input_shape or shape)[:1]
         if self._zeroes_padding:
-            y = self.forward_pass(x, saved, **states)
+            y = self._checked("forward_pass", self.forward_pass(x, saved, **states), rows)
         else:
-            y = saved.without_padding(self.forward_pass(saved.without_padding(x), saved, **states))
+            y = self.forward_pass(saved.without_padding(x), saved, **states)
+            y = saved.without_padding(self._checked("forward_pass", y, rows))
         saved.output_shape = y.shape
-        return y
+        return saved.apart(y)
+
+    def _checked(self, method, array, shape):
+        """What a method of a person's own may have returned: an array that begins with a shape."""
+        fits = isinstance(array, np.ndarray) and array.dtype == self.dtype
+        if fits and array.shape[: len(shape)] == shape:
+            return array
+        kind = getattr(array, "dtype", type(array).__name__)
+        came = f"returned {kind} of shape {np.shape(array)}"
+        wanted = f"{self.dtype} of shape {shape}" + " and more" * (len(shape) < 2)
+        raise TypeError(f"{type(self).__name__}.{method}: {came}; wanted an array, {wanted}")
 
     def _forward(self, x, lengths, training, **states):
         with self._turns:
-            self._may_go_back = False  # should it fail half-way
-            y = self._run(".forward", self._saved, x, lengths, bool(training), states)
+            self._may_go_back, self._result = False, None
+            try:
+                y = self._run(".forward", self._saved, x, lengths, bool(training), states)
+            except BaseException:  # some of the layers inside have run, some not: none goes back
+                for _, layer in self.walk():
+                    layer._may_go_back, layer._result = False, None
+                raise
             if training:  # the memory of the last result, but an array of its own
                 y = y.view()
             self._may_go_back, self._result = True, weakref.ref(y)
@@ -216,9 +249,15 @@ class Layer(Tree):
             self._may_go_back, saved.need_dx = False, bool(need_dx)
             self._turns.note("backward")
             if self._zeroes_padding:
-                return self.backward_pass(dy, saved, **dstates)
-            dx = self.backward_pass(saved.without_padding(dy), saved, **dstates)
-            return None if dx is None or not need_dx else saved.without_padding(dx)
+                dx = self.backward_pass(dy, saved, **dstates)
+            else:
+                dx = self.backward_pass(saved.without_padding(dy), saved, **dstates)
+            if not need_dx or (dx is None and (self.takes_indices or self._layers)):
+                return None
+            dx = self._checked("backward_pass", dx, saved.input_shape or ())
+            if not self._zeroes_padding:
+                dx = saved.without_padding(dx)
+            return dx.view() if saved.training else dx  # as y: an array of its own
 
     def trained_by_this_thread(self, where):
         """A block in which no other thread can train this model; for ``fit``."""

@@ -24,7 +24,8 @@ class LSTM(Recurrent):
     ----------
     params, grads : dict
         ``Wx`` (input, 4*hidden), ``Wh`` (hidden, 4*hidden), ``b`` (4*hidden,); columns in the
-        order i, f, g, o.  With peepholes ``p_i p_f p_o`` (hidden,).
+        order i, f, g, o.  With peepholes ``p_i p_f p_o`` (hidden,).  ``functional.lstm_forward``
+        takes them, and options such as ``clip=layer.clip`` have to be given to it as well.
     final_state, dinitial_state : tuple (h, c), each (B, hidden)
 
     Examples

@@ -10,6 +10,8 @@ A model moves the arrays of its layers into its own, and theirs become views.
 """
 
 import math
+import types
+from collections.abc import ItemsView, Mapping, ValuesView
 
 import numpy as np
 
@@ -20,7 +22,8 @@ from rnnlite.engine.memory import CACHE_LINE, aligned_zeros
 class Views(dict):
     """Named views into a flat array: what is assigned is checked and copied into place.
 
-    ``what``, "params" or "grads", is its name in messages.
+    Each answer is a view of its own, whose shape, dtype or flags may be changed: only the numbers
+    are shared.  ``what``, "params" or "grads", is its name in messages.
     """
 
     def __init__(self, what):
@@ -31,19 +34,47 @@ class Views(dict):
         """Let a name stand for this view."""
         super().__setitem__(name, view)
 
+    def __getitem__(self, name):
+        return super().__getitem__(name).view()
+
+    def __missing__(self, name):
+        known = ", ".join(self) or "none"
+        raise KeyError(f"{self._what}[{name!r}] does not exist; there are {known}")
+
+    def __iter__(self):  # without this, dict(self) and **self would take the views themselves
+        return super().__iter__()
+
+    def get(self, name, default=None):
+        """The view of this name, or ``default``."""
+        view = super().get(name)
+        return default if view is None else view.view()
+
+    def items(self):
+        """Pairs of name and view."""
+        return ItemsView(self)
+
+    def values(self):
+        """The views."""
+        return ValuesView(self)
+
+    def copy(self):
+        """A plain dict of the views."""
+        return dict(self)
+
     def __setitem__(self, name, value):
         self.update({name: value})
 
-    def update(self, *others, **named):
+    def update(self, other=types.MappingProxyType({}), /, **named):
         """Copy arrays into place: all of them, or none if one does not fit."""
-        checked = {}
-        for name, value in dict(*others, **named).items():
-            if name not in self:
-                known = ", ".join(self) or "none"
-                raise KeyError(f"{self._what}[{name!r}] does not exist; there are {known}")
+        if not isinstance(other, Mapping):
+            wanted = "a dict of arrays by name"
+            raise TypeError(f"{self._what} is of type {type(other).__name__}; wanted {wanted}")
+        arrays, checked = {**other, **named}, {}
+        for name, value in arrays.items():
             view = self[name]
             key, meaning = f"{self._what}[{name!r}]", "as it is"
-            checked[name] = checking.shaped(self._what, key, value, view.shape, meaning, view.dtype)
+            array = checking.shaped(self._what, key, value, view.shape, meaning, view.dtype)
+            checked[name] = array if len(arrays) == 1 else array.copy()  # two may change places
         for name, array in checked.items():
             self[name][...] = array
 
@@ -61,6 +92,9 @@ class Views(dict):
 
     def __reduce__(self):  # a copy is a plain dict: its arrays are views of nothing
         return dict, ({name: np.array(view) for name, view in self.items()},)
+
+    def __or__(self, other):
+        return dict(self) | other
 
 
 class Parameters:

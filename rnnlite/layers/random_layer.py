@@ -1,5 +1,7 @@
 """Layers that draw random masks while training: one seeded stream each."""
 
+import json
+
 import numpy as np
 
 from rnnlite.layers.layer import Layer
@@ -27,6 +29,11 @@ class RandomLayer(Layer):
         generator = np.random.PCG64(0)
         try:
             generator.state = state["generator"]
+            held = generator.state
+            texts = [json.dumps(each, sort_keys=True) for each in (held, state["generator"])]
+            # NumPy takes 0.5 for 0 and True for 1, and increments that no seed gives.
+            if texts[0] != texts[1] or held["state"]["inc"] % 2 == 0 or held["has_uint32"] > 1:
+                raise ValueError("no generator stands there")
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             problem = f"state['generator'] is not what state_dict returns: {error!r}"
             raise ValueError(f"{where}: {problem}") from error

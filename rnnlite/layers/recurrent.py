@@ -103,7 +103,7 @@ class Recurrent(RandomLayer):
         saved = self._pool.take(getattr(x, "shape", None))
         try:
             y = self._run(method, saved, x, lengths, False, {"initial_state": initial_state})
-            return y, self._final_state(saved) if return_state else None
+            return y, self._final_state(saved, len(y)) if return_state else None
         finally:
             self._pool.give_back(saved)
 
@@ -126,7 +126,7 @@ class Recurrent(RandomLayer):
         """
         where, I = f"{type(self).__name__}.step", self.input_size
         x_t = checking.real_array(where, "x_t", x_t)
-        if x_t.ndim != 2 or x_t.shape[1] != I or x_t.shape[0] == 0:
+        if x_t.ndim != 2 or x_t.shape[1] != I:
             raise ValueError(f"{where}: x_t has shape {x_t.shape}; wanted (batch, {I})")
         y, state = self._infer(".step", x_t[:, None], state, None, True)
         return y.reshape(len(x_t), self.hidden_size), state
@@ -178,7 +178,7 @@ class Recurrent(RandomLayer):
     @property
     def final_state(self):
         """State after each row's last valid step in ``forward``: copies, (B, H) or (h, c)."""
-        if not hasattr(self._saved, "workspace"):
+        if self._result is None:
             raise RuntimeError(f"{type(self).__name__}.final_state: call forward first")
         return self._final_state(self._saved)
 
@@ -189,8 +189,8 @@ class Recurrent(RandomLayer):
             raise RuntimeError(f"{type(self).__name__}.dinitial_state: call backward first")
         return states.join(self._saved.workspace.dinitial_states())
 
-    def _final_state(self, saved):
-        return states.join(saved.workspace.final_states())
+    def _final_state(self, saved, rows=None):
+        return states.join([state[:rows] for state in saved.workspace.final_states()])
 
     def _states(self, where, name, value, B):
         """A state argument as a list of arrays (B, H) or None."""

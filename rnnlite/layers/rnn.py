@@ -18,6 +18,7 @@ class RNN(Recurrent):
     ----------
     params, grads : dict
         ``Wx`` (input, hidden), ``Wh`` (hidden, hidden), ``b`` (hidden,).
+        ``functional.rnn_forward`` takes them, and ``activation=layer.activation`` as well.
     final_state, dinitial_state : numpy.ndarray (B, hidden)
 
     Examples

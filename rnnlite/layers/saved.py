@@ -36,6 +36,17 @@ class Saved:
             return layer.forward(x, lengths=lengths, training=self.training, **states)
         return layer.infer(x, lengths=lengths, **states)
 
+    def apart(self, y):
+        """y, or a copy of it if it is memory that this run has saved, which the caller may change.
+
+        Nor may the next run write into it; while training that is how it should be.
+        """
+        if not self.training:
+            for array in vars(self).values():
+                if isinstance(array, np.ndarray) and np.may_share_memory(y, array):
+                    return y.copy()
+        return y
+
     def without_padding(self, array):
         """x or an output (B, T, ...), copied with zeros past each row's length if there are any."""
         has_time = array.shape[:2] == self.input_shape[:2] and array.ndim > 2

@@ -62,6 +62,10 @@ class Sequential(Layer):
         """The layers check what they are given."""
         return x, lengths
 
+    def check_indices(self, where, x, lengths):
+        """The first layer takes them, if one does."""
+        self.layers[0].check_indices(where, x, lengths)
+
     def forward_pass(self, x, saved):
         """Pass x through all layers; lengths go with it as long as there is a time axis."""
         lengths = saved.lengths

@@ -1,24 +1,46 @@
 """What a layer or a model is made of: parameters, layers inside, options; and its copies."""
 
+import collections
 import copy
+import functools
 import inspect
 
 from rnnlite import checking
 from rnnlite.layers.parameters import Parameters
 
+# Packages whose classes say what a layer has: their names in it stay.
+OURS = ("rnnlite", "builtins")
+
+
+def _building(constructor):
+    """A constructor at the end of which the layer is built: what it was built with stays."""
+
+    @functools.wraps(constructor)
+    def __init__(self, *arguments, **options):
+        if self._built:
+            raise AttributeError(f"{type(self).__name__}: it is built already; make another layer")
+        constructor(self, *arguments, **options)
+        self._built = type(self).__init__ is __init__  # else that of a derived class goes on
+
+    return __init__
+
 
 class Tree:
     """A node with parameters of its own and nodes inside; ``Layer`` is one that runs."""
 
-    _in_a_model = False
+    _options = ()  # the constructor's arguments but a seed, which are attributes
+    _built = _in_a_model = False
     _part_name = "layers[{}]"  # how a message calls a layer inside
     _largest = None  # most numbers it may have, where a file asks for them
 
     def __init_subclass__(cls, **keywords):
         super().__init_subclass__(**keywords)
-        if "_options" not in cls.__dict__:
-            cls._options = tuple(name for name in _defaults(cls) if name != "seed")
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _building(cls.__init__)
+            if "_options" not in cls.__dict__:
+                cls._options = tuple(name for name in _defaults(cls) if name != "seed")
 
+    @_building
     def __init__(self, shapes=(), dtype="float32", layers=None, aligned=True):
         where, self._layers = type(self).__name__, dict(layers or {})
         common = self._check_layers(where)
@@ -26,8 +48,34 @@ class Tree:
         self._parameters = Parameters(where, shapes, dtype, self._parts(), aligned, self._largest)
         self._own()
 
+    def __setattr__(self, name, value):
+        self._refuse_change(name)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name):
+        self._refuse_change(name)
+        super().__delattr__(name)
+
+    def _refuse_change(self, name):
+        """Buffers and kernels rely on what a layer was built with, and on what its class says.
+
+        Private names are the library's, and all others that its classes do not know a person's.
+        """
+        if not self._built or (name.startswith("_") and not name.startswith("__")):
+            return
+        where, found = type(self).__name__, inspect.getattr_static(type(self), name, None)
+        if isinstance(found, property) and found.fset:  # copies into place
+            return
+        kinds = type(self).__mro__
+        if name in self._layers or any(name in vars(kind).get("_options", ()) for kind in kinds):
+            fact = "is what the layer was built with and cannot be changed; make another layer"
+            raise AttributeError(f"{where}: {name} {fact}")
+        if any(name in vars(k) for k in kinds if k.__module__.partition(".")[0] in OURS):
+            fact = "is what its class says and cannot be changed; derive a class of your own"
+            raise AttributeError(f"{where}: {name} {fact}")
+
     def _parts(self):
-        return {name: layer.parameters for name, layer in self._layers.items()}
+        return {name: layer._parameters for name, layer in self._layers.items()}
 
     def _own(self):
         for layer in self._layers.values():
@@ -37,12 +85,13 @@ class Tree:
     def _check_layers(self, where):
         """Refuse what cannot be part of a model; the dtype that all layers inside have."""
         layers = list(self._layers.values())
+        times = collections.Counter(map(id, layers))
         for name, layer in self._layers.items():
             name = self._part_name.format(name)
             if not isinstance(layer, Tree):
                 kind = type(layer).__name__
                 raise TypeError(f"{where}: {name} is of type {kind}; wanted a layer")
-            if layer._in_a_model or sum(layer is other for other in layers) > 1:
+            if layer._in_a_model or times[id(layer)] > 1:
                 advice = "and its parameters with it; give this model layer.copy()"
                 raise ValueError(f"{where}: {name}, {layer!r}, is in a model already, {advice}")
         # A layer without parameters takes the dtype of its model.
@@ -53,11 +102,6 @@ class Tree:
                 others = f"{first!r} in {first.dtype}"
                 raise ValueError(f"{where}: {found}, {others}; wanted one dtype")
         return first and first.dtype
-
-    @property
-    def parameters(self):
-        """Where the parameters lie; see ``rnnlite/layers/parameters.py``."""
-        return self._parameters
 
     @property
     def params(self):
@@ -82,7 +126,7 @@ class Tree:
     @property
     def flat_params(self):
         """All parameters as one array; what is assigned is copied into place."""
-        return self._parameters.flat
+        return self._parameters.flat.view()
 
     @flat_params.setter
     def flat_params(self, value):
@@ -91,7 +135,7 @@ class Tree:
     @property
     def flat_grads(self):
         """All gradients as one array; what is assigned is copied into place."""
-        return self._parameters.flat_gradients
+        return self._parameters.flat_gradients.view()
 
     @flat_grads.setter
     def flat_grads(self, value):
@@ -100,6 +144,11 @@ class Tree:
     def _flat(self, name, value):
         shape = (self._parameters.size,)
         return checking.shaped(type(self).__name__, name, value, shape, "as it is", self.dtype)
+
+    @property
+    def places(self):
+        """Where each parameter lies in the flat arrays, by name, as a slice."""
+        return dict(self._parameters.places)
 
     @property
     def dtype(self):

@@ -9,7 +9,9 @@ from rnnlite.losses import arguments
 EVERYTHING = np.ones(1, np.bool_)  # one block, the whole array, and it counts
 
 
-def mean_squared_error(y, target, out=None, *, mask=None, lengths=None):
+def mean_squared_error(
+    y, target, out=None, *, mask=None, lengths=None, weights=None, return_weights=False
+):
     """Mean of the squared differences, and its gradient.
 
         loss = mean((y - target)^2),  dy = 2 (y - target) / n
@@ -26,14 +28,20 @@ def mean_squared_error(y, target, out=None, *, mask=None, lengths=None):
         (B,), (B, T) or up to all of y's shape.  What is False does not count: it adds nothing,
         its gradient is zero, and y and target may be anything there.
     lengths : array_like of int (B,), optional
-        For y (B, T, F), instead of a mask: steps of each row that count, 1 to T.
+        For y (B, T, F), instead of a mask: steps of each row that count, 0 to T.
+    weights : array_like, in the shape of y's first axes, optional
+        How much a row, a step or a number counts, not negative; 0 as False in a mask.
+    return_weights : bool
+        Whether to return what counts.
 
     Returns
     -------
     loss : float
-        Mean over the n numbers that count.
+        Mean over the n numbers that count; 0 if there are none.
     dy : numpy.ndarray
         Dloss/dy, in the shape and dtype of ``y``.
+    weights : numpy.ndarray of bool or float64, with ``return_weights``
+        What counts: in the shape of mask or weights, or of y without its last axis.
 
     Examples
     --------
@@ -41,11 +49,14 @@ def mean_squared_error(y, target, out=None, *, mask=None, lengths=None):
     (4.5, array([[ 0., -3.]]))
     """
     return _elementwise(
-        "mean_squared_error", kernels.squared_error, "y", y, "target", target, out, mask, lengths
-    )
+        "mean_squared_error", kernels.squared_error,
+        "y", y, "target", target, out, mask, lengths, weights, return_weights,
+    )  # fmt: skip
 
 
-def binary_cross_entropy(logits, targets, out=None, *, mask=None, lengths=None):
+def binary_cross_entropy(
+    logits, targets, out=None, *, mask=None, lengths=None, weights=None, return_weights=False
+):
     """Mean cross-entropy of independent yes-or-no questions, and its gradient.
 
         p = σ(logits),  loss = -mean(t log p + (1 - t) log(1 - p)),  dlogits = (p - t) / n
@@ -57,13 +68,14 @@ def binary_cross_entropy(logits, targets, out=None, *, mask=None, lengths=None):
     logits : array_like, of any shape
         Scores before the sigmoid, as (B, F) or (B, T, F).
     targets : array_like, in the shape of logits: t, 0 or 1, or a probability
-    out, mask, lengths : as in ``mean_squared_error``
+    out, mask, lengths, weights, return_weights : as in ``mean_squared_error``
 
     Returns
     -------
     loss : float
     dlogits : numpy.ndarray
         Dloss/dlogits, in the shape and dtype of ``logits``.
+    weights : numpy.ndarray of bool or float64, with ``return_weights``
 
     Examples
     --------
@@ -73,13 +85,14 @@ def binary_cross_entropy(logits, targets, out=None, *, mask=None, lengths=None):
     """
     return _elementwise(
         "binary_cross_entropy", kernels.logistic_cross_entropy,
-        "logits", logits, "targets", targets, out, mask, lengths, between_0_and_1=True,
+        "logits", logits, "targets", targets, out, mask, lengths, weights, return_weights, True,
     )  # fmt: skip
 
 
 def _elementwise(
-    where, kernel, name, y, target_name, target, out, mask, lengths, between_0_and_1=False
-):
+    where, kernel, name, y, target_name, target, out, mask, lengths, weights, return_weights,
+    between_0_and_1=False,
+):  # fmt: skip
     """Check, then one kernel call."""
     y = checking.real_array(where, name, y)
     if y.ndim == 0 or y.size == 0:
@@ -88,14 +101,18 @@ def _elementwise(
     # No broadcasting: (B,) against (B, 1) would quietly compare everything with everything.
     target = checking.shaped(where, target_name, target, y.shape, f"as {name}", y.dtype)
     out = arguments.gradient_array(where, out, y, {name: y, target_name: target})
-    counted = arguments.counted(where, name, y, y.shape, mask, lengths)
+    counted = arguments.counted(where, name, y, y.shape, mask, lengths, weights)
     if between_0_and_1:
-        which = True if counted is None else arguments.over(counted, y.ndim)
+        which = True if counted is None else arguments.over(counted != 0, y.ndim)
         low, high = target.min(initial=1.0, where=which), target.max(initial=0.0, where=which)
         if not (low >= 0.0 and high <= 1.0):
             raise ValueError(
                 f"{where}: {target_name} runs from {low:.4g} to {high:.4g}; each must lie in [0, 1]"
             )
-    counted = EVERYTHING if counted is None else checking.contiguous(counted, np.bool_).ravel()
-    loss = kernel(y.ravel(), target.ravel(), counted, y.size // counted.size, out.ravel())
-    return float(loss), out
+    weights, loss = counted, None
+    if counted is None:
+        weights, counted = np.ones(y.shape[:-1] or y.shape, np.bool_), EVERYTHING
+    if counted.any():
+        flat, block = counted.ravel(), y.size // counted.size
+        loss = kernel(y.ravel(), target.ravel(), flat, block, out.ravel())
+    return arguments.result(loss, out, weights, return_weights)

@@ -59,21 +59,26 @@ class Adam(Optimizer):
         self, model, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, *, weight_decay=0.0, amsgrad=False,
         decay_bias=True,
     ):  # fmt: skip
-        self.amsgrad = setting("Adam", "amsgrad", amsgrad)
+        amsgrad = setting("Adam", "amsgrad", amsgrad)
         super().__init__(
-            model, ("m", "v", "highest") if self.amsgrad else ("m", "v"), lr=lr, beta1=beta1,
+            model, ("m", "v", "highest") if amsgrad else ("m", "v"), lr=lr, beta1=beta1,
             beta2=beta2, eps=eps, weight_decay=weight_decay, decay_bias=decay_bias,
         )  # fmt: skip
 
-    def _update(self, lr, arrays):
+    @property
+    def amsgrad(self):
+        """Whether a step size never grows again: what the optimizer was made with."""
+        return "highest" in next(iter(self._moments.values()))
+
+    def _update(self, arrays):
         if self.weight_decay:
-            for name, (k, place) in self._places.items():
+            for name, (array, place, _) in self._places.items():
                 if self.decay_bias or name.rpartition(".")[2] not in BIASES:
-                    arrays[k][0][place] *= 1.0 - lr * self.weight_decay
-        rate = lr / (1.0 - self.beta1**self.t)
+                    arrays[array][0][place] *= 1.0 - self.lr * self.weight_decay
+        rate = self.lr / (1.0 - self.beta1**self.t)
         correction2 = 1.0 / (1.0 - self.beta2**self.t)
         kernel = amsgrad if self.amsgrad else adam
-        for p, g, *moments in arrays:
+        for p, g, *moments in arrays.values():
             number = p.dtype.type
             threads.parallel_for(
                 kernel, p.size, WORK * p.size,

@@ -33,32 +33,52 @@ def setting(where, name, value):
 
 def is_flat(model):
     """Whether the model keeps all parameters in one array, as those of the library do."""
-    return hasattr(getattr(model, "parameters", None), "places")
+    return hasattr(model, "flat_params") and hasattr(model, "places")
 
 
 class Optimizer:
     """What all optimizers share; use ``Adam`` or ``SGD``.
 
     ``moments`` names what is remembered of each parameter, zero at first; ``settings`` become the
-    attributes that ``state_dict`` holds: the numbers in ``LIMITS``, the others bool.
+    attributes that ``state_dict`` holds: the numbers in ``LIMITS``, the others bool.  They may be
+    set to what the constructor takes.
     """
 
+    _settings = ()
+
     def __init__(self, model, moments, **settings):
-        self._settings = tuple(settings)
+        self._settings, self._model, self._kinds = tuple(settings), model, None
         for name, value in settings.items():
-            setattr(self, name, setting(type(self).__name__, name, value))
-        self.t, self._model = 0, model
-        self._shapes = None  # of the parameters, once they are known to be usable
-        self._moments = [
-            {moment: aligned_zeros(p.size, p.dtype) for moment in moments}
-            for p, _ in self._arrays()
-        ]
-        self._shapes = {name: p.shape for name, p in model.params.items()}
-        # Of each parameter: in which of the pairs of arrays it lies, and where there.
-        if is_flat(model):
-            self._places = {name: (0, place) for name, place in model.parameters.places.items()}
-        else:
-            self._places = {name: (k, slice(None)) for k, name in enumerate(model.params)}
+            setattr(self, name, value)
+        self.t = 0
+        arrays = self._arrays()
+        self._kinds = {name: _kind(p) for name, (p, _) in arrays.items()}
+        # Of each array, by its name: one array that is called None for a model of the library.
+        self._moments = {
+            name: {moment: aligned_zeros(p.size, p.dtype) for moment in moments}
+            for name, (p, _) in arrays.items()
+        }
+        # Of each parameter: in which array it lies, where there, and its shape.
+        places = model.places if is_flat(model) else {}
+        self._places = {
+            name: (None if places else name, places.get(name, slice(None)), p.shape)
+            for name, p in model.params.items()
+        }
+
+    def __setattr__(self, name, value):
+        if name == "t" or name in self._settings:
+            value = self._setting(type(self).__name__, name, value)
+        elif not name.startswith("_") and hasattr(type(self), name):
+            fact = "is what its class says and cannot be changed"
+            raise AttributeError(f"{type(self).__name__}: {name} {fact}; make another optimizer")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name):
+        raise AttributeError(f"{type(self).__name__}: {name} cannot be deleted")
+
+    def _setting(self, where, name, value):
+        """A setting as it may stand between two steps, or an error."""
+        return setting(where, name, value)
 
     @property
     def model(self):
@@ -100,7 +120,8 @@ class Optimizer:
             lacks, unknown = sorted(wanted - set(state)), sorted(set(state) - wanted, key=str)
             problem = f"state lacks {lacks} and has unknown {unknown}"
             raise ValueError(f"{where}: {problem}; wanted what state_dict returns")
-        settings = {name: setting(where, name, state[name]) for name in ("t", *self._settings)}
+        names = ("t", *self._settings)
+        settings = {name: self._setting(where, name, state[name]) for name in names}
         arrays = {
             key: checking.shaped(where, key, state[key], view.shape, "as the parameter", view.dtype)
             for key, view in views.items()
@@ -115,21 +136,22 @@ class Optimizer:
         where = f"{type(self).__name__}.step"
         if is_flat(self._model):
             self._model.check_gradients(where)
-        lr = setting(where, "lr", self.lr)
-        pairs = self._arrays()
+        arrays = {
+            name: (p.reshape(-1), g.reshape(-1), *self._moments[name].values())
+            for name, (p, g) in self._arrays().items()
+        }
         self.t += 1
-        moments = [tuple(moments.values()) for moments in self._moments]
-        self._update(lr, [(*p_g, *more) for p_g, more in zip(pairs, moments, strict=True)])
+        self._update(arrays)
 
-    def _update(self, lr, arrays):
-        """Change the parameters; ``arrays`` holds (p, g, *moments) of each array of them."""
+    def _update(self, arrays):
+        """Change the parameters; ``arrays`` has (p, g, *moments), each (n,), by their names."""
         raise NotImplementedError
 
     def _arrays(self):
-        """Pairs of flat parameter and gradient arrays: one pair for a model of the library."""
+        """Pairs of parameter and gradient arrays by name: one pair for a model of the library."""
         model, where = self._model, type(self).__name__
         if is_flat(model):
-            return [(model.flat_params, model.flat_grads)]
+            return self._checked(where, {None: model.flat_params}, {None: model.flat_grads})
         params, grads = getattr(model, "params", None), getattr(model, "grads", None)
         if not isinstance(params, dict) or not isinstance(grads, dict) or not params:
             wanted = "a layer, or an object with the dicts params and grads"
@@ -137,9 +159,12 @@ class Optimizer:
         if set(params) != set(grads):
             keys = f"params has {sorted(params)}, grads has {sorted(grads)}"
             raise ValueError(f"{where}: {keys}; wanted equal keys")
-        if self._shapes is not None:
+        return self._checked(where, params, grads)
+
+    def _checked(self, where, params, grads):
+        if self._kinds is not None:
             self._check_unchanged(params)
-        pairs = []
+        pairs = {}
         for name, p in params.items():
             if not isinstance(p, np.ndarray) or p.dtype not in (np.float32, np.float64):
                 raise TypeError(f"{where}: params[{name!r}] must be a float32 or float64 array")
@@ -147,23 +172,28 @@ class Optimizer:
                 raise ValueError(f"{where}: params[{name!r}] must be C-contiguous and writeable")
             key = f"grads[{name!r}]"
             g = checking.shaped(where, key, grads[name], p.shape, "as the parameter", p.dtype)
-            pairs.append((p.reshape(-1), g.reshape(-1)))
+            pairs[name] = (p, g)
         return pairs
 
     def _check_unchanged(self, params):
-        """The moments have the shapes that the parameters had at first."""
-        shapes = {name: np.shape(p) for name, p in params.items()}
-        for name in shapes | self._shapes:
-            now, first = shapes.get(name, "no array"), self._shapes.get(name, "no array")
-            if now != first:
-                change = f"was {first} when this optimizer was made and is {now} now"
+        """The moments are of the shapes and dtypes that the parameters had at first."""
+        first, now = self._kinds, {name: _kind(p) for name, p in params.items()}
+        for name in () if now == first else first | now:
+            was, is_ = (" ".join(map(str, k.get(name, ["no array"]))) for k in (first, now))
+            if was != is_:
+                change = f"was {was} when this optimizer was made and is {is_} now"
                 where = f"{type(self).__name__}.step: params[{name!r}]"
                 raise ValueError(f"{where} {change}; make a new optimizer")
 
     def _moment_views(self):
         """Each moment of each parameter, in its shape, as ``"m.0.Wx"``."""
+        moments = next(iter(self._moments.values()))
         return {
-            f"{moment}.{name}": self._moments[k][moment][place].reshape(self._shapes[name])
-            for moment in self._moments[0]
-            for name, (k, place) in self._places.items()
+            f"{moment}.{name}": self._moments[array][moment][place].reshape(shape)
+            for moment in moments
+            for name, (array, place, shape) in self._places.items()
         }
+
+
+def _kind(array):
+    return getattr(array, "dtype", type(array).__name__), np.shape(array)

@@ -44,17 +44,23 @@ class SGD(Optimizer):
 
     def __init__(self, model, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
         moments = ("m",) if setting("SGD", "momentum", momentum) else ()
-        if setting("SGD", "nesterov", nesterov) and not moments:
-            raise ValueError("SGD: nesterov is True and momentum is 0; it needs momentum above 0")
+        self._remembers = bool(moments)
         super().__init__(
             model, moments, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay
         )
 
-    def _update(self, lr, arrays):
+    def _setting(self, where, name, value):
+        value = super()._setting(where, name, value)
+        if name in ("momentum", "nesterov") and value and not self._remembers:
+            problem = "momentum was 0 when the optimizer was made; make another with momentum"
+            raise ValueError(f"{where}: {name} is {value}, and {problem}")
+        return value
+
+    def _update(self, arrays):
         along_m, along_g = (self.momentum, 1.0) if self.nesterov else (1.0, 0.0)
-        for p, g, *moments in arrays:
+        for p, g, *moments in arrays.values():
             number = p.dtype.type
-            step = (p, g, *moments, number(lr), number(self.weight_decay))
+            step = (p, g, *moments, number(self.lr), number(self.weight_decay))
             if moments:
                 step = (*step, number(self.momentum), number(along_m), number(along_g))
             threads.parallel_for(sgd_momentum if moments else sgd, p.size, WORK * p.size, *step)

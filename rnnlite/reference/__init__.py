@@ -8,7 +8,8 @@ time is a Python loop, made to be read, stepped through and trusted, not to be f
     gru, gru_2014         one state and two gates; reset after or before the product
     dense, cross_entropy  from hidden states to a loss
     adam                  from gradients to better parameters
-    activations, arrays   what the cells share; shapes, dtypes, padding
+    activations, arrays   what the cells share, and what stands between Dense layers; shapes, dtypes
+    layer_norm            rows to mean 0 and variance 1
 
 Notation
 --------
@@ -25,7 +26,7 @@ RNN.  ``dv`` is dL/dv, the gradient of the loss with respect to ``v``.  σ is th
 The states of all steps live in one array of T + 1 slots: slot 0 is the initial state, and step t
 reads slot t and writes slot t + 1, so that the first step is no special case.
 
-``lengths`` (B,) says how many steps of each row are valid, 1..T.  In the padding behind them
+``lengths`` (B,) says how many steps of each row are valid, 0..T.  In the padding behind them
 outputs are zero, the state is carried through unchanged and every gradient is zero, whatever
 ``x`` and ``dh`` hold there.  Results are float64 if an argument of forward is, else float32.
 
@@ -39,17 +40,24 @@ Sources
 - Kingma & Ba 2015, "Adam: a method for stochastic optimization", ICLR, algorithm 1
 """
 
-from rnnlite.reference.activations import sigmoid
+from rnnlite.reference.activations import activation_backward, activation_forward, sigmoid
 from rnnlite.reference.adam import adam_step
 from rnnlite.reference.cross_entropy import softmax_cross_entropy
 from rnnlite.reference.dense import DenseGradients, dense_backward, dense_forward
 from rnnlite.reference.gru import GRUGradients, gru_backward, gru_forward
+from rnnlite.reference.layer_norm import (
+    LayerNormGradients,
+    layer_norm_backward,
+    layer_norm_forward,
+)
 from rnnlite.reference.lstm import LSTMGradients, lstm_backward, lstm_forward
 from rnnlite.reference.peephole_lstm import PeepholeLSTMGradients
 from rnnlite.reference.rnn import RNNGradients, rnn_backward, rnn_forward
 
 __all__ = [
-    "DenseGradients", "GRUGradients", "LSTMGradients", "PeepholeLSTMGradients", "RNNGradients",
-    "adam_step", "dense_backward", "dense_forward", "gru_backward", "gru_forward", "lstm_backward",
-    "lstm_forward", "rnn_backward", "rnn_forward", "sigmoid", "softmax_cross_entropy",
+    "DenseGradients", "GRUGradients", "LSTMGradients", "LayerNormGradients",
+    "PeepholeLSTMGradients", "RNNGradients", "activation_backward", "activation_forward",
+    "adam_step", "dense_backward", "dense_forward", "gru_backward", "gru_forward",
+    "layer_norm_backward", "layer_norm_forward", "lstm_backward", "lstm_forward", "rnn_backward",
+    "rnn_forward", "sigmoid", "softmax_cross_entropy",
 ]  # fmt: skip

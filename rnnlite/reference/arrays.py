@@ -54,8 +54,8 @@ def checked(function, gates, lengths, x, Wx, Wh, **others):
     if lengths.dtype.kind not in "iu":
         raise TypeError(f"{function}: lengths has dtype {lengths.dtype}; wanted integers")
     lengths = shaped(function, "lengths", lengths, (B,), np.int64)
-    if lengths.min() < 1 or lengths.max() > T:
-        raise ValueError(f"{function}: lengths is {lengths}; wanted each in 1..{T}")
+    if lengths.min() < 0 or lengths.max() > T:
+        raise ValueError(f"{function}: lengths is {lengths}; wanted each in 0..{T}")
     valid = (np.arange(T) < lengths[:, None])[:, :, None]
     return valid, np.where(valid, x, 0), Wx, Wh, *others
 

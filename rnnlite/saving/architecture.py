@@ -21,6 +21,9 @@ from rnnlite.saving import cells_in_files
 # By the name that a description has for them.
 CLASSES = {name: getattr(layers, name) for name in layers.__all__ if name != "Layer"}
 
+# Options that files of earlier versions do not have, and what a layer without them is.
+LATER = {"Dense": {"activation": None}}
+
 
 def describe(model):
     """All that says what a layer or a model computes, but for its numbers."""
@@ -107,6 +110,7 @@ class _Builder:
             wanted = f"the class of that name in load(path, layers=[...]), which has {given}"
             raise ValueError(f"{place}{problem}; wanted {wanted}")
         cls, left = self.classes[name], self.left
+        options = LATER.get(name, {}) | options
         for key in (*cls._options, *options):
             if key not in options or key not in cls._options:
                 problem = "lacks" if key in cls._options else "does not have"
@@ -139,6 +143,9 @@ class _Builder:
         if isinstance(value, list):
             return [self.argument(place, f"layer {n}", part) for n, part in enumerate(value)]
         if isinstance(value, dict):
+            if not all(map(_is_layer, value.values())):
+                found = reprlib.repr(value)
+                raise ValueError(f"{place}{_short(name)} is {found:.200}; a dict holds layers")
             return {key: self.argument(place, key, part) for key, part in value.items()}
         return value
 
@@ -152,8 +159,9 @@ def difference(description, other, place="", name="model"):
         return found and f"{place}{found}"
     if _is_layer(mine) and _is_layer(its):
         if mine["class"] != its["class"]:
-            return f"{place}class is {mine['class']} in the file, {its['class']} in the model"
-        mine, its = mine["options"], its["options"]
+            found = _short(mine["class"])
+            return f"{place}class is {found} in the file, {its['class']} in the model"
+        mine, its = LATER.get(its["class"], {}) | mine["options"], its["options"]
     elif isinstance(mine, list) and isinstance(its, list) and any(map(_is_layer, its)):
         if len(mine) != len(its):
             return f"{place}there are {len(mine)} {name} in the file, {len(its)} in the model"
@@ -164,7 +172,7 @@ def difference(description, other, place="", name="model"):
         return f"{place}{name} is {_short(mine)} in the file, {_short(its)} in the model"
     for key in dict.fromkeys((*its, *mine)):
         if key not in mine or key not in its:
-            return f"{place}{key} is only in the {'file' if key in mine else 'model'}"
+            return f"{place}{_short(key)} is only in the {'file' if key in mine else 'model'}"
         inside = f"{place}{key}: " if _is_layer(its[key]) and _is_layer(mine[key]) else place
         if found := difference(mine[key], its[key], inside, key):
             return found

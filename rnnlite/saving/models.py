@@ -28,7 +28,8 @@ def save(model, path):
     Raises
     ------
     OSError
-        The file cannot be written; what was there before is as it was.
+        The file cannot be written; what was there before is as it was, or, where the last step
+        of all fails, the new file is in place: the message says which.
     TypeError
         For something that is not a layer, or has an option that no file can hold.
 

@@ -1,10 +1,14 @@
 """Where batches come from: arrays in a new order each epoch, or an iterator of batches.
 
 Both start anew at any batch of any epoch, without a memory of what came before: the order of an
-epoch is drawn from (seed, epoch), the random numbers of a batch from (seed, epoch, batch).
+epoch is drawn from (seed, t), t being the steps that the optimizer had taken when it began, the
+random numbers of a batch from (seed, t, batch).  So three calls of ``fit`` for an epoch each see
+the batches of one call for three epochs.
 """
 
+import copy
 import hashlib
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -12,7 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnlite import checking
+from rnnlite import checking, padding
+from rnnlite.losses.arguments import over
+from rnnlite.training.weights import sample_weights
 
 PACKAGE = str(Path(checking.__file__).parent)
 
@@ -34,6 +40,7 @@ class Batch(NamedTuple):
     x: np.ndarray  # (B, ...)
     y: np.ndarray  # (B, ...)
     lengths: np.ndarray | None = None  # (B,)
+    weights: np.ndarray | None = None  # (B,) or (B, T)
     rows: Any = None  # which rows of the data these are, if that is known: (B,) or a slice
 
 
@@ -41,9 +48,10 @@ class Arrays:
     """Batches of the rows of arrays."""
 
     def __init__(
-        self, where, model, x, y, lengths, batch_size, shuffle=False, seed=0, augment=None
-    ):
-        self.x, self.y = checking.real_array(where, "x", x), checking.real_array(where, "y", y)
+        self, where, model, x, y, lengths, batch_size, shuffle=False, seed=0, augment=None,
+        weights=None,
+    ):  # fmt: skip
+        self.x, self.y, lengths = as_arrays(where, "", x, y, lengths)
         if self.x.ndim < 2 or 0 in self.x.shape:
             wanted = "(rows, time, features) or, for class numbers, (rows, time), none of them 0"
             raise ValueError(f"{where}: x has shape {self.x.shape}; wanted {wanted}")
@@ -51,7 +59,9 @@ class Arrays:
         if self.y.ndim == 0 or len(self.y) != self.rows or self.y.size == 0:
             got = f"y has shape {self.y.shape} and x has {self.rows} rows"
             raise ValueError(f"{where}: {got}; wanted ({self.rows}, ...)")
-        self.lengths = checking.row_lengths(where, lengths, self.rows, self.x.shape[1])
+        T = self.x.shape[1]
+        self.lengths = checking.row_lengths(where, lengths, self.rows, T)
+        self.weights = sample_weights(where, weights, self.rows, T, self.lengths)
         self.batch_size, self.shuffle, self.seed, self.augment = batch_size, shuffle, seed, augment
         self.batches = -(-self.rows // batch_size)
         self._memory, self._model = {}, model  # the model to warn by, once
@@ -62,11 +72,36 @@ class Arrays:
         """A text by which other data are told from these, of some rows: all would take long."""
         digest = hashlib.sha256()
         rows = np.unique(np.linspace(0, self.rows - 1, 32).astype(np.int64))
-        for array in (self.x, self.y, self.lengths):
+        for array in (self.x, self.y, self.lengths, self.weights):
             if array is not None:
                 digest.update(f"{array.dtype} {array.shape} ".encode())
                 digest.update(array[rows].tobytes())
         return f"fingerprint {digest.hexdigest()[:12]}"
+
+    def weigh(self, weights):
+        """Let rows or steps weigh so much more."""
+        if self.weights is not None:
+            ndim = max(self.weights.ndim, weights.ndim)
+            weights = over(self.weights, ndim) * over(weights, ndim)
+        self.weights = weights
+
+    def split(self, share):
+        """These without the last rows, and the last rows, a ``share`` of all, to validate with."""
+        last = math.ceil(round(share * self.rows, 6))
+        if not 0 < last < self.rows:
+            got = f"validation_split is {share}, of {self.rows} rows"
+            raise ValueError(f"{self._where}: {got}; wanted rows on both sides")
+        parts = copy.copy(self), copy.copy(self)
+        for part, rows in zip(parts, (slice(-last), slice(-last, None)), strict=True):
+            for name in ("x", "y", "lengths", "weights"):
+                array = getattr(self, name)
+                setattr(part, name, None if array is None else array[rows])
+            part.rows, part._memory, part._model = len(part.x), {}, None
+        for_validation = {"shuffle": False, "augment": None, "_where": f"{self._where}: validation"}
+        vars(parts[1]).update(for_validation, batch_size=max(self.batch_size, 256))
+        for part in parts:
+            part.batches = -(-part.rows // part.batch_size)
+        return parts
 
     def _warn(self, x):
         model, kind, self._model = self._model, x.dtype, None
@@ -85,11 +120,14 @@ class Arrays:
         if hint is not None:
             warnings.warn(f"{self._where}: {hint}", DataWarning, stacklevel=_callers_level())
 
-    def epoch(self, number, first=0):
-        """The batches of an epoch, from batch ``first`` on."""
+    def epoch(self, number=0, first=0, taken=0):
+        """The batches of an epoch, from batch ``first`` on; the order of rows is that of ``taken``.
+
+        All epochs are alike but for the steps that the optimizer had taken before.
+        """
         order = None
         if self.shuffle:
-            order = np.random.default_rng((self.seed, number)).permutation(self.rows)
+            order = np.random.default_rng((self.seed, taken)).permutation(self.rows)
         for batch in range(first, self.batches):
             start = batch * self.batch_size
             chosen = slice(start, min(start + self.batch_size, self.rows))
@@ -97,14 +135,15 @@ class Arrays:
                 chosen = order[chosen]
             x, y = self._rows("x", self.x, chosen), self._rows("y", self.y, chosen)
             if self.augment is not None:
-                x = self.augment(x, np.random.default_rng((self.seed, number, batch)))
+                x = self.augment(x, np.random.default_rng((self.seed, taken, batch)))
                 x = checking.real_array(self._where, "what augment returned", x)
                 if self._model is not None and x.ndim:
                     self._warn(x)
                 if len(np.atleast_1d(x)) != len(y):
                     got = f"augment returned shape {x.shape}"
                     raise ValueError(f"{self._where}: {got}; wanted {len(y)} rows, as it was given")
-            yield Batch(x, y, None if self.lengths is None else self.lengths[chosen], chosen)
+            lengths, weights = (a if a is None else a[chosen] for a in (self.lengths, self.weights))
+            yield Batch(x, y, lengths, weights, chosen)
 
     def _rows(self, name, array, chosen):
         """Rows of an array: a view, or memory that the next batch writes again."""
@@ -124,6 +163,7 @@ class Stream:
     """Batches that someone else makes."""
 
     rows = batches = None
+    passed_over = None  # the last batch of an epoch of which all had been trained on
 
     def fingerprint(self):
         """Nothing is known of batches before they are made."""
@@ -138,7 +178,7 @@ class Stream:
         self._where, self._source = where, source
         self.can_start_anew = callable(source) or not hasattr(source, "__next__")
 
-    def epoch(self, number, first=0):
+    def epoch(self, number=0, first=0, taken=0):
         """The batches of an epoch, from batch ``first`` on; those before are passed over."""
         made = self._source(number) if callable(self._source) else self._source
         try:
@@ -146,23 +186,45 @@ class Stream:
         except TypeError:  # an array without axes has __iter__, and is no iterable
             came = f"x({number}) returned" if callable(self._source) else "x is"
             raise TypeError(f"{self._where}: {came} {made!r}; wanted batches (x, y)") from None
+        count = 0
         for position, batch in enumerate(batches):
+            count += 1
             if position >= first:
                 yield self._checked(batch, position)
+        if count < first:
+            had = f"x has {count} batches in epoch {number + 1}"
+            raise ValueError(f"{self._where}: {had}; the run had {first} of it before the break")
+        if 0 < count == first:
+            self.passed_over = self._checked(batch, position)
 
     def _checked(self, batch, position):
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
             got = f"a tuple of {len(batch)}" if isinstance(batch, tuple) else type(batch).__name__
             wanted = "(x, y) or (x, y, lengths)"
             raise TypeError(f"{self._where}: batch {position} is {got}; wanted {wanted}")
-        x = checking.real_array(self._where, f"x of batch {position}", batch[0])
-        y = checking.real_array(self._where, f"y of batch {position}", batch[1])
+        x, y, lengths = as_arrays(self._where, f" of batch {position}", *(*batch, None)[:3])
         if x.ndim < 2 or y.ndim == 0 or len(x) != len(y) or 0 in (*x.shape, *y.shape):
             got = f"batch {position} has x of shape {x.shape} and y of {y.shape}"
             wanted = "(batch, time, ...) and (batch, ...), of equally many rows"
             raise ValueError(f"{self._where}: {got}; wanted {wanted}")
-        lengths = batch[2] if len(batch) == 3 else None
         return Batch(x, y, checking.row_lengths(self._where, lengths, len(x), x.shape[1]))
+
+
+def as_arrays(where, of, x, y, lengths):
+    """x and y as arrays, and lengths: of lists of sequences of different length their own."""
+    x, lengths = padding.as_array(where, f"x{of}", x, lengths)
+    y, steps = padding.as_array(where, f"y{of}", y, None)
+    x, y = checking.real_array(where, f"x{of}", x), checking.labels(where, f"y{of}", y)
+    if steps is not None and x.ndim > 1:
+        wanted = np.full(len(x), x.shape[1])
+        wanted = wanted if lengths is None else checking.any_array(where, "lengths", lengths)
+        if wanted.shape != steps.shape:
+            raise ValueError(f"{where}: y{of} has {len(steps)} rows; wanted {len(x)}, as x{of} has")
+        if (wanted != steps).any():
+            row = (wanted != steps).argmax()
+            problem = f"y{of}[{row}] has {steps[row]} steps and x{of}[{row}] has {wanted[row]}"
+            raise ValueError(f"{where}: {problem}; wanted a label for each step, or one for all")
+    return x, y, lengths
 
 
 def _callers_level():
@@ -182,7 +244,11 @@ def source_of(where, model, x, y, lengths, batch_size, **order):
         raise ValueError(f"{where}: lengths belongs to arrays x and y; {hint}")
     if isinstance(x, np.ndarray):
         raise TypeError(f"{where}: x is an array and y is missing")
-    if order.get("augment") is not None:
-        hint = "let the batches come augmented"
-        raise ValueError(f"{where}: augment belongs to arrays x and y; {hint}")
+    for name, hint in (
+        ("augment", "let the batches come augmented"),
+        ("weights", "give a loss that weighs"),
+    ):
+        if order.get(name) is not None:
+            name = "sample_weight" if name == "weights" else name
+            raise ValueError(f"{where}: {name} belongs to arrays x and y; {hint}")
     return Stream(where, x)

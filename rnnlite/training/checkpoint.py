@@ -1,17 +1,17 @@
 """Checkpoints: all that the rest of a training run depends on, in one file."""
 
 import dataclasses
-import math
 import os
 import time
 from pathlib import Path
 
 import numpy as np
 
+from rnnlite import checking
+from rnnlite.optim.optimizer import setting
 from rnnlite.saving import CorruptFile, architecture, container, models, previous_path
 from rnnlite.saving.atomic import real_path
-from rnnlite.training.counters import Counters, RunningTotals
-from rnnlite.training.history import History
+from rnnlite.training import checkpoint_fields as fields
 from rnnlite.training.objective import name_of
 
 SECONDS_BETWEEN = 30.0
@@ -67,7 +67,7 @@ def _state(run):
         "settings": _settings(run),
         "counters": dataclasses.asdict(run.counters),
         "totals": dataclasses.asdict(run.totals),
-        "history": dict(run.history),
+        "history": list(run.history),  # names: a header has no room for many numbers
         "stopped_by": run.history.stopped_by,
         "finished": run.finished,
         # Ctrl-C is for the process; any other reason must end the run after a crash, too.
@@ -79,57 +79,73 @@ def _state(run):
         header["early_stopping"] = {"best": stopping.best, "waited": stopping.waited}
         extra["best"] = stopping.best_params
     arrays |= {f"run/{name}": array for name, array in extra.items() if array is not None}
+    arrays |= {f"history/{name}": np.array(column) for name, column in run.history.items()}
     return header, arrays
 
 
 def load(run, path, where):
     """Put a run where the file says it was; on an error it is as it was before."""
     header, arrays = _read(path)
-    try:
-        _check_same_run(where, path, header, run)
-        counters = _numbers(Counters, header["counters"])
-        totals = _numbers(RunningTotals, header["totals"])
-        history = History(header["history"])
-        history.stopped_by, reason = header["stopped_by"], header["reason"]
-        finished, began_with = header["finished"], dict(header["began_with"])
-        if not isinstance(reason, str | None) or type(finished) is not bool:
-            raise TypeError(f"reason = {reason!r}, finished = {finished!r}")
-        if not all(map(list.__len__, history.values())) or len({*map(len, history.values())}) > 1:
-            raise TypeError("history")
-        names = ("raw_weights", "averaged", "best")
-        extra = {name: _weights(path, name, arrays, run.model) for name in names}
-        if (extra["averaged"] is None) != (run.settings.average is None):
-            raise KeyError("run/averaged")
-        states, stopping = header["callbacks"], header.get("early_stopping")
-        if run.settings.early_stopping is not None:
-            stopping = stopping["best"], stopping["waited"]
-            if not isinstance(stopping[0], float | int | None) or type(stopping[1]) is not int:
-                raise TypeError(f"early_stopping = {stopping!r}")
-        prefix = "optimizer/"
-        moments = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-        optimizer = header["optimizer"] | moments
-        saved, given = len(states), len(run.settings.callbacks)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CorruptFile(f"{path} is not a whole checkpoint: {error!r}") from error
-    if saved != given:
-        hint = f"this one has {given}"
-        raise ValueError(f"{where}: {path} is of a run with {saved} callbacks; {hint}")
+    prefix, place = "optimizer/", f"{path} is not a whole checkpoint"
     before = run.optimizer.state_dict()
-    run.optimizer.load_state_dict(optimizer)
     try:
+        fields.named(place, "its header", header, _names(run))
+        _check_same_run(where, path, header, run)
+        at = fields.counters(place, header["counters"], run.source)
+        history = fields.history(place, header["history"], at)
+        since = at.step - (history["step"][-1] if history else 0)
+        totals = fields.totals(place, header["totals"], since)
+        finished = checking.true_or_false(place, "finished", header["finished"])
+        history.stopped_by, reason = header["stopped_by"], header["reason"]
+        if not isinstance(history.stopped_by, str) or not isinstance(reason, str | None):
+            got = f"stopped_by is {history.stopped_by!r} and reason {reason!r}"
+            raise TypeError(f"{place}: {got:.200}; wanted text")
+        states, given = header["callbacks"], len(run.settings.callbacks)
+        if not isinstance(states, list) or not all(isinstance(state, dict) for state in states):
+            raise TypeError(f"{place}: callbacks is {states!r:.200}; wanted a list of dicts")
+        stopping, best = run.settings.early_stopping, None
+        if stopping is not None:
+            column = history.get(stopping.monitor, [])
+            best, waited = fields.early_stopping(place, header["early_stopping"], column)
+        extra = _extra_weights(place, arrays, run, finished, best)
+        # On a copy first: with what is wrong here, nothing has been taken yet.
+        models.load_model(header, arrays, into=run.model.copy())
+        moments = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        run.optimizer.load_state_dict(header["optimizer"] | moments)
+    except _AnotherRun as error:
+        raise ValueError(str(error)) from None
+    except (TypeError, ValueError) as error:
+        problem = str(error) if place in str(error) else f"{place}: {error}"
+        raise CorruptFile(problem) from error
+    try:
+        if len(states) != given:
+            hint = f"this one has {given}"
+            raise ValueError(f"{where}: {path} is of a run with {len(states)} callbacks; {hint}")
         for callback, state in zip(run.settings.callbacks, states, strict=True):
             callback.load_state_dict(state)
         models.load_model(header, arrays, into=run.model)
     except BaseException:  # a callback may raise anything
         run.optimizer.load_state_dict(before)
         raise
-    run.counters, run.totals, run.history = counters, totals, history
+    run.counters, run.totals, run.history = at, totals, history
     run.raw_weights, run.averaged = extra["raw_weights"], extra["averaged"]
     run.finished, run.reason = finished, reason
-    if run.settings.early_stopping is not None:
-        run.settings.early_stopping.best, run.settings.early_stopping.waited = stopping
-        run.settings.early_stopping.best_params = extra["best"]
-    return began_with
+    if stopping is not None:
+        stopping.best, stopping.waited, stopping.best_params = best, waited, extra["best"]
+    return header["began_with"]
+
+
+class _AnotherRun(ValueError):
+    """The file is whole, and of a run with other settings."""
+
+
+def _names(run):
+    """The fields of a header."""
+    always = (
+        "model", "optimizer", "settings", "counters", "totals", "history", "stopped_by",
+        "finished", "reason", "callbacks", "began_with",
+    )  # fmt: skip
+    return always if run.settings.early_stopping is None else (*always, "early_stopping")
 
 
 # What keys were called in files of before.
@@ -137,27 +153,26 @@ FORMER = {"position": "counters", "sums": "totals", "run/live": "run/raw_weights
 
 
 def _read(path):
+    """Header and arrays, under the names of today."""
     _, *parts = container.read(path, ("checkpoint",))
-    return [{FORMER.get(k, k): v for k, v in part.items()} for part in parts]
-
-
-def _numbers(kind, values):
-    """Counters or RunningTotals of what a file says."""
-    result = kind(**values)
-    for field in dataclasses.fields(kind):
-        value = getattr(result, field.name)
-        if type(value) not in (int, field.type) or not 0 <= value < math.inf:
-            raise TypeError(f"{field.name} = {value!r}")
-    return result
+    header, arrays = ({FORMER.get(k, k): v for k, v in part.items()} for part in parts)
+    # The order of rows was drawn from the epoch; the answers were all that counted.
+    for part, new, old in ("counters", "taken", "epoch"), ("totals", "answers", "counted"):
+        if isinstance(values := header.get(part), dict) and new not in values:
+            header[part] = values | {new: values.get(old)}
+    if isinstance(names := header.get("history"), list):  # in files of before, the columns
+        columns = {str(name): arrays.get(f"history/{name}") for name in names}
+        header["history"] = {name: c if c is None else c.tolist() for name, c in columns.items()}
+    return header, arrays
 
 
 def _has_steps(path):
     """Whether there is something to lose: a run that failed at its first step left nothing."""
-    header, _ = _read(path)
-    try:
-        return _numbers(Counters, header["counters"]).step > 0
-    except (KeyError, TypeError) as error:
-        raise CorruptFile(f"{path} is not a whole checkpoint: {error!r}") from error
+    counters = _read(path)[0].get("counters")
+    step = counters.get("step") if isinstance(counters, dict) else None
+    if type(step) is not int:
+        raise CorruptFile(f"{path} is not a whole checkpoint: counters.step is {step!r:.200}")
+    return step > 0
 
 
 def _settings(run):
@@ -170,6 +185,8 @@ def _settings(run):
     return data | {
         "loss": name_of(run.settings.loss),
         "optimizer": type(run.optimizer).__name__,
+        "class_weight": _text(run.settings.class_weight),
+        "validation_split": run.settings.validation_split,
         "schedule": name_of(run.settings.schedule),
         "clip_norm": run.settings.clip_norm,
         "average": run.settings.average,
@@ -179,6 +196,13 @@ def _settings(run):
         "data": source.fingerprint(),
         "validation": None if validation is None else validation.fingerprint(),
     }
+
+
+def _text(class_weight):
+    """Weights of classes as text: numbers as they are, whatever holds them."""
+    if isinstance(class_weight, dict):
+        return str({int(label): float(value) for label, value in sorted(class_weight.items())})
+    return None if class_weight is None else str(np.asarray(class_weight, float).tolist())
 
 
 def _divided(optimizer):
@@ -195,36 +219,51 @@ def _optimizer_settings(optimizer):
 
 def _check_same_run(where, path, header, run):
     """A resumed run is the same run: only its length may be another."""
-    model = architecture.describe(run.model)
-    difference = architecture.difference(header["model"]["architecture"], model)
+    model, place = header["model"], f"{path} is not a whole checkpoint"
+    fields.named(place, "model", model, ("architecture", "random_states"))
+    difference = architecture.difference(model["architecture"], architecture.describe(run.model))
     if difference is not None:
-        raise ValueError(f"{where}: checkpoint {path} is of another model: {difference}")
-    saved, now = header["settings"], _settings(run)
+        raise _AnotherRun(f"{where}: checkpoint {path} is of another model: {difference}")
+    saved, now = fields.settings(place, header["settings"]), _settings(run)
     pairs = [(saved, now)]
     if saved.get("optimizer") == now["optimizer"]:
         # An optimizer may begin as the run began, or go on from where it was.
-        began, later = header["began_with"], header["optimizer"]
         now = _optimizer_settings(run.optimizer)
+        began = fields.named(place, "began_with", header["began_with"], now)
+        later = fields.named(place, "optimizer", header["optimizer"], ("t", *now))
+        for name in now:
+            setting(f"{place}: began_with", name, began[name])
+        setting(f"{place}: optimizer", "t", later["t"])
         if run.settings.schedule is not None:
             now.pop("lr", None)  # each step sets it
         pairs.append(({k: v if later[k] == v else began[k] for k, v in now.items()}, now))
     for saved, now in pairs:
         for name in now | saved:
             if saved.get(name) != now.get(name):
-                raise ValueError(
-                    f"{where}: checkpoint {path} is of a run with {name} = {saved.get(name)}; this "
-                    f"one has {now.get(name)}.  Only epochs and steps may differ; to train its "
-                    "weights in another way, take them by rnnlite.load and begin a new run"
+                raise _AnotherRun(
+                    f"{where}: checkpoint {path} is of a run with {name} = "
+                    f"{saved.get(name)!s:.200}; this one has {now.get(name)!s:.200}.  Only epochs "
+                    "and steps may differ; to train its weights in another way, take them by "
+                    "rnnlite.load and begin a new run"
                 )
 
 
-def _weights(path, name, arrays, model):
-    """An array of all weights, in memory of its own, or None."""
-    array = arrays.get(f"run/{name}")
-    if array is None:
-        return None
-    flat = model.flat_params
-    if array.shape != flat.shape or array.dtype != flat.dtype:
-        got = f"run/{name} is {array.dtype} of shape {array.shape}"
-        raise CorruptFile(f"{path}: {got}; wanted {flat.dtype} of shape {flat.shape}")
-    return np.array(array)
+def _extra_weights(place, arrays, run, finished, best):
+    """All weights besides the model's own, in memory of their own or None, by name."""
+    stopping, extra, flat = run.settings.early_stopping, {}, run.model.flat_params
+    is_averaged = run.settings.average is not None
+    has_best = best is not None and stopping.restore_best
+    for name, is_there in (
+        ("averaged", is_averaged),
+        ("best", has_best),
+        ("raw_weights", finished and (is_averaged or has_best)),
+    ):
+        array = arrays.get(f"run/{name}")
+        if (array is not None) != is_there:
+            got = f"finished is {finished} and run/{name} is {'missing' if is_there else 'there'}"
+            raise ValueError(f"{place}: {got}")
+        if is_there and (array.shape != flat.shape or array.dtype != flat.dtype):
+            got = f"run/{name} is {array.dtype} of shape {array.shape}"
+            raise ValueError(f"{place}: {got}; wanted {flat.dtype} of shape {flat.shape}")
+        extra[name] = None if array is None else np.array(array)
+    return extra

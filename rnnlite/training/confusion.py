@@ -86,7 +86,7 @@ def confusion_matrix(labels, predicted, classes=None, names=None):
     where = "confusion_matrix"
     arrays = []
     for name, value in (("labels", labels), ("predicted", predicted)):
-        arrays.append(checking.real_array(where, name, value))
+        arrays.append(checking.labels(where, name, value))
         if arrays[-1].dtype.kind not in "iu":
             raise TypeError(f"{where}: {name} holds {arrays[-1].dtype}; it must hold whole numbers")
     labels, predicted = arrays

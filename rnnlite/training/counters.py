@@ -1,5 +1,6 @@
 """Where a training run is, and what it has seen since the last record."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -12,6 +13,7 @@ class Counters:
     step: int = 0  # steps taken in all
     sequences: int = 0  # seen in all
     seconds: float = 0.0  # spent until the last time it was looked at
+    taken: int = 0  # steps of the optimizer before this epoch: its order is drawn from them
 
 
 @dataclass
@@ -19,7 +21,23 @@ class RunningTotals:
     """Sums over the steps since the last record."""
 
     steps: int = 0
-    loss: float = 0.0  # of each step's mean loss times its answers
+    loss: float = 0.0  # of each step's mean loss times its weight
     right: float = 0.0  # answers
-    counted: float = 0.0  # answers that count
+    answers: float = 0.0  # that are right or wrong
+    counted: float = 0.0  # of the weights
     norm: float = 0.0  # of the gradients' norms
+
+    def add(self, outcome):
+        """Add what came of a batch."""
+        self.loss += outcome.loss * outcome.weight
+        self.counted += outcome.weight
+        self.right += outcome.right
+        self.answers += outcome.answers
+
+    def mean_loss(self):
+        """Over all that counted; 0 if nothing did."""
+        return self.loss / self.counted if self.counted else 0.0
+
+    def accuracy(self):
+        """Share of right answers; NaN without answers."""
+        return self.right / self.answers if self.answers else math.nan

@@ -7,9 +7,11 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.layers import Layer
+from rnnlite.padding import as_array
 from rnnlite.training.batches import source_of
+from rnnlite.training.counters import RunningTotals
 from rnnlite.training.divergence import bad_data
-from rnnlite.training.objective import check_labels, objective_for
+from rnnlite.training.objective import objective_for
 
 
 class Metrics(NamedTuple):
@@ -18,9 +20,12 @@ class Metrics(NamedTuple):
     Attributes
     ----------
     loss : float
-        Mean over all rows, or over all steps that are not padding.
+        Mean over all rows or steps that count, with the weights that the loss gives them: the same
+        at any batch size.
     accuracy : float or None
-        Share of right answers; None where there is no right or wrong.
+        Share of right answers among those that count, which do not include what a mask or a weight
+        of 0 leaves out of the loss.  None where there is no right or wrong, or where a loss of
+        one's own leaves out answers and does not say which (docs/layers.md).
 
     Examples
     --------
@@ -69,23 +74,22 @@ def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
 
 def evaluate_source(where, model, source, loss):
     """``evaluate`` once the batches are at hand."""
-    objective = None
-    total = right = counted = 0.0
+    objective, totals = None, RunningTotals()
     for batch in source.epoch(0):
         output = model(batch.x, lengths=batch.lengths)
         if objective is None:
-            objective = objective_for(where, loss, output.shape, batch.y)
-            if source.rows is not None:
-                check_labels(where, objective, source.y, output.shape)
-        batch_loss, _ = objective(output, batch.y, batch.lengths)
-        if not math.isfinite(batch_loss) and (blame := bad_data(where, batch)):
+            objective = objective_for(where, loss, output, batch, source)
+        outcome = objective(output, batch.y, batch.lengths, batch.weights)
+        if not math.isfinite(outcome.loss) and (blame := bad_data(where, batch)):
             raise blame
-        batch_right, weight = objective.count(output, batch.y, batch.lengths)
-        total, right, counted = total + batch_loss * weight, right + batch_right, counted + weight
+        totals.add(outcome)
     if objective is None:
         raise ValueError(f"{where}: there is no batch to evaluate")
-    accuracy = right / counted if objective.counts_right_answers else None
-    return Metrics(total / counted, accuracy)
+    if not totals.counted:
+        why = "all of it is left out by lengths, by the loss's mask or by weights of 0"
+        raise ValueError(f"{where}: nothing counts for loss {objective.name}: {why}")
+    accuracy = totals.accuracy() if objective.counts_right_answers else math.nan
+    return Metrics(totals.mean_loss(), None if math.isnan(accuracy) else accuracy)
 
 
 def predict_values(model, x, *, lengths=None, batch_size=256):
@@ -112,6 +116,7 @@ def predict(model, x, *, lengths=None, batch_size=256):
     >>> predict(Dense(2, 2, seed=0), np.zeros((3, 2), "float32"))
     array([0, 0, 0])
     """
+    x, lengths = as_array("predict", "x", x, lengths)
     scores = _outputs("predict", model, x, lengths, batch_size)
     classes = scores.argmax(axis=-1) if scores.shape[-1] > 1 else scores[..., 0] > 0
     classes, nothing = classes.astype(np.int64), np.isnan(scores).any(axis=-1)
@@ -136,6 +141,7 @@ def predict_proba(model, x, *, lengths=None, batch_size=256):
     >>> predict_proba(Dense(2, 2, seed=0), np.zeros((1, 2), "float32"))
     array([[0.5, 0.5]], dtype=float32)
     """
+    x, lengths = as_array("predict_proba", "x", x, lengths)
     scores = _outputs("predict_proba", model, x, lengths, batch_size)
     if scores.shape[-1] == 1:
         positive = np.exp(-np.abs(scores))  # never overflows
@@ -191,8 +197,11 @@ def _outputs(where, model, x, lengths, batch_size):
     """All outputs of a model, in one array."""
     check_model(where, model)
     batch_size = checking.whole_number(where, "batch_size", batch_size)
+    x, lengths = as_array(where, "x", x, lengths)
     x = checking.real_array(where, "x", x)
     n = len(x) if x.ndim else 0
+    if x.ndim > 1 and n == 0:  # an empty answer, in the shape of the model's
+        return model(x, lengths=lengths)
     source = source_of(where, model, x, np.zeros(n, np.int64), lengths, batch_size)
     outputs = None
     for batch in source.epoch(0):

@@ -7,13 +7,15 @@ from rnnlite.training.callbacks import Call, Callback, EarlyStopping
 from rnnlite.training.checkpoint import Checkpoint
 from rnnlite.training.evaluation import check_model
 from rnnlite.training.history import COLUMNS
-from rnnlite.training.objective import tried
-from rnnlite.training.run import Run, Settings
+from rnnlite.training.objective import PIECE, tried
+from rnnlite.training.run import Run, Settings, steps_before
+from rnnlite.training.weights import of_classes
 
 
 def fit(
     model, x, y=None, *, optimizer=None, epochs=None, steps=None, batch_size=128, lengths=None,
-    loss=None, validation=None, shuffle=True, seed=0, augment=None, schedule=None, clip_norm=None,
+    loss=None, class_weight=None, sample_weight=None, validation=None, validation_split=None,
+    shuffle=True, seed=0, augment=None, schedule=None, clip_norm=None,
     average=None, early_stopping=None, callbacks=(), record_every=None, progress=None,
     checkpoint=None, checkpoint_every=None, resume=False,
 ):  # fmt: skip
@@ -27,8 +29,8 @@ def fit(
         Sequences; a ``numpy.memmap`` is read batch by batch.  Batches are tuples (x, y) or
         (x, y, lengths); a function is called with the number of each epoch, from 0.
     y : array_like (n, ...), optional
-        Class numbers (n,), one-hot rows (n, C) or values (n, F); with T as second axis if the model
-        answers at every step.
+        Class numbers (n,), one-hot or soft labels (n, C) or values (n, F), of a single output also
+        (n,); with T as second axis if the model answers at every step.
     optimizer : Optimizer, optional
         Of this model; ``Adam(model)`` if not given.
     epochs, steps : int, optional
@@ -38,16 +40,32 @@ def fit(
     lengths : array_like of int (n,), optional
         Valid steps of each row; padding takes no part in anything.
     loss : {"softmax_cross_entropy", "mean_squared_error", "binary_cross_entropy"} or callable
-        A callable of one's own takes ``(output, y, *, lengths=None)`` and returns a number and its
-        gradient in the shape of the output (docs/layers.md); a ``functools.partial`` of the
-        library's will do.  By default the cross-entropy for class numbers and one-hot rows, else
-        the squared error.  With class numbers the accuracy is recorded whatever the loss is.
+        A callable of one's own takes ``(output, y, *, lengths=None)`` and returns a number, its
+        gradient in the shape of the output and, if it likes, what each answer weighs
+        (docs/layers.md); a ``functools.partial`` of the library's will do.  By default, padding
+        apart: the softmax cross-entropy for class numbers and for rows that sum to 1 (one-hot,
+        soft labels), the binary one if all of y is 0 or 1 (a single output; several classes at
+        once), the squared error for other values.  With class numbers the accuracy is recorded
+        whatever the loss is, as long as it is known which answers the loss leaves out.
+    class_weight : dict from class to number, or array_like (C,), optional
+        How much the rows or steps of each class count in training, not negative; 1 for a class
+        that a dict leaves out.  Of a single output the classes are 0 and 1.  A soft label has the
+        mean of its classes' weights.
+    sample_weight : array_like (n,) or (n, T), optional
+        How much each row or step counts, times the weight of its class.  A batch's loss is the
+        sum of weight times loss, divided by the sum of weights; the accuracy leaves out what
+        weighs 0, and counts the rest alike.
     validation : tuple (x, y) or (x, y, lengths), optional
-        Data to evaluate at each record, never trained on.
+        Data to evaluate at each record, never trained on, without weights of classes.
+    validation_split : float, optional
+        Instead: the share of x and y, between 0 and 1, to be set aside: the last rows as they
+        come, before any shuffling, rounded up.  Shuffle first what is sorted.
     shuffle : bool
         Whether each epoch sees the rows of arrays in a new order.
     seed : int
-        Of the order and of ``augment``; everything random in the model has seeds of its own.
+        Of the order and of ``augment``, together with the steps that the optimizer has taken: a
+        further call goes on with new orders, the same in each run of a program.  Everything
+        random in the model has seeds of its own.
     augment : callable, optional
         ``augment(x, rng) -> x``, applied to each training batch of arrays.
     schedule : callable, optional
@@ -64,7 +82,8 @@ def fit(
     record_every : int, optional
         Steps between two records of the history (and validations); by default one an epoch.
     progress : bool, optional
-        Whether to show a live bar; by default on a terminal only.
+        False for silence, True for a live bar; by default a bar on a terminal, and everywhere,
+        in notebooks and log files too, a line for each record, on the standard error stream.
     checkpoint : str or os.PathLike, optional
         File for all that the rest of the run depends on.  The one before it is kept too; see
         ``rnnlite.saving``.
@@ -104,7 +123,7 @@ def fit(
     """
     where = "fit"
     check_model(where, model)
-    optimizer = Adam(model) if optimizer is None else optimizer
+    is_own, optimizer = optimizer is None, Adam(model) if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{where}: optimizer is {optimizer!r}; wanted an Optimizer, as Adam(model)")
     if optimizer.model is not model:
@@ -124,20 +143,32 @@ def fit(
     if average is not None:
         average = checking.real_number(where, "average", average, 0.0, 1.0, high_included=False)
 
-    order = {"shuffle": shuffle, "seed": seed, "augment": augment}
+    order = {"shuffle": shuffle, "seed": seed, "augment": augment, "weights": sample_weight}
     source = source_of(where, model, x, y, lengths, batch_size, **order)
-    epochs, steps = _how_long(where, source, epochs, steps)
     checked_validation = _validation(where, model, validation, batch_size)
-    objective = None if source.rows is None else _tried(where, model, loss, source)
+    if validation_split is not None:
+        limits = {"low": 0.0, "high": 1.0, "low_included": False, "high_included": False}
+        name = "validation_split"
+        validation_split = checking.real_number(where, name, validation_split, **limits)
+        if validation is not None:
+            raise ValueError(f"{where}: validation and validation_split are given; wanted one")
+        if source.rows is None:
+            raise ValueError(f"{where}: validation_split belongs to arrays x and y")
+        source, checked_validation = source.split(validation_split)
+    epochs, steps = _how_long(where, source, epochs, steps)
+    objective = None if source.rows is None else _tried(where, model, loss, source, class_weight)
+    if class_weight is not None and source.rows is None:
+        hint = "give a loss that weighs"
+        raise ValueError(f"{where}: class_weight belongs to arrays x and y; {hint}")
     if checked_validation is not None and checked_validation.rows is not None:
         known = loss if objective is None else objective.function
         _check_validation(f"{where}: validation", model, known, checked_validation)
     settings = Settings(
         epochs, steps, schedule, clip_norm, average,
-        early_stopping=_early_stopping(where, early_stopping, validation),
+        early_stopping=_early_stopping(where, early_stopping, checked_validation),
         callbacks=_callbacks(where, callbacks),
         record_every=_optional_count(where, "record_every", record_every),
-        loss=loss,
+        loss=loss, class_weight=class_weight, validation_split=validation_split,
     )  # fmt: skip
     file = None
     if checkpoint is not None:
@@ -147,7 +178,13 @@ def fit(
         name = "resume" if resume else "checkpoint_every"
         raise ValueError(f"{where}: {name} is given without checkpoint, the file's path")
     run = Run(model, optimizer, source, checked_validation, objective, settings)
-    return run.train(file, progress)
+    if is_own:
+        run.counters.taken = steps_before.get(model, 0)
+    try:
+        return run.train(file, progress)
+    finally:
+        if is_own:
+            steps_before[model] = run.counters.taken + run.counters.batch
 
 
 def _how_long(where, source, epochs, steps):
@@ -175,12 +212,46 @@ def _validation(where, model, validation, batch_size):
     return source_of(f"{where}: validation", model, x, y, lengths, max(batch_size, 256))
 
 
-def _tried(where, model, loss, source, call_all=False):
+def _tried(where, model, loss, source, class_weight=None, call_all=False):
     """The objective, tried on the first rows: what does not fit is found before training."""
+    _check_indices(where, model, source)
     few = slice(0, source.batch_size if callable(loss) else 1)
     lengths = None if source.lengths is None else source.lengths[few]
-    batch = Batch(source.x[few], source.y[few], lengths)
-    return tried(where, loss, model(batch.x, lengths=lengths), batch, source.y, call_all)
+    output = model(source.x[few], lengths=lengths)
+    if source.weights is not None and source.weights.ndim >= output.ndim:
+        got, wanted = f"sample_weight has shape {source.weights.shape}", f"({source.rows},)"
+        raise ValueError(f"{where}: {got}; wanted {wanted}, as the model answers once a row")
+    if class_weight is not None:
+        shape = (source.rows, *output.shape[1:])
+        source.weigh(of_classes(where, class_weight, source.y, shape, source.lengths))
+    if source.weights is not None and not source.weights.any():
+        raise ValueError(f"{where}: every row weighs 0; nothing would ever count")
+    weights = None if source.weights is None else source.weights[few]
+    batch = Batch(source.x[few], source.y[few], lengths, weights)
+    objective = tried(where, loss, output, batch, source, call_all)
+    if class_weight is not None:
+        _check_has_classes(where, objective, source.y, output)
+    return objective
+
+
+def _check_has_classes(where, objective, y, output):
+    """That each answer is one class, whose weight it can have."""
+    is_one = output.shape[-1] == 1 if objective.in_halves else y.dtype.kind in "iu"
+    if not (objective.in_classes or (is_one and objective.counts_right_answers)):
+        got = f"loss {objective.name} has values of shape {y.shape[1:]} in each row"
+        raise ValueError(f"{where}: class_weight is for labels of classes; {got}")
+    options = getattr(objective.function, "keywords", {})
+    if "class_weights" in options or "weights" in options:
+        raise ValueError(f"{where}: class_weight is given, and loss has weights of its own")
+
+
+def _check_indices(where, model, source):
+    """All indices for a table, before the first step: a bad one in the last batch is found now."""
+    if model.takes_indices and source.augment is None:
+        for start in range(0, source.rows, PIECE):
+            rows = slice(start, start + PIECE)
+            lengths = None if source.lengths is None else source.lengths[rows]
+            model.check_indices(where, source.x[rows], lengths)
 
 
 def _check_validation(where, model, loss, source):

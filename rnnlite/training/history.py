@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 
 from rnnlite.saving.atomic import replace_file
 
@@ -60,8 +61,12 @@ class History(dict):
         return "\n".join("  ".join(f"{text:>{width}}" for text, width in row) for row in cells)
 
     def to_json(self, path=None):
-        """As JSON text, written to the file ``path`` too, whole or not at all; see ``History``."""
-        return _written(json.dumps(self), path)
+        """As JSON text, written to the file ``path`` too, whole or not at all; see ``History``.
+
+        A NaN or an infinity, for which JSON has no word, becomes null.
+        """
+        columns = {name: list(map(_or_null, column)) for name, column in self.items()}
+        return _written(json.dumps(columns, allow_nan=False), path)
 
     def to_csv(self, path=None):
         """As comma-separated values, a line a record; as in ``History.to_json``."""
@@ -88,6 +93,10 @@ def figure_text(value):
     if not isinstance(value, float):
         return str(value)
     return f"{value:.3g}" if value and abs(value) < 1e-3 else f"{value:.4f}"
+
+
+def _or_null(value):
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _written(text, path):

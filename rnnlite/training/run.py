@@ -6,10 +6,12 @@ The rest of a run depends on the weights, the optimizer, the random states of la
 
 import math
 import time
+import weakref
 from collections import namedtuple
 from contextlib import closing
 
 from rnnlite.optim.clipping import clip_gradients, gradient_norm
+from rnnlite.optim.optimizer import setting
 from rnnlite.training.counters import Counters, RunningTotals
 from rnnlite.training.divergence import TrainingDiverged, explain
 from rnnlite.training.evaluation import evaluate_source
@@ -21,8 +23,14 @@ from rnnlite.training.progress import Progress
 # What ``fit`` was told, checked: its arguments of the same names.
 Settings = namedtuple(
     "Settings",
-    "epochs steps schedule clip_norm average early_stopping callbacks record_every loss",
+    "epochs steps schedule clip_norm average early_stopping callbacks record_every loss "
+    "class_weight validation_split",
 )
+
+
+# By model: the steps that runs with an optimizer of their own took.  The next optimizer begins at
+# 0, and the next order of rows is to be a new one all the same.
+steps_before = weakref.WeakKeyDictionary()
 
 
 class Run:
@@ -32,6 +40,7 @@ class Run:
         self.model, self.optimizer, self.source = model, optimizer, source
         self.validation, self.objective, self.settings = validation, objective, settings
         self.history, self.counters, self.totals = History(), Counters(), RunningTotals()
+        self.counters.taken = optimizer.t
         self.loss = math.nan
         self.averaged = None if settings.average is None else model.flat_params.copy()
         # What the last step left, where the model has other weights at the end of a run.
@@ -93,7 +102,8 @@ class Run:
     def _all_epochs(self, checkpoint, progress, interrupt):
         while not self._is_over() and self.reason is None:
             empty = True
-            for batch in self.source.epoch(self.counters.epoch, self.counters.batch):
+            at = self.counters
+            for batch in self.source.epoch(at.epoch, at.batch, at.taken):
                 empty = False
                 self._train_on(batch)
                 self._after_step(len(batch.x), checkpoint, progress)
@@ -106,21 +116,25 @@ class Run:
                 hint = "x is an iterable that ends too early"
                 raise ValueError(f"fit: there is no batch {when}; {hint}")
             if self.source.batches is None:  # only now is it known that the epoch is over
+                if self.objective is None:  # it was before the break
+                    batch = self.source.passed_over
+                    output = self.model(batch.x, lengths=batch.lengths)
+                    self.objective = tried("fit", self.settings.loss, output, batch)
                 self._end_epoch(checkpoint, progress)
 
     def _train_on(self, batch):
         """One training step."""
         model, optimizer, totals = self.model, self.optimizer, self.totals
         if self.settings.schedule is not None:
-            optimizer.lr = self.settings.schedule(self.counters.step)
+            step = self.counters.step
+            optimizer.lr = setting(f"fit: schedule({step})", "lr", self.settings.schedule(step))
         output = model.forward(batch.x, lengths=batch.lengths, training=True)
         if self.objective is None:
             self.objective = tried("fit", self.settings.loss, output, batch)
-        loss, doutput = self.objective(output, batch.y, batch.lengths)
-        right, counted = self.objective.count(output, batch.y, batch.lengths)
-        finite = math.isfinite(loss)
+        outcome = self.objective(output, batch.y, batch.lengths, batch.weights)
+        loss, finite = outcome.loss, math.isfinite(outcome.loss)
         if finite:
-            model.backward(doutput, need_dx=False)
+            model.backward(outcome.doutput, need_dx=False)
             limit = self.settings.clip_norm
             norm = gradient_norm(model) if limit is None else clip_gradients(model, limit)
             finite = math.isfinite(norm)
@@ -133,9 +147,7 @@ class Run:
             self.averaged += (1.0 - memory) * (model.flat_params - self.averaged)
         self.loss = loss
         totals.steps += 1
-        totals.loss += loss * counted
-        totals.right += right
-        totals.counted += counted
+        totals.add(outcome)
         totals.norm += norm
 
     def _after_step(self, sequences, checkpoint, progress):
@@ -145,8 +157,8 @@ class Run:
         at.batch += 1
         at.sequences += sequences
         at.seconds = time.perf_counter() - self._began
-        accuracy = totals.right / totals.counted if self.objective.counts_right_answers else None
-        progress.step(sequences, at.epoch + 1, totals.loss / totals.counted, accuracy)
+        accuracy = totals.accuracy() if self.objective.counts_right_answers else None
+        progress.step(sequences, at.epoch + 1, totals.mean_loss(), accuracy)
         for callback in self.settings.callbacks:
             callback.step(self)
         if at.batch == self.source.batches:
@@ -157,8 +169,10 @@ class Run:
             checkpoint.save(self)
 
     def _end_epoch(self, checkpoint, progress):
-        self.counters.epoch, self.counters.batch = self.epoch + 1, 0
-        if self._is_time_for_a_record(otherwise=True):
+        at = self.counters
+        at.taken, at.epoch, at.batch = at.taken + at.batch, at.epoch + 1, 0
+        # Of batches that someone else makes, the last is not known to be it when it is recorded.
+        if self.totals.steps and self._is_time_for_a_record(otherwise=True):
             self._record(checkpoint, progress)
 
     def _is_time_for_a_record(self, otherwise):
@@ -168,9 +182,9 @@ class Run:
     def _record(self, checkpoint, progress):
         """Add to the history what was measured since the last record, and validate."""
         totals, epoch = self.totals, self.epoch + (self.counters.batch > 0)
-        record = {"epoch": epoch, "step": self.step, "loss": totals.loss / totals.counted}
-        if self.objective.counts_right_answers:
-            record["accuracy"] = totals.right / totals.counted
+        record = {"epoch": epoch, "step": self.step, "loss": totals.mean_loss()}
+        accuracy = totals.accuracy() if self.objective.counts_right_answers else None
+        record |= self._accuracy("accuracy", accuracy)
         record |= {"grad_norm": totals.norm / totals.steps, "lr": self.optimizer.lr}
         raw = None
         if self.averaged is not None:
@@ -179,9 +193,7 @@ class Run:
         if self.validation is not None:
             where, function = "fit: validation", self.objective.function
             loss, accuracy = evaluate_source(where, self.model, self.validation, function)
-            record["val_loss"] = loss
-            if accuracy is not None:
-                record["val_accuracy"] = accuracy
+            record |= {"val_loss": loss, **self._accuracy("val_accuracy", accuracy)}
         self.counters.seconds = time.perf_counter() - self._began
         self.history.add(**record, seconds=self.counters.seconds)
         self.totals = RunningTotals()
@@ -195,6 +207,12 @@ class Run:
             self.model.flat_params[...] = raw
         if checkpoint is not None:
             checkpoint.save(self)
+
+    def _accuracy(self, name, value):
+        """A column of the history if the first record had it; NaN where it is not known."""
+        if name not in self.history if self.history else value is None:
+            return {}
+        return {name: math.nan if value is None else value}
 
     def _finish(self, checkpoint, progress):
         """The last record, the weights to keep, the last checkpoint."""

@@ -16,8 +16,8 @@ from rnnlite.kernels.simd.vector import Vector
 
 if JIT_DISABLED:
     from rnnlite.kernels.simd.plain import (  # noqa: I001
-        clip, flat, groups, is_double, lanes, load, load_masked, power_of_two, round_to_integer,
-        store, store_masked, where_positive, zero_from, zero_like,
+        clip, flat, groups, is_double, lanes, load, load_masked, load_units, power_of_two,
+        round_to_integer, store, store_masked, where_positive, zero_from, zero_like,
     )  # fmt: skip
 else:
     from rnnlite.kernels.simd.functions import (  # noqa: I001
@@ -26,7 +26,10 @@ else:
     )  # fmt: skip
     from rnnlite.kernels.simd.memory import flat, groups, load, load_masked, store, store_masked
 
+    load_units = load_masked
+
 __all__ = [
-    "Vector", "clip", "flat", "groups", "is_double", "lanes", "load", "load_masked", "power_of_two",
-    "round_to_integer", "store", "store_masked", "where_positive", "zero_from", "zero_like",
+    "Vector", "clip", "flat", "groups", "is_double", "lanes", "load", "load_masked", "load_units",
+    "power_of_two", "round_to_integer", "store", "store_masked", "where_positive",
+    "zero_from", "zero_like",
 ]  # fmt: skip

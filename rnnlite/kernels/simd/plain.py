@@ -25,6 +25,11 @@ def load_masked(array, position, count):
     return result
 
 
+def load_units(array, position, count):
+    """At most the first ``count`` lanes, and no others: what a cell's equations see."""
+    return array[position : position + min(count, lanes(array))].copy()
+
+
 def store(array, position, value):
     """Write a register at ``position``."""
     array[position : position + value.size] = value
@@ -45,7 +50,7 @@ def groups(places):
     """Load and store registers in these places, ``stride`` numbers apart, as one tuple."""
 
     def load_group(array, position, stride, units):
-        return tuple(load(array, position + place * stride) for place in places)
+        return tuple(load_units(array, position + place * stride, units) for place in places)
 
     def store_group(array, position, stride, values, units):
         for place, value in zip(places, values, strict=True):

@@ -4,6 +4,7 @@ import operator
 
 from llvmlite import ir
 from numba import types
+from numba.core.errors import NumbaError
 from numba.extending import lower_builtin, models, register_model, type_callable
 
 from rnnlite.kernels.target import CHOSEN
@@ -100,3 +101,9 @@ def _type_negation(context):
 @lower_builtin(operator.neg, Vector)
 def _negation(context, builder, signature, arguments):
     return builder.fneg(arguments[0], flags=FLAGS)
+
+
+@lower_builtin("print_item", Vector)
+def _print(context, builder, signature, arguments):
+    # Numba would compile it, and complain at every register that it can't be shown.
+    raise NumbaError("print cannot show a vector register")

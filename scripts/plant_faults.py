@@ -1,0 +1,388 @@
+"""Plant small realistic faults in a copy of the package, one at a time: do the tests notice?
+
+    python scripts/plant_faults.py --files rnnlite/saving --count 40
+    python scripts/plant_faults.py --files rnnlite/optim/adam.py --list     # what there could be
+    python scripts/plant_faults.py --count 200 --seed 3                     # the whole package
+    python scripts/plant_faults.py --again                                  # survivors, once more
+
+A fault is one place of the source changed: a comparison turned, a constant another, + for -,
+`and` for `or`, `not` or a minus dropped, a keyword argument dropped, arguments exchanged, `min` for
+`max`, another name returned, a condition turned, a statement deleted.  Docstrings, messages,
+annotations and decorators are left alone.
+
+For each, the tests of that file run (TESTS below) until one fails, then the file is as it was.  A
+fault costs seconds, one that survives as long as its tests take.  Kernels and cells run without the
+JIT, which would compile for minutes.  The tests run once without a fault first: they must pass.
+
+Every result is a line of JSON in --out, and is not tried again; so a run can be broken off and gone
+on with.  A survivor is a test that is missing, or a fault that changes nothing: the list is to be
+read.  The copy is a folder of its own; the sources are never touched.  Use `nice`.
+"""
+
+import argparse
+import ast
+import contextlib
+import copy
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("rnnlite", "tests", "examples", "benchmarks", "scripts", "docs", "pyproject.toml")
+COPIED += ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
+
+# The tests of a file: words are tests/test_WORD.py, the ones most likely to notice first.  Of all
+# beginnings of its path, the longest counts.  The doctests of the file itself run as well.
+SAVING = "saving_into saving_models saving_own_layers saving_cells saving_architecture"
+TESTS = {
+    "rnnlite/cache_folder.py": "kernel_cache datasets_download",
+    "rnnlite/cells/": "kernels functional recurrent_options reference_gradients custom_cells",
+    "rnnlite/checking.py": "checking functional_refusals layers_refusals losses optimizers_refusals"
+    " initializers datasets_tasks padding lengths_of_zero layers_parameters fuzz_numbers"
+    " datasets_text saving_architecture",
+    "rnnlite/custom.py": "custom_cells saving_cells kernel_cache",
+    "rnnlite/datasets/": "datasets_tasks datasets_reber augment",
+    "rnnlite/datasets/idx.py": "datasets_idx datasets_mnist_5k",
+    "rnnlite/datasets/images.py": "datasets_mnist datasets_mnist_5k datasets_fashion"
+    " datasets_download",
+    "rnnlite/datasets/series.py": "datasets_series",
+    "rnnlite/datasets/text.py": "datasets_text",
+    "rnnlite/datasets/vocabulary.py": "datasets_text",
+    "rnnlite/engine/": "engine functional layers_recurrent layers_threads threads layers_memory",
+    "rnnlite/functional/": "functional functional_refusals",
+    "rnnlite/gradcheck/": "gradcheck gradcheck_mistakes gradcheck_refusals",
+    "rnnlite/initializers.py": "initializers",
+    "rnnlite/kernels/": "kernels functional losses adam embedding layers_dense layers_activation",
+    "rnnlite/kernels/fingerprint.py": "kernel_cache custom_cells",
+    "rnnlite/kernels/jit.py": "kernel_cache",
+    "rnnlite/kernels/parallel.py": "threads layers_threads",
+    "rnnlite/layers/": "layers_forward_backward layers_parameters layers_copies layers_refusals"
+    " layers_sequential layers_recurrent layers_own embedding dropout flatten layers_dense"
+    " layers_activation recurrent_options lengths_of_zero layers_threads saving_architecture",
+    "rnnlite/losses/": "losses loss_options",
+    "rnnlite/optim/": "optimizers_refusals optimizers_state optimizers_steps adam checkpoint",
+    "rnnlite/optim/clipping.py": "clipping",
+    "rnnlite/optim/schedules.py": "schedules",
+    "rnnlite/padding.py": "padding",
+    "rnnlite/reference/": "reference_numbers reference_gradients reference_refusals"
+    " reference_options reference_sequences reference_dense_loss_adam layers_activation",
+    "rnnlite/saving/": f"{SAVING} saving_files",
+    "rnnlite/saving/architecture.py": f"saving_architecture {SAVING}",
+    "rnnlite/saving/atomic.py": "saving_faults saving_atomic",
+    "rnnlite/saving/cells_in_files.py": "saving_cells saving_models saving_into",
+    "rnnlite/saving/container.py": "saving_files saving_models",
+    "rnnlite/saving/header.py": "saving_files saving_models",
+    "rnnlite/training/": "fit evaluation checkpoint divergence clipping schedules loss_options",
+}
+WITHOUT_JIT = ("rnnlite/kernels/", "rnnlite/cells/")
+WITH_JIT = tuple(f"rnnlite/kernels/{name}.py" for name in ("jit", "fingerprint", "parallel"))
+
+TURNED = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+OTHER = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+OTHER |= {ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv}
+NAMES = {"min": "max", "minimum": "maximum", "any": "all", "floor": "ceil", "argmin": "argmax"}
+NAMES |= {other: name for name, other in NAMES.items()}
+
+
+class Fault:
+    """One place of a file, and what stands there instead."""
+
+    def __init__(self, path, source, kind, node, text):
+        lines = source.encode().splitlines(keepends=True)
+
+        def place(line, column):
+            return sum(map(len, lines[: line - 1])) + column
+
+        self.path, self.kind, self.line, self.after = path, kind, node.lineno, text
+        self.start = place(node.lineno, node.col_offset)
+        self.end = place(node.end_lineno, node.end_col_offset)
+        self.before = source.encode()[self.start : self.end].decode()
+        self.key = f"{path}:{node.lineno}:{node.col_offset}: {kind}: {self.after}"
+
+    def planted(self, source):
+        """The source with the fault in it."""
+        source = source.encode()
+        return (source[: self.start] + self.after.encode() + source[self.end :]).decode()
+
+    def is_one(self):
+        """Whether the file is still Python, and another program."""
+        source = (ROOT / self.path).read_text(encoding="utf-8")
+        try:
+            changed = ast.parse(self.planted(source))
+        except SyntaxError:  # a line that was the only one of its block, say
+            return False
+        return ast.dump(changed) != ast.dump(ast.parse(source))
+
+    def __str__(self):
+        before, after = (" ".join(text.split())[:60] for text in (self.before, self.after))
+        return f"{self.path}:{self.line}: {self.kind}: {before}  ->  {after}"
+
+
+def faults_of(path):
+    """All faults that there could be in a file of the package."""
+    source = (ROOT / path).read_text(encoding="utf-8")
+    found = [Fault(path, source, *change) for change in _changes(ast.parse(source))]
+    return list({fault.key: fault for fault in found}.values())
+
+
+def _changes(node, names=()):
+    """Triples of kind, node and new text, of a node and all inside."""
+    if isinstance(node, ast.Raise | ast.JoinedStr | ast.Import | ast.ImportFrom | ast.Assert):
+        if isinstance(node, ast.Raise):
+            yield "statement deleted", node, "pass"
+        return
+    if isinstance(node, ast.FunctionDef):
+        inside = [n for n in ast.walk(node) if isinstance(n, ast.Name | ast.arg)]
+        names = sorted({getattr(n, "id", None) or n.arg for n in inside if _is_local(n)})
+    yield from ((kind, node, text) for kind, text in _of_one(node, names))
+    if isinstance(node, ast.If | ast.While | ast.IfExp):
+        yield "condition", node.test, f"(not ({ast.unparse(node.test)}))"
+    if isinstance(node, ast.UnaryOp) and ast.unparse(node) == "-1":
+        return  # reshape(-2) is reshape(-1)
+    for field, value in ast.iter_fields(node):
+        if field in ("decorator_list", "annotation", "returns"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from _changes(child, names)
+
+
+def _is_local(node):
+    return isinstance(node, ast.arg) or isinstance(node.ctx, ast.Store)
+
+
+def _of_one(node, names):
+    """Pairs of kind and new text for one node."""
+
+    def other(**fields):
+        twin = copy.copy(node)
+        vars(twin).update(fields)
+        return ast.unparse(twin)
+
+    match node:
+        case ast.Compare(ops=[op]) if type(op) in TURNED:
+            yield "comparison", other(ops=[TURNED[type(op)]()])
+            if type(op) in (ast.Lt, ast.LtE, ast.Gt, ast.GtE):
+                opposite = {ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt}
+                yield "comparison", other(ops=[opposite[type(op)]()])
+        case ast.Constant(value=bool()):
+            yield "constant", repr(not node.value)
+        case ast.Constant(value=int() | float()):
+            yield "constant", repr(node.value + 1)
+            if node.value:
+                yield "constant", "0" if node.value == 1 else repr(node.value - 1)
+        case ast.BinOp(op=op) if type(op) in OTHER and not _is_text(node):
+            yield "operator", other(op=OTHER[type(op)]())
+        case ast.BoolOp(op=ast.And()):
+            yield "and, or", f"({other(op=ast.Or())})"
+        case ast.BoolOp(op=ast.Or()):
+            yield "and, or", f"({other(op=ast.And())})"
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+            yield "not, minus", f"({ast.unparse(operand)})"
+        case ast.AugAssign(op=op) if type(op) in OTHER:
+            yield "operator", other(op=OTHER[type(op)]())
+            yield "statement deleted", "pass"
+        case ast.Name(id=name) if name in NAMES:
+            yield "min, max", NAMES[name]
+        case ast.Attribute(attr=name) if name in NAMES:
+            yield "min, max", other(attr=NAMES[name])
+        case ast.Call(args=args, keywords=keywords):
+            for n, keyword in enumerate(keywords):
+                if keyword.arg == "strict":  # lengths that are equal anyway
+                    continue
+                yield "argument dropped", other(keywords=keywords[:n] + keywords[n + 1 :])
+            starred = any(isinstance(arg, ast.Starred) for arg in args[:2])
+            if len(args) > 1 and not starred and ast.unparse(node.func) != "isinstance":
+                yield "arguments exchanged", other(args=[args[1], args[0], *args[2:]])
+        case ast.Return(value=ast.Name(id=name)):
+            for another in names:
+                if another not in (name, "self"):
+                    yield "another name", f"return {another}"
+        case ast.Return(value=ast.Tuple(elts=[first, second, *rest])):
+            text = ", ".join(map(ast.unparse, (second, first, *rest)))
+            yield "another name", f"return {text}"
+        case ast.Expr(value=ast.Call()) | ast.Delete() | ast.Continue() | ast.Break():
+            yield "statement deleted", "pass"
+        case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
+            yield "statement deleted", "pass"
+
+
+def _is_text(node):
+    parts = [n for n in ast.walk(node) if isinstance(n, ast.JoinedStr | ast.Constant)]
+    return any(isinstance(getattr(n, "value", None), str) for n in parts)
+
+
+def chosen(paths, count, seed):
+    """So many faults of these files, as many of each kind as there are; the same for a seed."""
+    by_kind, rng = {}, random.Random(seed)
+    for path in paths:
+        for fault in faults_of(path):
+            by_kind.setdefault(fault.kind, []).append(fault)
+    for faults in by_kind.values():
+        rng.shuffle(faults)
+    result, lines = [], set()
+    while by_kind and (count is None or len(result) < count):
+        for kind in sorted(by_kind):
+            fault = by_kind[kind].pop()
+            if not by_kind[kind]:
+                del by_kind[kind]
+            is_new = count is None or (fault.path, fault.line) not in lines
+            if is_new and fault.is_one():  # one a line is enough
+                lines.add((fault.path, fault.line))
+                result.append(fault)
+    return result[:count]
+
+
+class Workshop:
+    """A copy of the package with its tests, in which faults are planted."""
+
+    def __init__(self, folder, words=None):
+        self.folder, self.words, self.seconds = Path(folder), words, {}
+        hidden = shutil.ignore_patterns("__pycache__", ".*")
+        for name in COPIED:
+            source, target = ROOT / name, self.folder / name
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=hidden)
+            elif source.exists():
+                shutil.copyfile(source, target)
+
+    def files(self, path):
+        """The test files of a file of the package, and the file itself for its doctests."""
+        words = self.words or TESTS[max((p for p in TESTS if path.startswith(p)), key=len)]
+        files = [f"tests/test_{word}.py" for word in words.split()]
+        if missing := [name for name in files if not (self.folder / name).exists()]:
+            raise SystemExit(f"plant_faults: TESTS names {', '.join(missing)}: not there")
+        return [*files, path]
+
+    def run(self, path, limit):
+        """Exit code of the tests of a file, None if they took too long; and their output."""
+        plain = path.startswith(WITHOUT_JIT) and path not in WITH_JIT
+        environment = os.environ | {
+            "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1",
+            "NUMBA_DISABLE_JIT": "1" if plain else "0",
+        }  # fmt: skip
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no"]
+        command += ["-p", "no:cacheprovider", *self.files(path)]
+        with subprocess.Popen(
+            command, cwd=self.folder, env=environment, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as process:  # fmt: skip
+            try:
+                output, _ = process.communicate(timeout=limit)
+                return process.returncode, output
+            except subprocess.TimeoutExpired:
+                return None, "took too long"
+            finally:
+                if hasattr(os, "killpg"):  # what the tests started, too
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, 9)
+                process.kill()
+
+    def limit(self, path):
+        """Seconds after which tests hang; they run once to see that they pass."""
+        key = " ".join(self.files(path)[:-1]), path.startswith(WITHOUT_JIT)
+        if key not in self.seconds:
+            began = time.monotonic()
+            code, output = self.run(path, None)
+            if code:
+                raise SystemExit(f"plant_faults: without a fault tests fail:\n{output}")
+            self.seconds[key] = time.monotonic() - began
+            print(f"{key[0]}: pass in {self.seconds[key]:.0f} s without a fault", flush=True)
+        return 60 + 5 * self.seconds[key]
+
+    def survives(self, fault):
+        """None, or what noticed the fault."""
+        limit, file = self.limit(fault.path), self.folder / fault.path
+        source = file.read_text(encoding="utf-8")
+        file.write_text(fault.planted(source), encoding="utf-8")
+        try:
+            code, output = self.run(fault.path, limit)
+        finally:
+            file.write_text(source, encoding="utf-8")
+        if code == 0:
+            return None
+        said = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        return said[0][:200] if said else output.strip()[-200:] or f"exit code {code}"
+
+
+def package_files(names):
+    """Python files of the package that these files and folders name, as paths from the root."""
+    found = []
+    for name in names:
+        path = (ROOT / name).resolve()
+        found += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    relative = [path.relative_to(ROOT).as_posix() for path in found]
+    known = [p for p in relative if any(p.startswith(start) for start in TESTS)]
+    if not known:
+        raise SystemExit(f"plant_faults: no file of {', '.join(names)} has tests in TESTS")
+    return known
+
+
+def report(results):
+    """Figures, and the survivors."""
+    survivors = [result for result in results if result["noticed"] is None]
+    kinds = Counter(result["kind"] for result in results)
+    left = Counter(result["kind"] for result in survivors)
+    print(f"\n{len(results)} faults, {len(results) - len(survivors)} noticed", end="")
+    print(f" ({1 - len(survivors) / max(1, len(results)):.1%}), {len(survivors)} survived")
+    for kind in sorted(kinds):
+        print(f"  {kind:<20} {kinds[kind]:4d}, survived {left[kind]}")
+    for result in survivors:
+        print(f"survived: {result['fault']}")
+
+
+def main():
+    """Plant, run, tell."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--files", nargs="+", default=["rnnlite"], help="files or folders of rnnlite/"
+    )
+    parser.add_argument("--count", type=int, help="how many faults; all there are if not given")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice (0)")
+    parser.add_argument("--tests", help="words as in TESTS, instead of those of the table")
+    parser.add_argument("--out", type=Path, default=Path("build/faults.jsonl"), help="results")
+    parser.add_argument("--list", action="store_true", help="say what would be planted, and stop")
+    parser.add_argument("--report", action="store_true", help="figures of --out, and stop")
+    parser.add_argument("--again", action="store_true", help="try the survivors of --out again")
+    given = parser.parse_args()
+    lines = given.out.read_text(encoding="utf-8").splitlines() if given.out.exists() else []
+    done = {result["key"]: result for result in map(json.loads, lines)}
+    if given.report:
+        return report(list(done.values()))
+    faults = chosen(package_files(given.files), None if given.again else given.count, given.seed)
+    if given.again:
+        faults = [f for f in faults if f.key in done and done[f.key]["noticed"] is None]
+    if given.list:
+        return print(*faults, sep="\n")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, given.out.open("a", encoding="utf-8") as out:
+        workshop = Workshop(folder, given.tests)
+        for number, fault in enumerate(faults, 1):
+            if fault.key in done and not given.again:
+                continue
+            began = time.monotonic()
+            noticed = workshop.survives(fault)
+            seconds = round(time.monotonic() - began, 1)
+            result = {"key": fault.key, "fault": str(fault), "kind": fault.kind}
+            done[fault.key] = result | {"noticed": noticed, "seconds": seconds}
+            out.write(json.dumps(done[fault.key]) + "\n")
+            out.flush()
+            word = "SURVIVED" if noticed is None else "noticed "
+            print(f"{number:4d} of {len(faults)}, {seconds:5.1f} s: {word} {fault}", flush=True)
+    report([done[fault.key] for fault in faults])
+
+
+if __name__ == "__main__":
+    main()
