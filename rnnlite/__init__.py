@@ -6,6 +6,8 @@
     gradcheck               is this gradient right?
     fit, evaluate, predict  training, and what comes of it
     save, load              models in files
+    trace, inside           every gate and every gradient at every step, in numbers and pictures
+    explain                 the same as a page to open, in which the network runs
     datasets                MNIST, sequence tasks, text, time series
 
 Every function checks its arguments: a ValueError or TypeError names the function, the argument,
@@ -19,12 +21,14 @@ from rnnlite import (
     functional,
     gradcheck,
     initializers,
+    inside,
     layers,
     reference,
     saving,
 )
 from rnnlite.custom import custom_cell
 from rnnlite.engine.threads import get_num_threads, set_num_threads
+from rnnlite.inside import explain, trace
 from rnnlite.layers import (
     GRU,
     LSTM,
@@ -69,10 +73,10 @@ __all__ = [
     "ConfusionMatrix", "DataWarning", "Dense", "Dropout", "EarlyStopping", "Embedding", "Flatten",
     "Group", "History", "Layer", "LayerNorm", "Metrics", "Recurrent", "Sequential",
     "TrainingDiverged", "accuracy_interval", "binary_cross_entropy", "cells", "clip_gradients",
-    "confusion_matrix", "custom_cell", "datasets", "evaluate", "fit", "functional",
-    "get_num_threads", "gradcheck", "gradient_norm", "initializers", "layers", "load",
+    "confusion_matrix", "custom_cell", "datasets", "evaluate", "explain", "fit", "functional",
+    "get_num_threads", "gradcheck", "gradient_norm", "initializers", "inside", "layers", "load",
     "mean_squared_error", "pad", "predict", "predict_proba", "predict_values", "reference", "save",
-    "saving", "schedules", "set_num_threads", "softmax_cross_entropy",
+    "saving", "schedules", "set_num_threads", "softmax_cross_entropy", "trace",
 ]  # fmt: skip
 
 

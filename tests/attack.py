@@ -186,18 +186,22 @@ def main(kind, every="1", first="0", only=""):
         if only in text
         for moment in range(len(life.steps))
     )
-    for where, get, text, attack, moment in itertools.islice(cases, int(first), None, int(every)):
-        place = f"{kind}: {where}, {text}, before call {moment}"
-        faulthandler.dump_traceback_later(60, exit=True)
-        try:
-            found = live(kind, get, attack, moment)
-        except BaseException as error:
-            raise SystemExit(f"{place}: {error!r}") from error
-        done += 1
-        may_differ = text.split()[0] in (CHANGES | SETTINGS) and " = " in text
-        if problem := compared(found, wanted, may_differ):
-            raise SystemExit(f"{place}: {problem}")
-    faulthandler.cancel_dump_traceback_later()
+    try:
+        for where, get, text, attack, moment in itertools.islice(
+            cases, int(first), None, int(every)
+        ):
+            place = f"{kind}: {where}, {text}, before call {moment}"
+            faulthandler.dump_traceback_later(60, exit=True)
+            try:
+                found = live(kind, get, attack, moment)
+            except BaseException as error:
+                raise SystemExit(f"{place}: {error!r}") from error
+            done += 1
+            may_differ = text.split()[0] in (CHANGES | SETTINGS) and " = " in text
+            if problem := compared(found, wanted, may_differ):
+                raise SystemExit(f"{place}: {problem}")
+    finally:  # or this process would end a minute from now
+        faulthandler.cancel_dump_traceback_later()
     print(f"{kind}: {done} attacks")
 
 

@@ -22,6 +22,7 @@ SHOWN = (
     "datasets/__init__.py",
     "saving/__init__.py",
     "layers/__init__.py",
+    "inside/__init__.py",
     "optim/__init__.py",
     "optim/schedules.py",
     "initializers.py",
@@ -30,7 +31,7 @@ SHOWN = (
 # Its docstrings are the text of a lesson, in a form of their own.
 LESSON = "reference/"
 # Classes that users never call: the library hands their objects out, or they are bases.
-HANDED_OUT = ("RecurrentCache", "Optimizer", "Schedule")
+HANDED_OUT = ("Page", "RecurrentCache", "Optimizer", "Schedule", "Trace", "LayerTrace")
 # What ``Layer`` says of these holds for every layer; other rooms of the library call them.
 NOT_FOR_USERS = {
     "forward_pass", "backward_pass", "check_input", "check_indices", "output_features", "infer",
@@ -58,6 +59,7 @@ ROOMS = {
     "gradcheck": {*COMMON, *RUNNING, "layers", "losses"},
     "saving": {*COMMON, *LEARNING},
     "training": {*COMMON, *LEARNING, "saving"},
+    "inside": {*COMMON, *LEARNING, "saving", "training"},
     "datasets": {*COMMON, "kernels", "engine", "saving"},
 }
 # Against the stream, at a call: a layer is pickled as the file that ``save`` would write.

@@ -18,7 +18,7 @@ from rnnlite.layers.parameters import Views
 from rnnlite.layers.tree import Tree
 
 PROGRAM = Path(attack.__file__)
-APART = 5, 67  # every n-th case: of a single layer, of a model; primes meet every call
+APART = 53, 499  # every n-th case: of a single layer, of a model; primes meet every call
 
 
 def attacked(kind, every, seconds):
@@ -44,7 +44,7 @@ def test_it_finds_attributes_by_itself():
 @pytest.mark.parametrize("kind", ["Dense", "Sequential"])
 def test_attributes_can_be_set_to_anything_between_any_two_calls(kind):
     """Some cases, in this process; many are ``long``, and the program itself takes all."""
-    attack.main(kind, APART[kind == "Sequential"] * 41)
+    attack.main(kind, APART[kind == "Sequential"] * 11)
 
 
 def planted_hidden_size(monkeypatch):
@@ -74,6 +74,7 @@ def test_a_planted_fault_is_found(plant, kind, text, monkeypatch):
 
 @needs_jit
 @pytest.mark.long
+@pytest.mark.by_hand
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_ends_the_process_or_hangs(kind):
     done = attacked(kind, APART[kind == "Sequential"], seconds=1800)

@@ -687,7 +687,7 @@ def test_kernels_that_were_compiled_are_freed_with_their_cell():
         del cell, layer
         engine._recent.clear()
         counts.append(dispatchers())
-    assert counts[1] == counts[2]
+    assert counts[1] >= counts[2]
 
 
 @pytest.mark.parametrize("bias", [False, True])

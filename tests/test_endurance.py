@@ -97,7 +97,7 @@ def test_a_thousand_layers_made_and_dropped():
 def test_a_leak_is_noticed():
     lost = []
     with pytest.raises(AssertionError, match="MB more"):
-        flat(lambda: lost.append(np.ones(2**19)))
+        flat(lambda: lost.append(np.ones(2**22)))
     stop = threading.Event()
     with pytest.raises(AssertionError, match="active_count"):
         flat(lambda: threading.Thread(target=stop.wait).start())

@@ -198,7 +198,7 @@ FAULTS = {
         ("layers/a.py", "from ..saving import save", "layers/a.py imports rnnlite.saving.save"),
         ("checking.py", "import rnnlite", "checking.py imports rnnlite"),
         ("custom.py", "from . import LSTM", "custom.py imports rnnlite.LSTM"),
-        ("inside/a.py", "", "inside/a.py is in no room"),
+        ("attic/a.py", "", "attic/a.py is in no room"),
     ],
     asks_for_a_kind_of_tree: [
         ("training/a.py", "isinstance(a, Sequential)", "training/a.py:1 asks for Sequential"),

@@ -16,6 +16,10 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 every_doc = pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+SLOW = {"inside.md": pytest.mark.long}  # it trains several networks and draws a dozen pictures
+every_doc_in_time = pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=SLOW.get(page.name, ()), id=page.name) for page in DOCS]
+)
 every_page = pytest.mark.parametrize("page", [README, *DOCS], ids=lambda page: page.name)
 
 
@@ -88,7 +92,7 @@ def test_the_test_images_are_kept_for_the_test():
     assert "validation=data.validation" in text and not re.search(r"validation=\W*data\.test", text)
 
 
-@every_doc
+@every_doc_in_time
 def test_every_block_of_a_page_runs_as_it_stands(page):
     run(page)
 

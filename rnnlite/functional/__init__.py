@@ -2,7 +2,8 @@
 
 Each ``..._forward`` returns the hidden states, the final state and a cache; the matching
 ``..._backward`` takes the cache and returns every gradient.  ``rnnlite.reference`` has the same
-functions in plain NumPy, to read.
+functions in plain NumPy, to read.  To see every gate and every gradient inside a layer, with all of
+its options: ``rnnlite.trace``.
 
 Arrays are batch-first: B rows, T time steps, I input features, H hidden units.  Results are
 float64 if any argument is, else float32.

@@ -90,19 +90,19 @@ class Bidirectional(Layer):
         Returns (B, T, N) with ``return_sequences``, else (B, N); N is 2*hidden for "concat",
         hidden for "sum".  The last state of the backward layer is the one after the first input.
         """
-        return self._forward(x, lengths, training, initial=initial_state)
+        return self._forward(x, lengths, training, initial_state=initial_state)
 
     def backward(self, dy, dfinal_state=None, need_dx=True, of=None):
         """Go back through both directions, as in ``Recurrent.backward``; a pair of states."""
         dfinal = _pair("Bidirectional.backward", "dfinal_state", dfinal_state)
         return self._backward(dy, need_dx, of, dfinal=dfinal)
 
-    def forward_pass(self, x, saved, initial=None):
+    def forward_pass(self, x, saved, initial_state=None):
         """Both directions, then their outputs together."""
-        initial = _pair("Bidirectional.forward", "initial_state", initial)
+        states = _pair("Bidirectional.forward", "initial_state", initial_state)
         there, back = (
             saved.run(layer, x, saved.lengths, initial_state=state)
-            for layer, state in zip(self.layers, initial, strict=True)
+            for layer, state in zip(self.layers, states, strict=True)
         )
         shape = (*there.shape[:-1], self.output_features(None))
         return self._merged(there, back, saved.result("y", shape, self.dtype))

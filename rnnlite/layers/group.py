@@ -32,6 +32,8 @@ class Group(Layer):
     _zeroes_padding = True
     _part_name = "{}"
 
+    only_passes_on = True
+
     def __init__(self, **parts):
         if set(parts) == {"parts"} and isinstance(parts["parts"], dict):  # as a file has them
             parts = parts["parts"]

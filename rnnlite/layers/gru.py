@@ -7,6 +7,8 @@ from rnnlite.layers.recurrent import Recurrent
 class GRU(Recurrent):
     """Gated recurrent unit (Cho et al. 2014); the equations are in ``rnnlite/cells/gru.py``.
 
+    To see every gate and every gradient inside: ``rnnlite.trace``, pictures in ``rnnlite.inside``.
+
     Parameters
     ----------
     input_size, hidden_size, return_sequences, seed, dtype, **options : as for ``Recurrent``

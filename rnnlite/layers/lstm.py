@@ -8,6 +8,7 @@ class LSTM(Recurrent):
     """Long short-term memory layer; the equations are in ``rnnlite/cells/lstm.py``.
 
     Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000.
+    To see every gate and every gradient inside: ``rnnlite.trace``, pictures in ``rnnlite.inside``.
 
     Parameters
     ----------

@@ -7,6 +7,8 @@ from rnnlite.layers.recurrent import Recurrent
 class RNN(Recurrent):
     """Vanilla recurrent layer (Elman 1990), h_t = f(x_t Wx + h_{t-1} Wh + b).
 
+    To see every gate and every gradient inside: ``rnnlite.trace``, pictures in ``rnnlite.inside``.
+
     Parameters
     ----------
     input_size, hidden_size, return_sequences, seed, dtype, **options : as for ``Recurrent``

@@ -28,7 +28,7 @@ class Sequential(Layer):
     ((4, 10), ['0.Wx', '0.b', '0.Wh', '1.W', '1.b'])
     """
 
-    _zeroes_padding = True
+    only_passes_on = _zeroes_padding = True
 
     def __init__(self, layers):
         layers = checking.sequence("Sequential", "layers", layers, "a list of layers")

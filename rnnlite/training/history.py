@@ -24,6 +24,8 @@ class History(dict):
     ----------
     stopped_by : str
         Why training ended: "end", "early stopping", "interrupt", or what a callback said.
+    in_epochs : bool
+        Whether ``fit`` was told how many epochs to train, and not how many steps.
 
     Examples
     --------
@@ -35,6 +37,7 @@ class History(dict):
     """
 
     stopped_by = "end"
+    in_epochs = False
 
     def add(self, **record):
         """Append a record, a value for each column, the same names each time; see ``History``."""
@@ -77,9 +80,11 @@ class History(dict):
         return _written(text.getvalue(), path)
 
     def plot(self, path=None):
-        """Draw loss and accuracy against the step with matplotlib, and return the figure.
+        """Draw loss and accuracy with matplotlib, and return the figure.
 
-        It is saved as the picture file ``path`` if that is given; see ``History``.
+        They stand against epochs if these were given and each has one record, else against steps;
+        a ring marks the best value.  The figure is saved as the picture file ``path`` if that is
+        given; see ``History``.
         """
         if not self:
             raise ValueError("History.plot: there is no record yet")

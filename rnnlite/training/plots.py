@@ -1,9 +1,13 @@
 """Pictures of a training run, for those who have matplotlib."""
 
+from itertools import pairwise
+
 import numpy as np
 
+from rnnlite.training.history import figure_text
 
-def _figure(width, height):
+
+def new_figure(width, height):
     """An empty figure that needs no window and no global state of pyplot."""
     try:
         from matplotlib.figure import Figure
@@ -13,22 +17,25 @@ def _figure(width, height):
 
 
 def plot_history(history, path=None):
-    """Loss, and accuracy if there is one, of training and validation against the step."""
+    """Loss, and accuracy if there is one, of training and validation against step or epoch."""
+    time = _time(history)
     panels = [name for name in ("loss", "accuracy") if name in history]
-    figure = _figure(5 * len(panels), 3.4)
+    figure = new_figure(5 * len(panels), 3.4)
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     for axes, name in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
-        marker = "o" if len(history["step"]) < 30 else None
-        axes.plot(history["step"], history[name], marker=marker, ms=3, label="training")
+        marker = "os" if len(history[time]) < 30 else ("", "")
+        style = {"marker": marker[0], "ms": 3, "color": "#0072B2"}
+        axes.plot(history[time], history[name], label="training", **style)
         if f"val_{name}" in history:
             column = history[f"val_{name}"]
-            axes.plot(history["step"], column, marker=marker, ms=3, label="validation")
+            style = {"marker": marker[1], "ms": 3, "color": "#D55E00", "ls": "--"}
+            axes.plot(history[time], column, label="validation", **style)
             best = history.best(f"val_{name}")
-            at, lift = (history["step"][best], column[best]), 8 if name == "loss" else -14
-            side = "right" if best >= len(column) / 2 else "left"
-            style = {"xytext": (0, lift), "textcoords": "offset points", "ha": side, "fontsize": 8}
-            axes.annotate(f"{column[best]:.4f}", at, **style)
+            at = history[time][best]
+            ring = {"s": 90, "facecolors": "none", "edgecolors": "black", "zorder": 3}
+            said = f"best: {figure_text(float(column[best]))} ({time} {at})"
+            axes.scatter([at], [column[best]], label=said, **ring)
         low, high = axes.dataLim.intervaly
         if name == "loss" and low > 0 and high > 10 * low:  # below that, straight figures say more
             axes.set_yscale("log")
@@ -36,13 +43,22 @@ def plot_history(history, path=None):
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        axes.margins(y=0.12)  # room for the best figure
-        axes.set(xlabel="step", ylabel=name)
+        axes.set(xlabel=time, ylabel=name)
         axes.grid(alpha=0.3)
-        axes.legend()
+        # Above the axes, where no curve can be.
+        above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 3, "frameon": False}
+        axes.legend(**above, fontsize=8.5, handlelength=2.2, columnspacing=1.2, borderaxespad=0.2)
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure
+
+
+def _time(history):
+    """The column to draw against: epochs if these were given and have one record each."""
+    epochs = history.get("epoch", [])
+    one_each = all(a < b for a, b in pairwise(epochs))
+    in_epochs = history.in_epochs and one_each
+    return "epoch" if in_epochs or "step" not in history else "step"
 
 
 def plot_confusion(matrix, path=None):
@@ -53,7 +69,7 @@ def plot_confusion(matrix, path=None):
     longest = max(map(len, names))
     beside = 0.08 * longest  # inches that names take
     upright = longest > 3  # names that would run into one another
-    figure = _figure(1.2 + beside + 0.5 * C, 1.0 + beside * upright + 0.5 * C)
+    figure = new_figure(1.2 + beside + 0.5 * C, 1.0 + beside * upright + 0.5 * C)
     axes = figure.subplots()
     # Mistakes are few beside the diagonal: the square root lets them be seen.
     axes.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)

@@ -62,6 +62,7 @@ class Run:
         with self.model.trained_by_this_thread("fit"):
             if checkpoint is not None:
                 checkpoint.start(self)
+            self.history.in_epochs = self.settings.epochs is not None
             if self.finished:
                 if self._is_over() or self.history.stopped_by == "early stopping":
                     return self.history
