@@ -23,14 +23,12 @@ def layer_of(where, trace, layer=None):
 
 
 def _is_recurrent(layer):
-    return any(name.startswith("z_") for name in layer.names)
+    return bool(layer._states)
 
 
 def states_of(layer):
     """Names of a layer's states, h first."""
-    meanings = layer._meanings
-    states = [name for name in layer.names if "after each step" in meanings[name]]
-    return [name for name in states if name[1:] not in states or name[0] != "d"]
+    return list(layer._states)
 
 
 def array_of(where, layer, name):

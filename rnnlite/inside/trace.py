@@ -202,9 +202,9 @@ class LayerTrace:
       h      (3, 4, 2)    hidden state after each step
     """
 
-    def __init__(self, title, arrays, meanings):
+    def __init__(self, title, arrays, meanings, states=()):
         self.__dict__.update(arrays)
-        self._title, self._meanings = title, meanings
+        self._title, self._meanings, self._states = title, meanings, states
 
     @property
     def names(self):
@@ -224,7 +224,7 @@ class LayerTrace:
     def row(self, n):
         """Row ``n`` alone; see ``Trace.row``."""
         arrays = {name: getattr(self, name)[n : n + 1] for name in self.names}
-        return LayerTrace(self._title, arrays, self._meanings)
+        return LayerTrace(self._title, arrays, self._meanings, self._states)
 
 
 class _Watch:
@@ -282,7 +282,8 @@ class _Watch:
         if self.recurrent:
             arrays |= {name: array for name, (array, _) in backward.items()}
             meanings |= {name: meaning for name, (_, meaning) in backward.items()}
-        return LayerTrace(self.title, arrays, meanings)
+        states = self.cell.states if self.recurrent else ()
+        return LayerTrace(self.title, arrays, meanings, states)
 
     def _of_the_cell(self):
         """States, what the cell saves, z, and their derivatives: {name: (array, meaning)}."""
