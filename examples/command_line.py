@@ -53,6 +53,13 @@ def picture(text):
     return output(text)
 
 
+def page(text):
+    """The same for a page, which browsers know by its ending."""
+    if Path(text).suffix.lower() not in (".html", ".htm"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end with .html")
+    return output(text)
+
+
 class Steps:
     """Numbers of training steps, 1 to ``count``; Ctrl-C ends them after the step it falls into.
 

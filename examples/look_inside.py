@@ -1,8 +1,9 @@
-"""Look inside trained networks: every picture of ``rnnlite.inside``, in a folder.
+"""Look inside trained networks: every picture of ``rnnlite.inside`` and two pages, in a folder.
 
 A vanilla RNN, an LSTM and a GRU learn which of X and Y came when, sixty steps before they are
 asked; an LSTM reads digits, another one a book, character by character, and one counts.
-Then each of them is opened.  About a minute on two cores.
+Then each of them is opened.  About a minute on two cores.  ``digits.html`` and ``book.html`` are
+the pages: there the networks run, for everyone who has a browser.
 
     python examples/look_inside.py
     python examples/look_inside.py --out pictures
@@ -116,6 +117,7 @@ def digits(out, fast, seed):
     row = int(np.flatnonzero(labels == 3)[0])
     inside.plot_saliency(model, images, row, path=out / "saliency_of_a_digit.png")
     inside.plot_answers(model, images, row, label=3, path=out / "answer_to_a_digit.png")
+    rnnlite.explain(model, images[:20], out / "digits.html", labels=labels[:20])
 
 
 # ---- a book ------------------------------------------------------------------------------------
@@ -136,7 +138,9 @@ def book(out, fast, seed):
         optimizer=rnnlite.Adam(model, lr=0.005), progress=False,
     )  # fmt: skip
     print(f"  {history['loss'][-1]:.2f} nats a character")
-    read = data.validation[: 1 + (40 if fast else 1536)]
+    text = data.vocabulary.decode(data.validation)
+    held_out = data.validation[text.index("\n") + 1 :]  # from where a line begins
+    read = held_out[: 1 + (40 if fast else 1536)]
     found = rnnlite.trace(model, read[None, :-1])
     unit = unit_of_the_word(found, data.vocabulary.decode(read[:-1]))
     shown = rnnlite.trace(model, read[None, : 40 if fast else 384])
@@ -147,6 +151,8 @@ def book(out, fast, seed):
     letters = data.vocabulary.decode(x[0])
     inside.plot_itemised_gradient(model, x, y, symbols=letters, path=out / "itemised_gradient.png")
     inside.plot_saliency(model, x, symbols=data.vocabulary, path=out / "saliency_of_a_text.png")
+    lines = [data.vocabulary.encode(line[:40]) for line in text.splitlines() if len(line) >= 40]
+    rnnlite.explain(model, lines[1:11], out / "book.html", vocabulary=data.vocabulary)
 
 
 def unit_of_the_word(found, text):

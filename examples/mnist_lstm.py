@@ -5,6 +5,7 @@ An MNIST image is 28 rows of 28 pixels.  The network reads one row at each of
 to ten scores, one a digit.
 
     python examples/mnist_lstm.py
+    python examples/mnist_lstm.py --explain digits.html
     python examples/mnist_lstm.py --cell rnn --hidden 150 --batch-size 150 --epochs 5
     python examples/mnist_lstm.py --help
 """
@@ -16,7 +17,7 @@ import sys
 import time
 
 import numpy as np
-from command_line import Steps, count, number, rate, run, seed, width
+from command_line import Steps, count, number, page, rate, run, seed, width
 
 import rnnlite
 from rnnlite import datasets
@@ -91,6 +92,11 @@ def options():
         default=rnnlite.get_num_threads(),
         help="threads to compute with",
     )
+    parser.add_argument(
+        "--explain", type=page, metavar="FILE", default=argparse.SUPPRESS,
+        help="write a page (.html) in which the trained network runs, to look at every gate and "
+        "every gradient",
+    )  # fmt: skip
     args = parser.parse_args()
     if args.cell != "lstm" and args.forget_bias != parser.get_default("forget_bias"):
         parser.error("argument --forget-bias: only an LSTM has a forget gate")
@@ -238,6 +244,11 @@ def main():
         f"accuracy on the first 128 test images: {first:.4f}\n"
         f"accuracy on all {len(test_images):,} test images: {everything:.4f}"
     )
+    if hasattr(args, "explain"):
+        rnnlite.explain(model, test_images[:20], args.explain, labels=test_labels[:20])
+        print(f"wrote {args.explain}: open it in a browser")
+    else:
+        print("to see inside: --explain digits.html writes a page in which this network runs")
 
 
 if __name__ == "__main__":

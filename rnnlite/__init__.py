@@ -8,6 +8,7 @@
     save, load              models in files
     trace, inside           every gate and every gradient at every step, in numbers and pictures
     explain                 the same as a page to open, in which the network runs
+    interop                 doors to PyTorch, Keras, safetensors
     datasets                MNIST, sequence tasks, text, time series
 
 Every function checks its arguments: a ValueError or TypeError names the function, the argument,
@@ -22,6 +23,7 @@ from rnnlite import (
     gradcheck,
     initializers,
     inside,
+    interop,
     layers,
     reference,
     saving,
@@ -74,9 +76,9 @@ __all__ = [
     "Group", "History", "Layer", "LayerNorm", "Metrics", "Recurrent", "Sequential",
     "TrainingDiverged", "accuracy_interval", "binary_cross_entropy", "cells", "clip_gradients",
     "confusion_matrix", "custom_cell", "datasets", "evaluate", "explain", "fit", "functional",
-    "get_num_threads", "gradcheck", "gradient_norm", "initializers", "inside", "layers", "load",
-    "mean_squared_error", "pad", "predict", "predict_proba", "predict_values", "reference", "save",
-    "saving", "schedules", "set_num_threads", "softmax_cross_entropy", "trace",
+    "get_num_threads", "gradcheck", "gradient_norm", "initializers", "inside", "interop", "layers",
+    "load", "mean_squared_error", "pad", "predict", "predict_proba", "predict_values", "reference",
+    "save", "saving", "schedules", "set_num_threads", "softmax_cross_entropy", "trace",
 ]  # fmt: skip
 
 

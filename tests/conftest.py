@@ -8,6 +8,7 @@ promises (the same bits for any cut of the rows, threads, no allocation).
 """
 
 import gc
+import importlib.util
 import os
 import signal
 import sys
@@ -47,6 +48,18 @@ def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+# Doors, and the library that their examples need.
+DOORS = {"rnnlite/interop/onnx_": "onnx"}
+
+
+def pytest_collection_modifyitems(items):
+    """Skip the examples of a door whose library is not installed."""
+    for item in items:
+        for start, library in DOORS.items():
+            if start in item.path.as_posix() and importlib.util.find_spec(library) is None:
+                item.add_marker(pytest.mark.skip(reason=f"{library} is not installed"))
 
 
 needs_jit = pytest.mark.skipif(

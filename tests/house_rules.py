@@ -23,6 +23,7 @@ SHOWN = (
     "saving/__init__.py",
     "layers/__init__.py",
     "inside/__init__.py",
+    "interop/__init__.py",
     "optim/__init__.py",
     "optim/schedules.py",
     "initializers.py",
@@ -56,11 +57,14 @@ ROOMS = {
     "optim": {*COMMON, "kernels", "engine"},
     "functional": {*COMMON, *RUNNING, "losses"},
     "layers": {*COMMON, *RUNNING, "initializers"},
-    "gradcheck": {*COMMON, *RUNNING, "layers", "losses"},
+    "mistakes": {"reference"},
+    "gradcheck": {*COMMON, *RUNNING, "layers", "losses", "mistakes", "reference"},
     "saving": {*COMMON, *LEARNING},
     "training": {*COMMON, *LEARNING, "saving"},
     "inside": {*COMMON, *LEARNING, "saving", "training"},
     "datasets": {*COMMON, "kernels", "engine", "saving"},
+    "interop": {*COMMON, *LEARNING, "saving"},
+    "exercises": {*COMMON, *LEARNING, "functional", "gradcheck", "inside", "mistakes", "reference"},
 }
 # Against the stream, at a call: a layer is pickled as the file that ``save`` would write.
 AT_A_CALL = {("layers", "saving")}
@@ -351,8 +355,10 @@ def imports_of_cells(package):
 
 
 def prints(package):
-    """A library does not print."""
+    """A library does not print; a program of it does."""
     for module, tree in modules(package):
+        if module.endswith("__main__.py"):
+            continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
                 yield f"{module}:{node.lineno} prints"
@@ -460,7 +466,9 @@ def imports_against_the_stream(package):
     """Rooms import in one direction only: each those that stand beside it in ``ROOMS``."""
     for module, tree in modules(package):
         room = room_of(module)
-        if module == "__init__.py":
+        if module == "__init__.py" or module.startswith(
+            "exercises/solutions/"
+        ):  # as students write
             continue
         if room not in ROOMS:
             yield f"{module} is in no room of the table ROOMS"
@@ -536,6 +544,16 @@ def false_signs(package):
             beside = (package / module).parent / name
             if not any(path.exists() for path in (beside, package / name, package.parent / name)):
                 yield f"{module} speaks of {name}"
+
+
+def asks_before_where(package):
+    """Who asks, ``where``, is the first argument of a check, and then comes the argument's name."""
+    for module, tree in modules(package):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and not ast.unparse(node.func).startswith("log."):
+                later = [arg.id for arg in node.args[1:] if isinstance(arg, ast.Name)]
+                if "where" in later:
+                    yield f"{module}:{node.lineno} gives where to {ast.unparse(node.func)} too late"
 
 
 def flag_keep(package):

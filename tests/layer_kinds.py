@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from conftest import CLIP
 
 from rnnlite import cells, layers
 from rnnlite.layers import LSTM, Dense, Dropout, Embedding, Sequential
 
 B, T, I, H = 3, 4, 5, 6
+EVERY = {"peephole": True, "clip": CLIP, "seed": 0}  # as in other tests: compiled once
 X = np.random.default_rng(0).normal(size=(B, T, I)).astype("f")
 INDICES = np.random.default_rng(1).integers(0, 7, (B, T))
 
@@ -26,9 +28,9 @@ def every():
     options = {"recurrent_dropout": 0.25, "return_sequences": True, "seed": 0}
     yield "RNN", lambda: (layers.RNN(I, H, seed=0), X)
     yield "LSTM", lambda: (LSTM(I, H, seed=0, return_sequences=True), X)
-    yield "LSTM with all", lambda: (LSTM(I, H, seed=0, peephole=True, clip=1.0), X)
+    yield "LSTM with all", lambda: (LSTM(I, H, dtype="float64", **EVERY), X)
     yield "GRU", lambda: (layers.GRU(I, H, seed=0), X)
-    yield "Recurrent", lambda: (layers.Recurrent(cells.GRU_2014, I, H, seed=0), X)
+    yield "Recurrent", lambda: (layers.Recurrent(cells.GRU_2014, I, H, dtype="float64"), X)
     yield "Dense", lambda: (Dense(I, 2, seed=0, activation="gelu"), X)
     yield "Embedding", lambda: (Embedding(7, 3, seed=0), INDICES)
     yield "Dropout", lambda: (Dropout(0.5, seed=0), X)

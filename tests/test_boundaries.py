@@ -224,16 +224,21 @@ def test_params_take_dicts_of_arrays_and_say_so():
 # ---- a forward that raises -----------------------------------------------------------------
 
 
-def overflowing(layer, x):
+def skip_where_nothing_overflows(layer):
     if layer.takes_indices:
         pytest.skip("indices do not overflow")
+    if layer.dtype == np.float64:
+        pytest.skip("1e300 is a float64; float32 has this test")
+
+
+def overflowing(layer, x):
+    skip_where_nothing_overflows(layer)
     with np.errstate(over="raise"):
         layer.forward(np.full(np.shape(x), 1e300))
 
 
 def with_warnings_as_errors(layer, x):
-    if layer.takes_indices:
-        pytest.skip("indices do not overflow")
+    skip_where_nothing_overflows(layer)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         layer.forward(np.full(np.shape(x), 1e300))

@@ -20,6 +20,7 @@ from rnnlite.kernels.jit import JIT_DISABLED
 from rnnlite.saving import CorruptFile, container, previous_path
 from rnnlite.saving.random_states import random_states
 from rnnlite.training import checkpoint
+from rnnlite.training.batches import Stream
 
 N, T, F, B = 53, 5, 3, 10
 PER_EPOCH = 6
@@ -548,6 +549,31 @@ def test_every_field_of_a_checkpoint_is_checked_and_named(broken, resume):
                 assert same or (place, value) == (("reason",), "x"), f"{which} was accepted"
 
 
+def test_a_name_that_is_missing_or_unknown_is_refused_in_every_part_of_a_header(broken, resume):
+    _, header, _ = broken
+    parts = [((), header), *leaves(header)]
+    parts = [(place, part) for place, part in parts if isinstance(part, dict)]
+    # A callback's is its own; what is in a model is a question for files of models.
+    parts = [(place, part) for place, part in parts if place[:1] != ("callbacks",)]
+    parts = [(place, part) for place, part in parts if place[:1] != ("model",) or len(place) < 2]
+    assert len(parts) == 9
+    for place, part in parts:
+        # What a file of before may lack: a setting that was not given, two of the numbers.
+        names = [name for name in part if place != ("settings",) or part[name] is not None]
+        names = [name for name in names if name not in ("taken", "answers")]
+        names = [name for name in names if not name.endswith("accuracy")]  # of some losses alone
+        changed = [{k: v for k, v in part.items() if k != name} for name in names]
+        for other in [*changed, part | {"odd": 1.0}]:
+            which = f"{'.'.join(map(str, place))} = {other!r:.200}"
+            try:
+                resume(put(header, place, other))
+            except ValueError as error:
+                is_known = isinstance(error, CorruptFile) or "of a" in str(error)
+                assert is_known, f"{which}: {error}"
+            else:
+                raise AssertionError(f"{which} was accepted")
+
+
 @pytest.mark.parametrize(
     ("place", "value", "says"),
     [
@@ -581,6 +607,22 @@ def test_the_numbers_of_a_checkpoint_fit_together(broken, resume, place, value, 
         inner = inner[room]
     with pytest.raises(CorruptFile, match=says):
         resume(put(header, rooms, inner | {last: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("epoch", 10, "run.npz: counters.epoch is above 9"),
+        ("batch", 10, "run.npz: counters.batch is above 9"),
+        ("sequences", 8, "run.npz: counters.sequences is 8; it must be at least 9"),
+    ],
+)
+def test_the_counters_of_batches_from_elsewhere_fit_together(name, value, says):
+    counters = {"epoch": 2, "batch": 3, "step": 9, "sequences": 9, "seconds": 1.0, "taken": 6}
+    stream = Stream("fit", [])
+    assert checkpoint.fields.counters("run.npz", counters, stream).sequences == 9
+    with pytest.raises(ValueError, match=says):
+        checkpoint.fields.counters("run.npz", counters | {name: value}, stream)
 
 
 @pytest.mark.parametrize("name", ["run/averaged", "run/best", "optimizer/m.2.W", "params/2.W"])
@@ -719,8 +761,9 @@ def assert_same_weights(path, whole):
     assert np.array_equal(killed.flat_params, unbroken.flat_params)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(JIT_DISABLED, reason="500 steps take too long without the JIT")
-@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [2, 20])
 def test_killed_at_random_moments_it_ends_bit_for_bit(tmp_path, times):
     whole = tmp_path / "whole.npz"
     with run_script(whole) as process:

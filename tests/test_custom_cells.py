@@ -19,6 +19,7 @@ from rnnlite.cells.functions import tanh, zero_like
 from rnnlite.engine import compiled as engine
 from rnnlite.kernels import jit, load_store
 from rnnlite.kernels.fingerprint import identity
+from rnnlite.kernels.freeze import frozen
 from rnnlite.kernels.jit import JIT_DISABLED
 from rnnlite.kernels.layout import layout_of
 from rnnlite.kernels.target import lanes_of
@@ -94,6 +95,7 @@ def test_a_custom_peephole_lstm_is_the_library_s_own():
     np.testing.assert_array_equal(custom.forward(sequences()), own.forward(sequences()))
 
 
+@pytest.mark.long
 def test_a_custom_irnn_is_the_library_s_relu_rnn():
     custom = layer_of(cell_of("irnn"))
     own = rnnlite.RNN(3, 5, activation="relu", dtype="float64")
@@ -159,7 +161,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("place", WRONG)
+@pytest.mark.parametrize("place", [long(p) if n % 5 else p for n, p in enumerate(WRONG)])
 def test_the_check_names_the_wrong_result_of_an_equation(place):
     wrong = rnnlite.custom_cell(
         "wrong", cells.LSTM.step, spoiled(WRONG[place]),
@@ -184,6 +186,7 @@ def test_the_check_names_the_first_wrong_time_step(go_backwards, step):
     assert f"wrong first at time step {step} (of 0..5" in "".join(report.notes)
 
 
+@pytest.mark.long
 def test_the_check_names_the_wrong_equation_of_a_cell_within_a_model():
     wrong = rnnlite.custom_cell(
         "wrong", cells.LSTM.step, spoiled(WRONG["dbefore[1] (dc)"]),
@@ -285,6 +288,16 @@ def test_what_an_equation_returns_is_looked_at(form, compiled):
     assert str(caught.value).startswith(f"mine: {message}")
 
 
+def test_a_message_names_each_value_of_z_by_its_gate():
+    def two_steps(z, state):
+        h = tanh(z[0] * z[1])
+        return (h,), (h,)
+
+    halves = {"gates": ["n"], "saved": ["h"], "projections": [("n", None), (None, "n")]}
+    with pytest.raises(TypeError, match=r"dz is a tuple of 1; wanted a tuple of 2: n, n"):
+        rnnlite.custom_cell("mine", two_steps, step_backward, **halves)
+
+
 def test_a_row_that_is_too_long_never_reaches_a_kernel():
     functions = returning(saved=lambda z: (np.concatenate((z, z)),))
     with pytest.raises(ValueError, match=r"saved\[0\] \(h\) has shape \(6,\); wanted \(3,\)"):
@@ -350,6 +363,7 @@ def test_a_name_is_what_was_given_and_kernels_are_told_apart_by_equations():
     assert identity(first) == identity(second) != identity(other)
 
 
+@pytest.mark.long
 def test_equations_may_use_functions_of_numpy_in_whole_rows():
     def centred_step(z, state):
         h = np.tanh(z[0] - np.mean(z[0]))
@@ -426,6 +440,44 @@ def test_a_cell_may_list_its_projections_in_any_order(order, bias):
         np.testing.assert_allclose(ours, plain, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("compiled", [False, True if JIT_DISABLED else long(True)])
+def test_the_equations_of_the_intermediate_see_the_parameters_of_the_units(compiled):
+    """Forward and back; to a parameter of the intermediate alone there is no gradient."""
+
+    def intermediate(z, state, p):
+        return p[0] * state[0]
+
+    def gained_step(z, state, p):
+        h = tanh(p[1] * z[0])
+        return (h,), (h, z[0])
+
+    def gained_step_backward(dstate, saved, state, new_state, p):
+        d = dstate[0] * (1.0 - saved[0] * saved[0])
+        return (d * p[1],), (zero_like(d),), (zero_like(d), d * saved[1])
+
+    def intermediate_backward(da, dz, dbefore, saved, state, p):
+        return dz, (dbefore[0] + da * p[0],)
+
+    cell = rnnlite.custom_cell(
+        "gained", gained_step, gained_step_backward, gates=["h"], saved=["h", "z"],
+        projections=[("h", "h", "intermediate")], unit_params={"before": 0.7, "gain": 1.3},
+        intermediate=intermediate, intermediate_backward=intermediate_backward,
+    )  # fmt: skip
+    layer, x = layer_of(cell, compiled, return_sequences=True), sequences()
+    gradients = {"x": layer.backward(np.cos(layer.forward(x, lengths=LENGTHS)))}
+    gradients |= {name: layer.grads[name].copy() for name in ("Wx", "b", "Wh", "gain")}
+    assert not layer.grads["before"].any()
+    for name, gradient in gradients.items():
+        array = x if name == "x" else layer.params[name]
+        step = 1e-6 * np.random.default_rng(1).normal(size=array.shape)
+        losses = []
+        for sign in (1, -1):
+            array += sign * step
+            losses.append(np.sin(layer(x, lengths=LENGTHS)).sum())
+            array -= sign * step
+        np.testing.assert_allclose(np.sum(gradient * step) * 2, losses[0] - losses[1], rtol=1e-6)
+
+
 def test_names_from_before_the_first_release_are_understood():
     example = cell_of("minimal_gated_unit")
     old = rnnlite.custom_cell(
@@ -460,7 +512,7 @@ def leak_with(rates):
     return leaky_step, leaky_step_backward
 
 
-@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("compiled", [pytest.param(True, marks=pytest.mark.long), False])
 def test_what_changes_after_a_cell_was_made_changes_neither_it_nor_its_gradient(compiled):
     x, rates = sequences(), np.array([0.0, 0.8, 0.1])
     cell = rnnlite.custom_cell("leaky", *leak_with(rates), **GOOD, compiled=compiled)
@@ -520,6 +572,20 @@ def test_a_frozen_function_is_the_same_function():
     assert cell.step.__qualname__ == recursive_step.__qualname__
     again = rnnlite.custom_cell("mine", cell.step, cell.step_backward, **GOOD, compiled=False)
     assert again == cell
+
+
+@needs_jit
+def test_a_frozen_function_of_numba_s_keeps_its_options():
+    import numba
+
+    rounded = numba.njit(fastmath={"nnan"}, error_model="numpy")(lambda h: 0.5 * h)
+
+    def step(z, state):
+        return (rounded(z[0]),), (z[0],)
+
+    (twin,) = frozen([step])
+    (inside,) = (cell.cell_contents for cell in twin.__closure__)
+    assert inside is not rounded and inside.targetoptions == rounded.targetoptions
 
 
 # --- rows of the right length, whatever a kernel is given -----------------------------------
@@ -646,6 +712,7 @@ def dispatchers():
 
 
 @needs_jit
+@pytest.mark.long
 def test_engines_of_cells_that_are_gone_are_freed():
     """Not compiled here: what is made for each is 70 of Numba's functions."""
     engine._recent.clear()

@@ -122,10 +122,35 @@ def test_it_is_dense_without_bias_on_one_hot_vectors(x):
 
 
 @pytest.mark.parametrize("lengths", [None, [4, 1, 2]], ids=["full", "ragged"])
-def test_it_equals_pytorch(lengths):
+def test_the_row_of_padding_idx_is_a_constant(lengths):
+    plain, layer = (Embedding(N, D, seed=0, padding_idx=index) for index in (None, 2))
+    assert not layer.params["W"][2].any() and plain.params["W"][2].any()
+    assert repr(layer) == "Embedding(7, 5, padding_idx=2)"
+    layer.params["W"] = plain.params["W"]
+    for _ in range(2):  # the second backward begins from what the first has written
+        y = layer.forward(X, lengths=lengths)
+        dy = rng(1).normal(size=y.shape).astype("f")
+        assert_same_bits("y", y, plain.forward(X, lengths=lengths))
+        assert layer.backward(dy) is None is plain.backward(dy)
+        expected = plain.grads["W"].copy()
+        expected[2] = 0.0
+        assert_same_bits("dW", layer.grads["W"], expected)
+        assert 2 in plain.touched and 2 not in layer.touched
+    report = gradcheck.check(Indexed(layer.copy("float64")), np.where(X == 2, 3, X))
+    assert report.passed, f"\n{report}"
+
+
+@pytest.mark.parametrize(("value", "error"), [(N, ValueError), (-1, ValueError), (1.0, TypeError)])
+def test_a_padding_idx_that_is_no_row_is_refused(value, error):
+    assert_refused(error, ["Embedding: padding_idx is"], Embedding, N, D, padding_idx=value)
+
+
+@pytest.mark.parametrize("lengths", [None, [4, 1, 2]], ids=["full", "ragged"])
+@pytest.mark.parametrize("padding_idx", [None, 2])
+def test_it_equals_pytorch(lengths, padding_idx):
     torch = pytest.importorskip("torch", reason="PyTorch is the yardstick of this test alone")
-    layer = Embedding(N, D, seed=0, dtype="float64")
-    twin = torch.nn.Embedding(N, D, dtype=torch.float64)
+    layer = Embedding(N, D, seed=0, dtype="float64", padding_idx=padding_idx)
+    twin = torch.nn.Embedding(N, D, padding_idx, dtype=torch.float64)
     with torch.no_grad():
         twin.weight[...] = torch.from_numpy(layer.params["W"])
     mask = torch.from_numpy(valid(X, lengths))[..., None]

@@ -29,7 +29,7 @@ def test_a_workspace_is_used_again_only_if_it_fits():
         {"x": longer},
         wider,
         {"for_backward": False},
-        {"cell": cells.clipped_lstm(1.0)},
+        {"cell": cells.LSTM._replace(name="another")},
     ):
         given = {"cell": cells.LSTM, "x": x, "weights": weights, "hidden_size": H} | change
         y, other = engine.forward(**given, workspace=workspace)
@@ -55,11 +55,11 @@ def test_nothing_of_the_run_before_is_left_in_a_workspace():
 
 
 def test_backward_may_leave_what_was_saved():
-    x, weights = problem()
+    x, weights = problem("float64")
     y, workspace = engine.forward(cells.GRU_2014, x, weights[: (I + 2 + H) * 3 * H], H)
     r, grads = workspace.saved("r"), []
     for _ in range(2):
-        grads.append(np.empty((I + 2 + H) * 3 * H, "f"))
+        grads.append(np.empty((I + 2 + H) * 3 * H))
         engine.backward(
             workspace, np.cos(y), weights[: grads[0].size], grads[-1], keep_saved=True
         )  # fmt: skip

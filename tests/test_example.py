@@ -89,14 +89,26 @@ def test_it_begins_with_what_it_trains_on_what(lines):
 
 
 def test_it_ends_with_seconds_speed_and_both_accuracies(lines):
-    assert len(lines) == 1 + 3 + 3
-    speed, first, everything = lines[-3:]
+    assert len(lines) == 1 + 3 + 4
+    speed, first, everything = lines[-4:-1]
     assert re.fullmatch(rf"trained in {NUMBER} s, [\d,]+ images a second", speed)
     accuracies = [
         re.fullmatch(rf"accuracy on {which} test images: {NUMBER}", line)
         for which, line in (("the first 128", first), ("all 1,000", everything))
     ]
     assert all(0.0 <= float(found[1]) <= 1.0 for found in accuracies)
+
+
+def test_the_last_line_says_that_there_is_a_page_and_with_the_option_that_it_was_written(
+    small, lines, tmp_path
+):
+    assert lines[-1].startswith("to see inside: --explain digits.html writes a page")
+    path = tmp_path / "digits.html"
+    told = small("--explain", path)
+    assert without_times(told)[:-1] == without_times(lines)[:-1]
+    assert told[-1] == f"wrote {path}: open it in a browser"
+    page = path.read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>") and 'id="data"' in page
 
 
 def test_the_last_step_is_shown_even_if_it_is_no_tenth(small):
@@ -127,7 +139,7 @@ def test_on_a_terminal_a_bar_moves_instead(tmp_path):
     out, _ = done.communicate(timeout=300)
     assert done.returncode == 0
     assert b"20/20" in shown and b"loss" in shown and b"accuracy" in shown
-    assert progress(out.splitlines()) == [] and len(out.splitlines()) == 1 + 3
+    assert progress(out.splitlines()) == [] and len(out.splitlines()) == 1 + 4
 
 
 # ---- what it learns ------------------------------------------------------------------------
@@ -146,7 +158,7 @@ def test_it_learns_to_tell_digits_apart(small, cell, parameters):
     assert lines[0].startswith(f"{cell.upper()} of 16 units, {parameters} parameters")
     losses = [loss for *_, loss, _ in progress(lines)]
     assert losses[-1] < 0.7 * losses[0]
-    assert float(lines[-1].split()[-1]) > 0.5
+    assert float(lines[-2].split()[-1]) > 0.5
 
 
 def test_epochs_are_passes_over_the_training_images(small):
@@ -190,7 +202,7 @@ def test_another_seed_begins_with_other_weights(small):
 
 OPTIONS = (
     "--cell", "--hidden", "--batch-size", "--steps", "--epochs", "--lr", "--forget-bias",
-    "--shift", "--seed", "--data", "--threads",
+    "--shift", "--seed", "--data", "--threads", "--explain",
 )  # fmt: skip
 
 
@@ -223,7 +235,7 @@ def test_the_parser_knows_no_option_that_is_not_tested_here():
         ("--lr", "nan"), ("--lr", "inf"), ("--seed", "-1"), ("--forget-bias", "nan"),
         ("--cell", "gru7"), ("--data", "/nonexistent"), ("--data", str(SCRIPT)),
         ("--epochs", "1", "--steps", "3"), ("--hiden", "5"),
-        ("--forget-bias", "2", "--cell", "gru"),
+        ("--forget-bias", "2", "--cell", "gru"), ("--explain", "page.txt"),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -283,7 +295,7 @@ def test_without_network_it_says_so_in_one_line_and_uses_the_bundled_images(tmp_
     assert done.returncode == 0, done.stderr
     told, trained, *rest = done.stdout.splitlines()
     assert "MNIST" in told and told.endswith("Using the 5,000 bundled images instead.")
-    assert "4,000 training images" in trained and len(rest) == 1 + 3
+    assert "4,000 training images" in trained and len(rest) == 1 + 4
     assert re.search(r"; this takes about \d+ s$", trained)
     assert not any("MNIST" in line for line in [*rest, *done.stderr.splitlines()])
     assert all("compiling kernels" in line for line in done.stderr.splitlines())

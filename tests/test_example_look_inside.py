@@ -22,7 +22,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 def test_it_draws_everything_and_says_what_it_trained(run_example, tmp_path):
     said = run_example("look_inside", "--fast", "--out", tmp_path / "out")
     made = {path.name for path in (tmp_path / "out").iterdir()}
-    assert made == PICTURES | {"film", "text_by_unit.html"}
+    assert made == PICTURES | {"film", "text_by_unit.html", "digits.html", "book.html"}
     assert (tmp_path / "out" / "film" / "film.gif").stat().st_size > 5000
     for part in (r"RNN: \d+% of", r"LSTM: \d+% of", r"GRU: \d+% of", r"nats a character"):
         assert re.search(part, said), said
@@ -53,3 +53,12 @@ def test_the_page_shows_what_the_example_draws_in_few_bytes():
     files = list((DOCS / "inside").iterdir())
     assert {file.name for file in files} == shown
     assert sum(file.stat().st_size for file in files) < 600_000
+
+
+def test_the_readme_opens_with_the_page_and_says_how_to_get_it():
+    text = (DOCS.parent / "README.md").read_text("utf-8")
+    title, picture, line, *_ = text.split("\n\n")
+    assert title == "# rnnlite" and "](docs/page.png)" in picture
+    assert "`python examples/mnist_lstm.py --explain digits.html`" in line
+    content = (DOCS / "page.png").read_bytes()
+    assert content[:4] == b"\x89PNG" and len(content) < 200_000

@@ -78,7 +78,7 @@ def test_every_number_has_its_limits(run_example, capsys, name):
             assert f"'{bad}' is not a " in told and "number from 1" in told
 
 
-PATHS = ("--plot", "--save", "--checkpoint")
+PATHS = ("--plot", "--save", "--checkpoint", "--explain")
 WRITING = [(name, option) for name in NAMES for option in options_of(name) if option in PATHS]
 
 
@@ -86,7 +86,7 @@ def test_all_that_is_written_is_known():
     files = {
         o for name in NAMES for o, a in options_of(name).items() if a.metavar in ("FILE", "NAME")
     }
-    assert files - {"--text", "--csv"} == set(PATHS) and len(WRITING) == 5
+    assert files - {"--text", "--csv", "--load"} == set(PATHS) and len(WRITING) == 8
 
 
 @pytest.mark.parametrize(("name", "option"), WRITING)
@@ -97,10 +97,11 @@ def test_a_place_where_nothing_can_be_written_is_refused_before_training(
         pytest.importorskip("matplotlib", reason="pictures need matplotlib")
     file = tmp_path / "file"
     file.touch()
+    ending = "html" if option == "--explain" else "png"
     for folder in tmp_path / "none", file:
-        told = refusal(run_example, capsys, name, option, folder / "x.png")
+        told = refusal(run_example, capsys, name, option, folder / f"x.{ending}")
         assert "there is no folder" in told and str(folder) in told
-    made = tmp_path / "x-history.png" if name == "mnist_record" else tmp_path / "x.png"
+    made = tmp_path / "x-history.png" if name == "mnist_record" else tmp_path / f"x.{ending}"
     made.mkdir()
     given = tmp_path / "x" if (name, option) == ("mnist_record", "--plot") else made
     assert "is a folder; wanted a file" in refusal(run_example, capsys, name, option, given)

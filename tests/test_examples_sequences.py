@@ -103,7 +103,7 @@ def test_any_text_will_do_and_the_prompt_is_its_beginning(run_example, tmp_path)
 def test_temperature_zero_is_the_likeliest_character_always():
     example = load_example("char_lstm")
     data = datasets.text()
-    writer = example.Writer(70, 4, seed=0)
+    writer = example.untrained(70, 4, seed=0)
     texts = [
         example.write(writer, data.vocabulary, "Al", 20, 0.0, np.random.default_rng(seed))
         for seed in (0, 1)
@@ -118,7 +118,7 @@ def test_temperature_zero_is_the_likeliest_character_always():
 def test_high_temperature_draws_from_the_softmax():
     example = load_example("char_lstm")
     words = datasets.Vocabulary("abc")
-    writer = example.Writer(3, 2, seed=0)
+    writer = example.untrained(3, 2, seed=0)
     writer.model.flat_params[...] = 0.0
     writer.scores.params["b"][...] = np.log([0.2, 0.3, 0.5])
     text = example.write(writer, words, "a", 3000, 1.0, np.random.default_rng(0))
@@ -128,13 +128,65 @@ def test_high_temperature_draws_from_the_softmax():
 
 def test_single_steps_are_the_same_as_reading_at_once():
     example = load_example("char_lstm")
-    writer = example.Writer(9, 5, seed=0)
+    writer = example.untrained(9, 5, seed=0)
     text = np.random.default_rng(0).integers(0, 9, (2, 6))
     at_once, _ = writer(text, None)
     state = None
     for t in range(6):
         logits, state = writer.step(text[:, t], state)
         np.testing.assert_allclose(logits, at_once[:, t], rtol=1e-4, atol=1e-6)
+
+
+def test_a_writer_is_kept_and_writes_and_explains_again(run_example, tmp_path):
+    kept, page = tmp_path / "writer.npz", tmp_path / "writer.html"
+    trained = run_example("char_lstm", "--steps", 3, *QUICK["char_lstm"], "--save", kept)
+    again = run_example("char_lstm", "--load", kept, "--length", 5, "--explain", page)
+    written = trained[trained.index("on the last tenth") :]
+    assert again == f"{written}\nwrote {page}: open it in a browser\n"
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--load", "w.npz", "--steps", 5), "argument --steps: not with --load"),
+        (("--load", "w.npz", "--hidden", 5), "argument --hidden: not with --load"),
+        (("--load", "w.npz", "--lr", 0.1), "argument --lr: not with --load"),
+        (("--load", "w.npz", "--save", "v.npz"), "argument --save: not with --load"),
+        (("--save", "w.html", "--explain", "w.html"), "w.html is the file of --save, too"),
+        (("--text", "w.html", "--explain", "./w.html"), "w.html is the file of --text, too"),
+        (("--text", "w.txt", "--save", "w.txt"), "w.txt is the file of --text, too"),
+        (("--explain", "w.txt"), "argument --explain: 'w.txt' does not end with .html"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_options_that_contradict_each_other_are_refused(
+    run_example, capsys, monkeypatch, tmp_path, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        run_example("char_lstm", *arguments)
+    shown = capsys.readouterr()
+    assert stopped.value.code == 2 and words in shown.err and shown.out == ""
+
+
+def test_a_file_that_holds_no_writer_is_refused(run_example, tmp_path):
+    def told(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            run_example("char_lstm", *arguments)
+        assert stopped.value.code.startswith("char_lstm.py: ") and "\n" not in stopped.value.code
+        return stopped.value.code
+
+    path, text = tmp_path / "model.npz", tmp_path / "text.txt"
+    assert str(path) in told("--load", path)
+    path.write_text("something else")
+    assert "rnnlite did not write it" in told("--load", path)
+    rnnlite.save(rnnlite.Dense(3, 4, seed=0), path)
+    assert "holds Dense(3, 4); wanted a file of --save" in told("--load", path)
+    writer = load_example("char_lstm").untrained(70, 4, seed=0)
+    rnnlite.save(writer.model, path)
+    text.write_text("abc " * 1000)
+    assert "knows 70 characters, the text has 4 different" in told("--load", path, "--text", text)
 
 
 @pytest.mark.parametrize(

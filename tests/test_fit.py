@@ -554,6 +554,7 @@ def test_the_time_left_leaves_out_the_first_step_which_compiles():
     time.sleep(0.02)
     shown.step(10, 1, 0.5, 0.5)
     figures = shown._bar.format_dict
+    assert re.search(r" \d[\d.]*k?( seq/s|s/ seq)$", str(shown._bar))
     shown.close()
     assert (figures["n"] - figures["initial"]) / figures["elapsed"] > 10 / 0.2
 

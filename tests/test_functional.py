@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import (
     CELLS,
+    CLIP,
     GRU,
     LSTM,
     RNN_RELU,
@@ -143,7 +144,7 @@ def test_an_infinite_input_gives_what_the_reference_gives(cell, H):
             assert_close(name, results[name], truth[name], 1e-12)
 
 
-@pytest.mark.parametrize("clip", [None, 0.6])
+@pytest.mark.parametrize("clip", [None, CLIP])
 def test_an_infinite_cell_state_gives_what_the_reference_gives(clip):
     """h = o tanh(c) stays finite.  The forget gate's gradient does not: it is a multiple of c."""
     cell = LSTM._replace(options=(("clip", clip),))
@@ -160,6 +161,18 @@ def test_an_infinite_cell_state_gives_what_the_reference_gives(clip):
         finite = np.isfinite(truth[name])
         assert finite.mean() > 0.5 or name in ("dWx", "dWh", "db"), name
         assert_close(name, array[finite], truth[name][finite], 1e-12)
+
+
+@pytest.mark.parametrize("peephole", [None, np.full(18, 0.1)], ids=["plain", "peephole"])
+@pytest.mark.parametrize("clip", [None, CLIP])
+def test_a_nan_cell_state_is_seen_in_h_and_in_the_gradient_of_every_gate(clip, peephole):
+    """What bounds a number lets NaN through, forward and back."""
+    cell = LSTM._replace(options=(("clip", clip), ("peephole", peephole)))
+    arguments = problem(cell, T=1)  # before h brings it into every gate
+    arguments["c0"][1, 2] = np.nan
+    results = everything(cell, arguments, upstream(cell, T=1))
+    assert np.isnan(results["h"][1, :, 2]).all()
+    assert np.isnan(results["db"].reshape(4, 6)[:, 2]).all()
 
 
 def test_a_difference_is_reported_by_name_and_place():

@@ -287,7 +287,7 @@ def test_a_function_refuses_or_agrees_with_the_reference(cell, data):
 @given(st.data())
 def test_options_and_caches_of_functions_are_checked(cell, data):
     arguments = problem(cell, B, T, I, H, dtype=np.float32)
-    option = {"lstm": "clip", "gru": "reset_after"}.get(cell.function, "activation")
+    option = {"lstm": "peephole", "gru": "reset_after"}.get(cell.function, "activation")
     tried(cell.forward(), **arguments | {option: data.draw(odd.filter(lambda v: v is not True))})
     assert refused(tried(cell.backward(), None, data.draw(odd)))
     others = [functional.gru_forward, functional.lstm_forward]

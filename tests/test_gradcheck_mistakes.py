@@ -365,24 +365,33 @@ def test_a_spoilt_term_is_caught_in_a_stack_as_well(base):
 
 # ---- planted mistakes, 3: in the equations of a cell, run by the engine ----------------------
 
-# Cell, what is wrong: one piece of the text of its file, and what stands there instead.
+# Cell, what is wrong: one piece of the text of its file, what stands there instead, and what the
+# report calls it; None for what is in no catalogue.
 MISTAKES = {
-    ("lstm", "dc without the term from dh"): ("dc + dh * o * (1.0 - tanh_c * tanh_c)", "dc"),
-    ("lstm", "no gradient of the forget gate"): ("df * f * (1.0 - f)", "zero_like(f)"),
-    ("lstm", "no slope of the output gate"): ("do * o * (1.0 - o)", "do"),
-    ("lstm", "sign of the candidate's slope"): ("dg * (1.0 - g * g)", "dg * (g * g - 1.0)"),
-    ("lstm", "new cell state for the old"): ("df = dc * c_before", "df = dc * c"),
-    ("lstm", "cell state cut off"): ("dc_before = dc * f", "dc_before = zero_like(dc)"),
-    ("lstm", "output gate 1% off"): ("do = dh * tanh_c", "do = dh * tanh_c * 1.01"),
-    ("lstm", "cell state 0.1% off"): ("dc_before = dc * f", "dc_before = dc * f * 1.001"),
-    ("rnn", "no slope"): ("dh * (1.0 - h * h)", "dh"),
-    ("rnn", "sign of the slope"): ("dh * (1.0 - h * h)", "dh * (h * h - 1.0)"),
-    ("rnn", "slope of ReLU"): ("dh * (1.0 - h * h)", "where_positive(h, dh)"),
-    ("rnn", "1% off"): ("dh * (1.0 - h * h)", "dh * (1.0 - h * h) * 1.01"),
-    ("rnn", "0.1% off in the slope"): ("dh * (1.0 - h * h)", "dh * (1.0 - h * h * 1.001)"),
-    ("gru", "no reset gate on the way back"): ("dh_n = dx_n * r", "dh_n = dx_n"),
-    ("gru", "update gate 0.1% off"): ("dh_n), (dh * z,)", "dh_n), (dh * z * 1.001,)"),
-}
+    ("lstm", "dc without the term from dh"): (
+        "dc + dh * o * (1.0 - tanh_c * tanh_c)", "dc", "lstm-dc-without-dh"
+    ),
+    ("lstm", "no gradient of the forget gate"): ("df * f * (1.0 - f)", "zero_like(f)", None),
+    ("lstm", "no slope of the output gate"): ("do * o * (1.0 - o)", "do", "lstm-no-slope-o"),
+    ("lstm", "sign of the candidate's slope"): ("dg * (1.0 - g * g)", "dg * (g * g - 1.0)", None),
+    ("lstm", "new cell state for the old"): (
+        "df = dc * c_before", "df = dc * c", "lstm-df-with-c-after"
+    ),
+    ("lstm", "cell state cut off"): (
+        "dc_before = dc * f", "dc_before = zero_like(dc)", "lstm-dc-cut"
+    ),
+    ("lstm", "output gate 1% off"): ("do = dh * tanh_c", "do = dh * tanh_c * 1.01", None),
+    ("lstm", "cell state 0.1% off"): ("dc_before = dc * f", "dc_before = dc * f * 1.001", None),
+    ("rnn", "no slope"): ("dh * (1.0 - h * h)", "dh", "rnn-no-slope"),
+    ("rnn", "sign of the slope"): ("dh * (1.0 - h * h)", "dh * (h * h - 1.0)", "rnn-slope-sign"),
+    ("rnn", "slope of ReLU"): ("dh * (1.0 - h * h)", "where_positive(h, dh)", None),
+    ("rnn", "1% off"): ("dh * (1.0 - h * h)", "dh * (1.0 - h * h) * 1.01", None),
+    ("rnn", "0.1% off in the slope"): ("dh * (1.0 - h * h)", "dh * (1.0 - h * h * 1.001)", None),
+    ("gru", "no reset gate on the way back"): (
+        "dh_n = dx_n * r", "dh_n = dx_n", "gru-dh_n-without-r"
+    ),
+    ("gru", "update gate 0.1% off"): ("dh_n), (dh * z,)", "dh_n), (dh * z * 1.001,)", None),
+}  # fmt: skip
 LAYER_OF = {"lstm": LSTM, "rnn": RNN, "gru": GRU}
 
 
@@ -410,13 +419,16 @@ def with_cell(name, right, wrong, compiled):
 
 @compiled_or_not
 @pytest.mark.parametrize(
-    ("name", "right", "wrong"),
+    ("name", "right", "wrong", "called"),
     [(cell, *texts) for (cell, _), texts in MISTAKES.items()],
     ids=[f"{cell}: {what}" for cell, what in MISTAKES],
 )
-def test_a_mistake_in_the_equations_of_a_cell_is_caught(name, right, wrong, compiled):
+def test_a_mistake_in_the_equations_of_a_cell_is_caught_and_named(
+    name, right, wrong, called, compiled
+):
     report = gradcheck.check(with_cell(name, right, wrong, compiled), X, samples=6)
     assert {"Wx", "Wh", "x"} <= wrong_arrays(report), f"\n{report}"
+    assert [mistake.name for mistake in report.mistakes][:1] == ([called] if called else [])
 
 
 @compiled_or_not

@@ -18,6 +18,7 @@ from house_rules import (
     PYPROJECT,
     ROOMS,
     SHOWN,
+    asks_before_where,
     asks_for_a_kind_of_tree,
     compilers,
     documented,
@@ -227,6 +228,10 @@ FAULTS = {
     false_signs: [
         ("layers/a.py", '"""See b.py."""', "layers/a.py speaks of b.py"),
         ("layers/__init__.py", '"""fast/b.py    is fast"""', "layers/__init__.py speaks of fast/b"),
+    ],
+    asks_before_where: [
+        ("a.py", "checking.array('x', where, x)", "a.py:1 gives where to checking.array too late"),
+        ("a.py", "if f(model, where): pass", "a.py:1 gives where to f too late"),
     ],
     flag_keep: [
         ("layers/a.py", "def forward(self, x, keep=True): pass", "layers/a.py:1 takes keep"),

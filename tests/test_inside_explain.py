@@ -169,6 +169,21 @@ def test_what_is_derived_follows_from_the_labels():
     assert question(every, labels=np.zeros((B, T, 2)))["target"] == [[0.0, 0.0]] * T
 
 
+@pytest.mark.parametrize(
+    ("labels", "names", "are_classes"),
+    [
+        ([1, 0, 0, 0], None, True),
+        ([1, 0, 0, 0], ["a", "b"], True),
+        (np.arange(8.0).reshape(4, 2), ["a", "b"], False),
+        (None, ["a", "b"], True),  # who names outputs has classes
+        (None, None, False),
+    ],
+)
+def test_outputs_are_classes_by_their_labels_or_else_by_their_names(labels, names, are_classes):
+    data = data_of(explain(digits(), x_of(B, T, I), labels=labels, class_names=names))
+    assert data["classes"] is are_classes and data["names"] == names
+
+
 def test_a_text_is_asked_for_its_next_characters():
     words = Vocabulary("abc")
     model = Sequential([
@@ -177,6 +192,12 @@ def test_a_text_is_asked_for_its_next_characters():
     data = data_of(explain(model, [words.encode("abca")], vocabulary=words))
     assert data["characters"] == data["names"] == ["a", "b", "c"]
     assert data["examples"][0]["target"] == [1, 2, 0, None]
+    # The last character has no next one: it sends no derivative back.
+    twin, x = model.copy("float64"), np.array([words.encode("abca")])
+    asked = {"labels": np.array([[1, 2, 0, 0]]), "mask": np.array([[True, True, True, False]])}
+    _, dy = rnnlite.losses.softmax_cross_entropy(twin(x), **asked)
+    dh = unpacked(data["recorded"]["layers"]["1"]["dh"])
+    np.testing.assert_allclose(dh, trace(twin, x, dy=dy)["1"].dh[0], rtol=1e-5, atol=1e-9)
     hot = Sequential([LSTM(3, 4, return_sequences=True, seed=1), Dense(4, 3, seed=2)])
     data = data_of(explain(hot, np.eye(3)[[[0, 1, 2, 0]]], vocabulary="abc"))
     assert data["input"]["kind"] == "one_hot" and data["examples"][0]["target"] == [1, 2, 0, None]
@@ -185,7 +206,9 @@ def test_a_text_is_asked_for_its_next_characters():
 def test_a_network_that_the_page_cannot_run_is_recorded():
     from rnnlite import cells
 
-    own = cells.RNN["tanh"]._replace(name="mine", step=lambda z, state: ((z[0],), (z[0],)))
+    own = cells.RNN["tanh"]._replace(
+        name="mine", step=lambda z, state: ((z[0],), (z[0],)), compiled=False
+    )
     model = Sequential([rnnlite.Recurrent(own, I, H, seed=0), Dense(H, 2, seed=1)])
     x = x_of(B, T, I)
     data = data_of(explain(model, x, labels=[0, 1, 0, 1]))

@@ -73,6 +73,13 @@ def test_saturation_counts_what_is_no_padding():
         assert 0 < shut.sum() and 0 < opened.sum()
 
 
+def test_a_gate_at_a_limit_is_neither_below_nor_above():
+    half_open = LSTM(I, H, forget_bias=0.0, seed=0)
+    half_open.flat_params = np.zeros_like(half_open.flat_params)
+    shares = inside.gate_saturation(trace(half_open, inputs()), low=0.5, high=0.5)
+    assert not np.any([shares[gate] for gate in "ifo"])
+
+
 @pytest.mark.parametrize(
     ("layer", "gates"),
     [

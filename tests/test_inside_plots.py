@@ -1,5 +1,6 @@
 """Pictures of what is inside: what is drawn, where, with which names and units."""
 
+import pickle
 import sys
 
 import numpy as np
@@ -73,6 +74,15 @@ def test_a_picture_is_returned_and_written(plot, tmp_path):
     figure = plot(path=path)
     assert isinstance(figure, Figure)
     assert path.read_bytes()[:4] == b"\x89PNG" and path.stat().st_size > 5000
+    drawn = [axes for axes in figure.axes if axes.has_data()]
+    inches = [axes.get_position().size * figure.get_size_inches() for axes in drawn]
+    assert np.min(inches) > 1.1 and np.max(figure.get_size_inches()) < 12
+
+
+def test_a_notebook_shows_a_picture_not_the_name_of_a_figure():
+    figure = PLOTS["gates"]()
+    for shown in figure, pickle.loads(pickle.dumps(figure)):
+        assert shown._repr_png_()[:4] == b"\x89PNG"
 
 
 @every_plot
@@ -81,6 +91,7 @@ def test_it_is_drawn_into_given_axes_and_nowhere_else(plot):
     left, right = figure.subplots(1, 2)
     assert plot(ax=right) is figure
     assert not left.has_data() and figure.axes[:2] == [left, right]
+    assert right.has_data() or not right.axison  # no empty frame around panels
     assert any(axes.has_data() for axes in visible(right))
 
 
@@ -166,7 +177,10 @@ def test_flow_has_a_line_for_each_state_of_each_model_told_apart_in_grey():
     traces = {"RNN": found(RNN), "LSTM": found(LSTM), "GRU": found(GRU)}
     (axes,) = inside.plot_gradient_flow(traces).axes
     labels = [line.get_label() for line in axes.lines]
-    assert [label.split(",")[0] for label in labels] == ["RNN", "LSTM", "LSTM", "GRU"]
+    by_h, by_c = (rf"$\partial L/\partial {state}_t$" for state in "hc")
+    assert labels == [f"RNN, {by_h}", f"LSTM, {by_h}", f"LSTM, {by_c}", f"GRU, {by_h}"]
+    (of_rnn,) = inside.plot_gradient_flow(traces["RNN"]).axes
+    assert [line.get_label() for line in of_rnn.lines] == [by_h]
     assert axes.get_yscale() == "log" and "time step t" in axes.get_xlabel()
     flow = inside.gradient_flow(traces["LSTM"])
     np.testing.assert_allclose(axes.lines[2].get_ydata(), flow["dc"].mean(axis=0), rtol=1e-6)
@@ -203,6 +217,10 @@ def test_saliency_stands_beside_the_input():
     np.testing.assert_allclose(second.images[0].get_array(), slope, rtol=1e-5)
     assert second.get_title() == "derivative of output 2"
     assert (first.get_xlabel(), first.get_ylabel()) == ("feature", "time step t")
+    most = np.quantile(np.abs(slope), 0.99)
+    np.testing.assert_allclose(second.images[0].get_clim(), (-most, most), rtol=1e-5)
+    nearly_square = inside.plot_saliency(model(), X)  # T / I = 7 / 4
+    assert nearly_square.axes[0].images[0].get_array().shape == (T, I)
     long = inside.plot_saliency(RNN(1, 3, seed=0), np.ones((1, 9, 1)))
     assert long.axes[0].images[0].get_array().shape == (1, 9)
     assert long.axes[0].get_xlabel() == "time step t"
@@ -211,7 +229,9 @@ def test_saliency_stands_beside_the_input():
 def test_a_text_is_coloured_by_its_saliency():
     figure = inside.plot_saliency(model(outputs=4), ONE_HOT, 0, 2, symbols="abcd")
     slope = inside.saliency(model(outputs=4), ONE_HOT, 2)[0]
-    np.testing.assert_allclose(boxes(figure).get_array(), np.linalg.norm(slope, axis=1), rtol=1e-5)
+    norms = np.linalg.norm(slope, axis=1)
+    np.testing.assert_allclose(boxes(figure).get_array(), norms, rtol=1e-5)
+    np.testing.assert_allclose(boxes(figure).get_clim(), (0, norms.max()), rtol=1e-5)
     assert figure.axes[0].get_title() == "derivative of output 2 (c) by each character"
 
 
@@ -228,9 +248,31 @@ def test_each_character_has_the_colour_of_the_unit_and_the_next_below():
     assert len(written) == 1 + 3  # the text, and three lines below it
     assert all(len(line.get_offsets()) == 5 for line in written)
     assert figure.axes[0].child_axes[0].get_ylabel() == "c of unit 2"
+    most = np.abs(units.values[:, 2]).max()
+    assert boxes(figure).get_clim() == (-most, most)
     most = int(inside.text_units(text(), "abcd").values.var(axis=0).argmax())
     label = inside.plot_text(text(), "abcd").axes[0].child_axes[0].get_ylabel()
     assert label == f"h of unit {most}"
+
+
+def test_a_line_of_text_stands_in_boxes_side_by_side_within_the_axes():
+    T, x = 70, np.eye(4)[np.arange(70) % 4][None]  # a line of 64 characters, and one of 6
+    axes = inside.plot_text(trace(model(sequences=True, outputs=4), x), "abcd", count=1).axes[0]
+    (left, right), (below, above) = axes.get_xlim(), axes.get_ylim()
+    assert (left, right) == (-0.7, 63.7)
+    corners = [path.vertices[:4] for path in boxes(axes.figure).get_paths()]
+    assert len(corners) == T
+    for n, corner in enumerate(corners):
+        column, line = n % 64, (0, corners[64].mean(axis=0)[1])[n // 64]
+        wide, tall = (corner - (column, line)).T
+        np.testing.assert_allclose(wide, [-0.5, 0.5, 0.5, -0.5], atol=1e-9)
+        np.testing.assert_allclose(tall, [-0.6, -0.6, 0.6, 0.6], atol=1e-9)
+        assert left < corner[:, 0].min() and corner[:, 0].max() < right
+        assert below < corner[:, 1].min() and corner[:, 1].max() < above
+    written = [c for c in axes.collections if type(c) is PathCollection]
+    assert all(below < place[1] < above for c in written for place in c.get_offsets())
+    assert axes.get_xticks().size == 0
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "64"]
 
 
 def test_answers_mark_the_likeliest_and_the_true_class():
@@ -265,6 +307,22 @@ def test_a_row_is_a_line_in_the_plane_and_its_class_a_colour():
     assert colours[1] == colours[2] != colours[0]
     assert [t.get_text() for t in axes.get_legend().get_texts()] == ["a", "c"]
     assert axes.get_xlabel() == f"first principal component of h ({plane.share[0]:.0%})"
+
+
+def test_without_classes_all_rows_have_one_colour_and_no_legend():
+    (axes,) = inside.plot_states_in_plane(found()).axes
+    assert len({line.get_color() for line in axes.lines if len(line.get_xdata()) > 1}) == 1
+    assert axes.get_legend() is None
+
+
+def test_a_unit_that_is_not_there_is_refused():
+    said = [f"unit is above {H - 1}"]
+    for draw, arguments in [
+        (inside.plot_text, (text(), "abcd")),
+        (inside.text_page, (text(), "abcd")),
+        (inside.plot_counting, (found(), NUMBERS)),
+    ]:
+        assert_refused(ValueError, said, draw, *arguments, unit=H)
 
 
 # ---- the page with a text ----------------------------------------------------------------------

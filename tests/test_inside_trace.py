@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import CELLS, assert_refused, assert_same_bits
+from conftest import CELLS, CLIP, assert_refused, assert_same_bits
 from layer_cases import B, H, I, T, rng
 
 import rnnlite
@@ -70,7 +70,7 @@ def test_derivatives_add_up_to_the_gradients_of_the_layer(cell, lengths, backwar
     close(layer.grads["Wx"], np.concatenate(from_x, axis=1))
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN", "peephole", "clip", "GRU 2014"])
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN", "peephole and clip", "GRU 2014"])
 @every_lengths
 @every_output
 def test_the_derivative_by_a_state_is_that_of_the_rest_of_the_sequence(name, lengths, sequences):
@@ -78,8 +78,7 @@ def test_the_derivative_by_a_state_is_that_of_the_rest_of_the_sequence(name, len
         "LSTM": lambda **k: rnnlite.LSTM(I, H, seed=0, **k),
         "GRU": lambda **k: rnnlite.GRU(I, H, seed=0, **k),
         "RNN": lambda **k: rnnlite.RNN(I, H, "relu", seed=0, **k),
-        "peephole": lambda **k: rnnlite.LSTM(I, H, peephole=True, seed=0, **k),
-        "clip": lambda **k: rnnlite.LSTM(I, H, clip=0.3, seed=0, **k),
+        "peephole and clip": lambda **k: rnnlite.LSTM(I, H, peephole=True, clip=CLIP, seed=0, **k),
         "GRU 2014": lambda **k: rnnlite.GRU(I, H, reset_after=False, seed=0, **k),
     }[name](return_sequences=sequences, dtype="float64")
     stirred(layer)
@@ -186,7 +185,7 @@ def test_initial_states_are_taken():
     assert_refused(ValueError, fragments, trace, m, x, initial_state={"1": state})
 
 
-@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("compiled", [pytest.param(True, marks=pytest.mark.long), False])
 def test_a_cell_of_ones_own_is_shown_by_its_own_names(compiled):
     from rnnlite.cells.functions import sigmoid, tanh, zero_like
 
@@ -263,6 +262,14 @@ def test_it_can_be_read_cut_and_saved(tmp_path):
         assert arrays["loss"] == found.loss
     with pytest.raises(KeyError, match=r"there is no layer '7'; there are '0', '1'"):
         found["7"]
+    lone = trace(rnnlite.RNN(I, H, seed=0), rng().normal(size=(B, T, I)))
+    assert lone["0"] is lone[""]  # the model is one layer
+    with pytest.raises(KeyError, match=r"there is no layer '1'; there are ''"):
+        lone["1"]
+    inner = trace(
+        Sequential([rnnlite.Flatten(), Dense(T * I, 2, seed=0)]), rng().normal(size=(B, T, I))
+    )
+    assert len(inner) == 2 and list(inner) == inner.names == ["0", "1"]
     assert_refused(ValueError, ["Trace.row: n is above 2"], found.row, 3)
 
 

@@ -230,8 +230,9 @@ print(json.dumps(a[0]))
 
 
 @pytest.mark.parametrize("text, right", [
-    (OWN_EQUATION, 1.0), pytest.param(OWN_CELL, np.tanh(0.5), marks=pytest.mark.long),
+    (OWN_EQUATION, 1.0), (OWN_CELL, np.tanh(0.5)),
 ], ids=["an equation", "a cell"])  # fmt: skip
+@pytest.mark.long
 def test_a_kernel_of_ones_own_needs_no_module_and_runs_none(tmp_path, text, right):
     """The machine code is saved; the module it was compiled for is gone, or another one."""
     (tmp_path / "old.py").write_text(text, encoding="utf-8")
@@ -423,7 +424,9 @@ print(json.dumps(dict(compiled=names, numbers=numbers, apart=apart, for_a_number
 """
 
 
-@pytest.fixture(scope="module", params=["flat", pytest.param("lstm", marks=pytest.mark.long)])
+@pytest.fixture(
+    scope="module", params=[pytest.param(p, marks=pytest.mark.long) for p in ("flat", "lstm")]
+)
 def trained(tmp_path_factory, request):
     """The model of TRAIN, its kernel folder then, what it said, and its lines of complaint."""
     cache = tmp_path_factory.mktemp("trained")
@@ -696,6 +699,29 @@ def test_a_kernel_that_is_not_in_such_a_cache_costs_a_line(cache, caplog, monkey
     assert "cannot keep compiled kernels (Read-only file system); each start" in line
 
 
+@pytest.mark.parametrize(
+    ("system", "variables", "wanted"),
+    [
+        ("linux", {}, "home/.cache"),
+        ("linux", {"XDG_CACHE_HOME": "caches"}, "caches"),
+        ("darwin", {"XDG_CACHE_HOME": "caches"}, "home/Library/Caches"),
+        ("win32", {}, "home/AppData/Local"),
+        ("win32", {"LOCALAPPDATA": "local"}, "local"),
+        ("win32", {"LOCALAPPDATA": "local", "RNNLITE_CACHE": "own"}, None),
+    ],
+)
+def test_the_folder_is_where_each_system_has_its_caches(monkeypatch, system, variables, wanted):
+    for name in ("RNNLITE_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(Path(value).absolute()))
+    monkeypatch.setattr(Path, "expanduser", lambda path: Path(str(path).replace("~", "home")))
+    monkeypatch.setattr(sys, "platform", system)
+    found = cache_folder()
+    monkeypatch.undo()
+    assert found == Path(f"{wanted}/rnnlite" if wanted else "own").absolute()
+
+
 def test_without_a_home_it_uses_what_it_is_given_and_otherwise_says_so(cache, caplog, monkeypatch):
     def no_home(path):
         if str(path).startswith("~"):
@@ -769,6 +795,7 @@ print(json.dumps({"failed": failed, "files": len(files), "found": found}))
 """
 
 
+@pytest.mark.long  # NO_KERNEL above has one of each kind
 def test_damaged_files_are_compiled_again(tmp_path):
     result, _ = run(DAMAGE, cache=tmp_path)
     assert result["files"] == 1

@@ -1,12 +1,15 @@
 """The machine room: register functions, the product of any size, packing, aligned memory."""
 
+import sys
+
 import numpy as np
 import pytest
 from conftest import assert_close, assert_same_bits, every_dtype, needs_jit, sized
+from numba.core.dispatcher import Dispatcher
 
 from rnnlite.engine.memory import CACHE_LINE, aligned_zeros
 from rnnlite.kernels import activations, product, simd
-from rnnlite.kernels.jit import inner
+from rnnlite.kernels.jit import OPTIONS, inner
 from rnnlite.kernels.target import CHOSEN, lanes_of, padded
 
 # A guard value: a sum of the small whole numbers below never equals it, and arithmetic on it
@@ -421,3 +424,20 @@ def test_aligned_arrays_do_not_share_memory():
     first, second = aligned_zeros(10, "float32"), aligned_zeros(10, "float32")
     first[...] = 1.0
     assert_close("second", second, np.zeros(10), 0.0)
+
+
+# ---- how kernels are compiled --------------------------------------------------------------------
+
+
+@needs_jit
+def test_all_that_is_compiled_has_the_options_of_the_library():
+    found = {}
+    for module in (name for name in sys.modules if name.startswith("rnnlite.kernels.")):
+        for name, value in vars(sys.modules[module]).items():
+            function = getattr(value, "run", value)  # of a parallel kernel
+            if isinstance(function, Dispatcher):
+                found[name] = function.targetoptions
+    assert len(found) > 20
+    for name, options in found.items():
+        wrong = {key for key, value in OPTIONS.items() if options.get(key) != value}
+        assert wrong <= ({"fastmath"} if options.get("fastmath") is False else set()), name

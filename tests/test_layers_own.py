@@ -185,6 +185,19 @@ def test_of_two_forward_passes_the_last_one_counts_and_of_says_which_was_meant(t
     assert_refused(ValueError, fragments, layer.backward, dy[:2])
 
 
+def test_an_answer_is_copied_only_where_it_may_be_the_input():
+    answers = []
+
+    class Told(Softsign):
+        def forward_pass(self, x, saved):
+            answers.append(super().forward_pass(x, saved))
+            return answers[-1]
+
+    assert Told()(X) is answers[-1]
+    passed_on = X.astype(np.float32)
+    assert not np.may_share_memory(rnnlite.Dropout(0.5)(passed_on), passed_on)
+
+
 def test_a_forward_that_raises_leaves_no_backward_behind():
     layer = Sequential([Affine(I), Dense(I, 2)])
     y = layer.forward(X)

@@ -172,3 +172,19 @@ def test_threads_that_train_at_once_get_errors_and_nothing_else():
     assert len(done) + len(caught) == 4 * sized(100, 5)
     assert all("another thread's" in text for text in caught)
     assert np.isfinite(model.flat_params).all()
+
+
+def test_memory_of_inference_is_that_of_the_last_run_of_its_shape_or_of_as_many_rows():
+    pool, runs = saved.Pool(), [saved.Saved(False) for _ in range(5)]
+    shapes = [(2, 5), (2, 6), (2, 6), (3, 6), None]
+    for run, run.input_shape in zip(runs, shapes, strict=True):
+        pool.give_back(run)
+    assert pool.take((2, 5)) is runs[0]
+    assert pool.take((2, 7)) is runs[2]  # the last one: its arrays are warm
+    assert pool.take((2, 6)) is runs[1]
+    fresh = pool.take((2, 6))
+    assert fresh not in runs and not fresh.for_backward
+    assert pool.take((3, 6)) is runs[3] and pool.take(None) is runs[4]
+    for _ in range(pool.MOST + 3):
+        pool.give_back(saved.Saved(False))
+    assert len(pool._idle) == pool.MOST

@@ -288,6 +288,7 @@ def test_activations_are_read_for_each_direction():
         np.testing.assert_allclose(Y[t, 0], h, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.long
 def test_clip_bounds_the_input_of_every_activation():
     """In the words of the standard; ONNX Runtime 1.31 leaves the input of the last tanh alone."""
     node, inputs = random_node("LSTM", peepholes=True, clip=0.6)

@@ -16,7 +16,9 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 every_doc = pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
-SLOW = {"inside.md": pytest.mark.long}  # it trains several networks and draws a dozen pictures
+NEEDS = {"deploy.md": ("onnx", "onnxruntime")}
+# They train networks; one draws a dozen pictures, too.
+SLOW = dict.fromkeys(("inside.md", "deploy.md"), pytest.mark.long)
 every_doc_in_time = pytest.mark.parametrize(
     "page", [pytest.param(page, marks=SLOW.get(page.name, ()), id=page.name) for page in DOCS]
 )
@@ -94,11 +96,15 @@ def test_the_test_images_are_kept_for_the_test():
 
 @every_doc_in_time
 def test_every_block_of_a_page_runs_as_it_stands(page):
+    for library in NEEDS.get(page.name, ()):
+        pytest.importorskip(library, reason=f"{page.name} shows {library}, which is not installed")
     run(page)
 
 
 @every_doc
 def test_every_block_of_a_page_asserts_what_it_claims(page):
+    if page.name == "mistakes.md":  # a list, which test_mistakes.py compares
+        return
     _, *blocks = python_blocks(page)  # the first one names what the others use
     assert blocks
     for line, block in blocks:
@@ -131,7 +137,7 @@ def anchors(page):
 @every_page
 def test_every_link_leads_somewhere(page):
     links = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
-    assert len(links) > 5
+    assert links
     for link in links:
         if not link.startswith("http"):
             file, _, anchor = link.partition("#")

@@ -20,6 +20,12 @@ LAYERS = {
     "gru-2014": lambda **k: GRU(3, 5, seed=0, reset_after=False, **k),
 }
 LENGTHS = [6, 3, 1, 4]
+EVERY = {"peephole": True, "clip": CLIP, "seed": 0, "return_sequences": True}
+# Kernels of their own, which those with both options exercise too.
+ALONE = {"peephole", "clipped"}
+every_layer = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.long] * (n in ALONE)) for n in LAYERS]
+)
 
 
 @pytest.fixture
@@ -37,13 +43,13 @@ def stirred(layer):
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 @pytest.mark.parametrize("options", [{}, {"return_sequences": True}, {"go_backwards": True},
                                      {"return_sequences": True, "go_backwards": True}])  # fmt: skip
-@pytest.mark.parametrize("name", LAYERS)
+@every_layer
 def test_gradients_are_right_in_all_options(name, options, lengths, x):
     report = gradcheck.check(stirred(LAYERS[name](**options)), x, lengths=lengths, samples=20)
     assert report.passed, str(report)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@every_layer
 def test_going_backwards_is_going_forwards_over_each_row_reversed(name, x):
     there = LAYERS[name](return_sequences=True, dtype="float64")
     back = LAYERS[name](return_sequences=True, go_backwards=True, dtype="float64")
@@ -146,7 +152,7 @@ def test_bidirectional_refuses_what_it_cannot_mirror():
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("name", LAYERS)
+@every_layer
 def test_single_steps_are_the_whole_sequence(name, batch, x):
     layer = stirred(LAYERS[name](return_sequences=True, dtype="float64"))
     whole, state = layer.forward(x[:batch]), None
@@ -184,7 +190,7 @@ def test_a_step_of_a_wrong_shape_is_an_error(x):
         LSTM(3, 5).step(x[:, 0], (np.zeros((4, 6)), np.zeros((4, 5))))
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@every_layer
 def test_chunks_that_carry_state_and_gradient_equal_one_long_sequence(name, x):
     """Truncated BPTT with nothing truncated: dinitial_state of a chunk is dfinal_state before."""
     layer = stirred(LAYERS[name](return_sequences=True, dtype="float64"))
@@ -230,7 +236,7 @@ def test_an_encoder_learns_through_the_state_it_hands_to_a_decoder(x):
         assert (above - below) / 2e-6 == pytest.approx(gradient[place], rel=1e-6)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@every_layer
 def test_recurrent_dropout_has_the_right_gradient_for_its_mask(name, x):
     layer = stirred(LAYERS[name](recurrent_dropout=0.5, dtype="float64", return_sequences=True))
 
@@ -316,7 +322,7 @@ def test_threads_do_not_change_a_bit_of_the_options(x):
         for threads in (1, 3):
             rnnlite.set_num_threads(threads)
             model = Sequential([
-                Bidirectional(LSTM(20, 40, peephole=True, seed=0, return_sequences=True), seed=1),
+                Bidirectional(LSTM(20, 40, **EVERY), seed=1),
                 GRU(80, 30, reset_after=False, seed=2, recurrent_dropout=0.2),
             ]).copy("float64")  # fmt: skip
             y = model.forward(x, lengths=np.arange(40) % 12 + 1, training=True).copy()

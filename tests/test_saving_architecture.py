@@ -85,6 +85,7 @@ OTHER = {
     "merge": "sum",
     "num_embeddings": 9,
     "out_features": 9,
+    "padding_idx": 2,
     "parts": {"a": describe(GRU(3, 9))},
     "peephole": True,
     "per_sequence": True,

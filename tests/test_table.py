@@ -11,7 +11,25 @@ from table import LAYERS, LOSSES, NOT_RUN_ALONE, RAGGED, B, Shift, T, normal
 import rnnlite
 from rnnlite import gradcheck, losses
 
-every_layer = pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
+# Kernels of these take seconds to compile: of float64 alone, and of one option where one will do.
+RARE = {"lstm-peephole-clip", "gru-2014", "recurrent"}
+LONG = {"lstm-peephole", "lstm-clip"}
+
+
+def usual(case):
+    return "float64" if case.name in RARE else "float32"
+
+
+def row(case, *values, long=False):
+    marks = [pytest.mark.long] if long or case.name in LONG else []
+    return pytest.param(case, *values, marks=marks, id="-".join([case.name, *values]))
+
+
+every_layer = pytest.mark.parametrize("case", [row(case) for case in LAYERS])
+every_layer_in_every_dtype = pytest.mark.parametrize(("case", "dtype"), [
+    row(case, dtype, long=case.name in RARE and dtype == "float32")
+    for case in LAYERS for dtype in ("float32", "float64")
+])  # fmt: skip
 every_loss = pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.name)
 
 
@@ -39,15 +57,14 @@ def test_every_layer_and_every_loss_has_a_row():
     assert {case.loss for case in LOSSES} == {getattr(losses, name) for name in losses.__all__}
 
 
-@every_layer
-@every_dtype
+@every_layer_in_every_dtype
 def test_a_layer_is_its_twin_in_plain_numpy(case, dtype):
     layer, x = stirred(case, dtype), sample(case, dtype)
     wide = layer.copy("float64")
     wanted = case.twin(wide, x if x.dtype.kind == "i" else x.astype(np.float64))
     for y in (layer(x), layer.forward(x), layer.forward(x, training=False)):
         assert y.dtype == dtype
-        assert_close("y", y, wanted, 1e-12 if dtype == np.float64 else 2e-5)
+        assert_close("y", y, wanted, 1e-12 if dtype == "float64" else 2e-5)
 
 
 @every_layer
@@ -60,7 +77,7 @@ def test_its_gradients_are_right(case, lengths):
 
 @every_layer
 def test_padding_reaches_nothing(case):
-    layer, clean = stirred(case, "float32"), sample(case, "float32").copy()
+    layer, clean = stirred(case, usual(case)), sample(case, usual(case)).copy()
     padding = np.arange(T) >= RAGGED[:, None]
     clean[padding] = 0
     dirty = clean.copy()
@@ -84,7 +101,7 @@ def test_padding_reaches_nothing(case):
 
 @every_layer
 def test_what_it_refuses_it_refuses_by_name(case):
-    layer = case.make("float32")
+    layer = case.make(usual(case))
     for x, fragment in case.refused:
         for call in (layer, layer.forward):
             assert_refused((ValueError, TypeError), [": x ", fragment], call, x)
@@ -96,15 +113,15 @@ def test_what_it_refuses_it_refuses_by_name(case):
 
 @every_layer
 def test_a_wrong_dy_is_refused_and_the_right_one_goes_on(case):
-    layer = case.make("float32")
-    y = layer.forward(sample(case, "float32"))
+    layer = case.make(usual(case))
+    y = layer.forward(sample(case, usual(case)))
     assert_refused(ValueError, ["dy has shape"], layer.backward, np.ones((*y.shape, 2)))
     layer.backward(np.ones_like(y))
 
 
 @every_layer
 def test_copies_pickles_and_files_compute_the_same(case, tmp_path):
-    layer, x = stirred(case, "float32"), sample(case, "float32")
+    layer, x = stirred(case, usual(case)), sample(case, usual(case))
     y = layer(x)
     rnnlite.save(layer, tmp_path / "layer.npz")
     for twin in (
@@ -117,7 +134,7 @@ def test_copies_pickles_and_files_compute_the_same(case, tmp_path):
 
 @every_layer
 def test_training_reuses_its_memory_and_inference_gives_it_away(case):
-    layer, x = stirred(case, "float32"), sample(case, "float32")
+    layer, x = stirred(case, usual(case)), sample(case, usual(case))
     first, second = layer(x), layer(x)
     assert not np.shares_memory(first, second) and not np.shares_memory(first, x)
     first[...] = np.nan

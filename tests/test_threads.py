@@ -104,6 +104,29 @@ def test_a_small_layer_starts_no_threads_and_a_large_one_does(monkeypatch):
     assert len(threads._pool.workers) == 1
 
 
+def test_layers_tell_how_much_they_multiply(monkeypatch):
+    """By which the threads are chosen: forward, backward, then the gradients of the weights."""
+    told, run = [], threads.parallel_for
+
+    def parallel_for(kernel, count, work, *arguments):
+        told.append(work)
+        run(kernel, count, work, *arguments)
+
+    def work_of(layer):
+        del told[:]
+        layer.backward(layer.forward(np.ones((2, 5, 3))))
+        return told
+
+    monkeypatch.setattr(threads, "parallel_for", parallel_for)
+    assert work_of(rnnlite.Dense(3, 4, seed=0)) == [10 * 3 * 4] * 3
+    all_of_it = 10 * (3 + 4) * 16
+    assert work_of(rnnlite.LSTM(3, 4, seed=0)) == [all_of_it] * 3
+    assert work_of(rnnlite.layers.LayerNorm(3)) == [10 * 3] * 2
+    lstm = rnnlite.LSTM(3, 4, seed=0)
+    lstm.backward(lstm.forward(np.ones((2, 5, 3))), need_dx=False)
+    assert told[-2] == 10 * 4 * 16
+
+
 @needs_jit
 def test_fewer_threads_from_now_on_are_fewer():
     assert len(shares(4, 100, PLENTY)) == 4

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from conftest import assert_close, assert_refused
+from conftest import CLIP, assert_close, assert_refused
 
 import rnnlite
 from rnnlite import (
@@ -548,9 +548,17 @@ def test_what_stands_in_padding_is_nothing_to_index_with(monkeypatch):
 def test_functions_compute_what_a_layer_does_if_they_are_given_its_options():
     """As their docstrings say it."""
     cases = (
-        (LSTM(F, 4, seed=0, clip=0.3, return_sequences=True), functional.lstm_forward, "clip"),
-        (RNN(F, 4, "relu", True, seed=0), functional.rnn_forward, "activation"),
-        (GRU(F, 4, True, seed=0, reset_after=False), functional.gru_forward, "reset_after"),
+        (
+            LSTM(F, 4, seed=0, clip=CLIP, return_sequences=True, dtype="float64"),
+            functional.lstm_forward,
+            "clip",
+        ),
+        (RNN(F, 4, "relu", True, seed=0, dtype="float64"), functional.rnn_forward, "activation"),
+        (
+            GRU(F, 4, True, reset_after=False, dtype="float64"),
+            functional.gru_forward,
+            "reset_after",
+        ),
     )
     for layer, forward, option in cases:
         rnn = {option: getattr(layer, option)}

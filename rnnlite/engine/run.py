@@ -39,7 +39,7 @@ def forward(cell, x, weights, hidden_size, workspace=None, *, initial=None, leng
     engine_of(cell).forward(workspace, x, weights, y if return_sequences else workspace.nothing)
     if not return_sequences:
         y[...] = workspace.final(0)
-        if not workspace.lengths.all():  # no last step: such a row answers zeros
+        if not workspace.all_run:  # without a last step a row answers zeros
             y[workspace.lengths == 0] = 0.0
     return y, workspace
 
@@ -62,7 +62,7 @@ def backward(workspace, dy, weights, grads, *, dfinal=None, dx=None, keep_saved=
         dy_of_steps = dy
     elif dy is not None:
         dh = workspace.dstate[0, :, :H]
-        some = True if workspace.lengths.all() else workspace.lengths[:, None] > 0
+        some = True if workspace.all_run else workspace.lengths[:, None] > 0
         np.add(dh, dy, out=dh, where=some)
     gates = workspace.gates
     if keep_saved:

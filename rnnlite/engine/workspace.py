@@ -34,7 +34,7 @@ class Workspace:
         self.no_mask = self.h_mask = aligned_zeros((0, Hp), dtype)
         longest_row = max(layout.gate_row, layout.xh_row, I)
         self.zeros = aligned_zeros(longest_row + panel_width(dtype), dtype)
-        self.lengths, self.all_valid = np.full(B, T, np.int64), True
+        self.lengths, self.all_valid, self.all_run = np.full(B, T, np.int64), True, True
         self.reverse, self.return_sequences = False, True
         self.from_zero = False  # whether all initial h are zero
         self.nothing = np.zeros((B, 0, H), dtype)  # instead of y, or dy, of every step
@@ -61,10 +61,12 @@ class Workspace:
 
     def set_lengths(self, lengths):
         """Take each row's number of valid steps; None means all."""
-        self.all_valid, T = lengths is None, self.shape[1]
+        T = self.shape[1]
+        self.all_valid = self.all_run = lengths is None  # all steps; some step of each row
         self.lengths[:] = T if lengths is None else lengths
         if lengths is not None:
             door.within(self.cell.name, "lengths", self.lengths, T + 1)
+            self.all_run = bool(self.lengths.all())
 
     def set_initial(self, initial):
         """Write the initial states, (B, H) arrays or None for zeros, into slot 0."""

@@ -6,7 +6,8 @@ class RecurrentCache:
 
     The gates and states are attributes, each a fresh array (B, T, H), zero at padded steps:
     ``i f g o c h`` for an LSTM, ``h`` for an RNN, ``r z n h_n h`` for a GRU (``h_n`` is the
-    candidate's recurrent half).
+    candidate's recurrent half).  Of a layer or a model, with all their options, ``rnnlite.trace``
+    shows them, and every derivative too.
 
     Examples
     --------

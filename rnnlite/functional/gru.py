@@ -31,7 +31,8 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
     Returns
     -------
     h, hT, cache : numpy.ndarray (B, T, H), numpy.ndarray (B, H), RecurrentCache
-        The cache is for ``gru_backward``; it shows ``r z n h`` of every step.
+        The cache is for ``gru_backward``; it shows ``r z n h`` of every step.  Of a layer:
+        ``rnnlite.trace``.
 
     Examples
     --------

@@ -59,7 +59,7 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     state : LSTMState
         ``(hT, cT)``, each (B, H): after each row's last valid step.
     cache : RecurrentCache
-        For ``lstm_backward``; also ``i f g o c h`` of every step.
+        For ``lstm_backward``; also ``i f g o c h`` of every step.  Of a layer: ``rnnlite.trace``.
 
     Examples
     --------

@@ -25,7 +25,8 @@ def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):
     Returns
     -------
     h, hT, cache : numpy.ndarray (B, T, H), numpy.ndarray (B, H), RecurrentCache
-        The cache is for ``rnn_backward``; it shows ``h`` of every step.
+        The cache is for ``rnn_backward``; it shows ``h`` of every step.  Of a layer:
+        ``rnnlite.trace``.
 
     Examples
     --------

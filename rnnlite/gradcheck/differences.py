@@ -36,6 +36,27 @@ def check_array(loss, name, array, gradient, tolerance, samples, rng):
     return ArrayReport(name, array.shape, len(places), *numbers), wrong
 
 
+def kink(loss, array, index):
+    """The slopes of ``loss()`` below and above one number of ``array``, if they differ; or None."""
+    below, above = _slopes(loss, array, index, STEP / 10)
+    nearer = _slopes(loss, array, index, STEP / 100)
+    apart = abs(above - below)
+    moved = max(abs(below - nearer[0]), abs(above - nearer[1]))  # a curve, or rounding
+    return nearer if apart > 1e-3 * max(abs(above), abs(below)) and apart > 100 * moved else None
+
+
+def _slopes(loss, array, index, step):
+    value, here = array[index], loss()
+    try:
+        array[index] = value - step
+        below = (here - loss()) / (value - array[index])
+        array[index] = value + step
+        above = (loss() - here) / (array[index] - value)
+    finally:
+        array[index] = value
+    return below, above
+
+
 def _central_difference(loss, array, place, step):
     index = np.unravel_index(place, array.shape)
     value = array[index]

@@ -6,6 +6,10 @@ from rnnlite import checking
 from rnnlite.cells.cell import Cell
 from rnnlite.engine.equation_results import checked
 from rnnlite.gradcheck.differences import TOLERANCE, check_array
+from rnnlite.gradcheck.naming import named, sentences
+from rnnlite.gradcheck.runs import recorded
+from rnnlite.gradcheck.subject import Subject
+from rnnlite.layers import Recurrent
 
 UNITS = 5
 
@@ -25,7 +29,8 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
     -------
     list of str
         A sentence for every result of ``step_backward`` (and ``intermediate_backward``)
-        that is wrong; empty if the equations are right.
+        that is wrong, then the mistake of the catalogue that it is; empty if the equations
+        are right.
 
     Examples
     --------
@@ -40,7 +45,23 @@ def check_equations(cell, tolerance=TOLERANCE, seed=0):
     if not isinstance(cell, Cell):
         raise TypeError(f"{where}: cell is {cell!r}; wanted a Cell, as custom_cell makes them")
     tolerance = checking.real_number(where, "tolerance", tolerance, 0.0, 1.0, low_included=False)
-    rng = np.random.default_rng(checking.seed(where, seed))
+    seed = checking.seed(where, seed)
+    notes = wrong_equations(cell, tolerance, seed)
+    if notes:
+        layer = Recurrent(cell._replace(compiled=False), 2, 3, return_sequences=True, seed=0)
+        rng = np.random.default_rng(seed)
+        for array in layer.params.values():
+            array[...] = rng.standard_normal(array.shape)
+        x = rng.standard_normal((2, 3, 2))
+        subject = Subject(layer, x, None, None, None, None, seed)
+        for _, run in recorded(subject):
+            notes += sentences("", named(run))
+    return notes
+
+
+def wrong_equations(cell, tolerance, seed):
+    """Sentences about the equations of a cell that are wrong."""
+    rng = np.random.default_rng(seed)
     shape = (UNITS,) if cell.whole_rows else (1, UNITS)  # as in a run: a batch of one row
 
     def draw(names, shape=shape):

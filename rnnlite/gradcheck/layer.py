@@ -3,11 +3,14 @@
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.gradcheck.differences import TOLERANCE, check_array
-from rnnlite.gradcheck.equations import check_equations
+from rnnlite.gradcheck.differences import STEP, TOLERANCE, check_array, kink
+from rnnlite.gradcheck.equations import wrong_equations
+from rnnlite.gradcheck.naming import is_float32, named, named_loss, sentences
 from rnnlite.gradcheck.report import Report
+from rnnlite.gradcheck.runs import recorded
 from rnnlite.gradcheck.subject import Subject
 from rnnlite.layers import Recurrent
+from rnnlite.losses import softmax_cross_entropy
 
 
 def check(
@@ -74,10 +77,52 @@ def check(
             notes += _wrong_steps(wrong, array.shape, recurrent)
     subject.gradients()  # leave grads as backward made them
     report = Report(tuple(reports), tolerance)
-    if not report.passed:
-        for cell in dict.fromkeys(part.cell for part in recurrent):
-            notes += check_equations(cell, tolerance, seed)
-    return report._replace(notes=tuple(notes))
+    if report.passed:
+        return report._replace(notes=tuple(notes))
+    for cell in dict.fromkeys(part.cell for part in recurrent):
+        notes += wrong_equations(cell, tolerance, seed)
+    notes += _no_mistakes(subject, report, analytic)
+    mistakes = []
+    for key, alternatives in _named(subject, tolerance):
+        notes += sentences(key, alternatives)
+        mistakes += [mistake for together in alternatives for mistake in together]
+    return report._replace(notes=tuple(notes), mistakes=tuple(dict.fromkeys(mistakes)))
+
+
+def _named(subject, tolerance):
+    """For the loss and every part of the model, the mistakes that would have given its numbers."""
+    function = subject.loss_function
+    if function is not None and function is not softmax_cross_entropy:
+        output = np.asarray(subject.layer.forward(subject.x, **subject.keywords))
+        yield "loss", named_loss(function, output, subject.labels, tolerance)
+    for key, run in recorded(subject):
+        yield key, named(run)
+
+
+def _no_mistakes(subject, report, analytic):
+    """What makes a right gradient fail: a kink of the loss, numbers of float32."""
+    if is_float32(subject.layer.forward(subject.x, **subject.keywords)):
+        yield (
+            "forward computes in float32, as the digits of its output show: differences at a step "
+            f"of {STEP:.0e} are then right to two digits at best; compute in float64"
+        )
+        return
+    for a in report.arrays:
+        if a.relative_error <= report.tolerance:
+            continue
+        slopes = kink(subject.loss, subject.arrays[a.name], a.worst)
+        if slopes is not None and min(slopes) - 1e-4 <= a.analytic <= max(slopes) + 1e-4:
+            below, above = slopes
+            yield (
+                f"{a.name}: at {a.worst} the loss has a kink, as ReLU has at zero: its slope is "
+                f"{below:+.4g} below and {above:+.4g} above. There is no derivative there, so "
+                f"backward's {a.analytic:+.4g} cannot be called wrong; try other numbers"
+            )
+        if is_float32(analytic[a.name]) and a.relative_error < 1e-4:
+            yield (
+                f"{a.name}: the gradient is of float32 numbers, right to seven digits at best; "
+                "compute in float64"
+            )
 
 
 def _wrong_steps(wrong, shape, recurrent):

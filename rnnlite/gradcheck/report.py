@@ -49,7 +49,10 @@ class Report(NamedTuple):
     tolerance : float
     notes : tuple of str
         If it failed, what is known of the mistake: the time step at which the gradient of x
-        first goes wrong, and the equation of the cell.
+        first goes wrong, the equation of the cell, the mistakes that would have given these
+        numbers.
+    mistakes : tuple of Mistake
+        Those of the catalogue (``rnnlite/mistakes``) that ``notes`` tells.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class Report(NamedTuple):
     arrays: tuple
     tolerance: float
     notes: tuple = ()
+    mistakes: tuple = ()
 
     @property
     def max_relative_error(self):

@@ -73,6 +73,10 @@ class Subject:
         run = self.layer if self.is_layer else self.layer.forward
         return np.asarray(run(self.x, **self.keywords)), ()
 
+    def final_states(self):
+        """The final states that the loss looks at."""
+        return tuple(self._value()[1])
+
     def loss(self):
         """The loss with the arrays as they are now."""
         output, final = self._value()
@@ -81,12 +85,18 @@ class Subject:
         weights = (self.weights, *self.final_weights)
         return float(sum(np.sum(a * w) for a, w in zip((output, *final), weights, strict=True)))
 
+    def dy_of(self, output):
+        """Gradient of the loss by the output."""
+        return (
+            self.weights
+            if self.loss_function is None
+            else self.loss_function(output, self.labels)[1]
+        )
+
     def gradients(self):
         """What backward says of each array, by name."""
         output = np.asarray(self.layer.forward(self.x, **self.keywords))
-        dy = self.weights
-        if self.loss_function is not None:
-            dy = self.loss_function(output, self.labels)[1]
+        dy = self.dy_of(output)
         final = {"dfinal_state": states.join(self.final_weights)} if self.final_weights else {}
         dx = self.layer.backward(dy, **final)
         missing = [name for name in self.layer.params if name not in self.layer.grads]

@@ -73,10 +73,8 @@ def plot_answers(
     symbols : str, Vocabulary or list of str, optional
         What each number (or each place of a one-hot vector) stands for: it is written in place of
         a map of x.
-    path : str or os.PathLike, optional
-        Picture file to write.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into; by default a new figure.
+    path, ax : str or os.PathLike, matplotlib.axes.Axes, optional
+        Picture file to write, and axes to draw into; by default none, and a new figure.
 
     Returns
     -------

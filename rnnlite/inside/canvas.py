@@ -61,7 +61,6 @@ def heat(axes, values, low, high, label, norm=None):
     limits = {"norm": norm} if norm is not None else {"vmin": low, "vmax": high}
     image = axes.imshow(values, cmap=MAP, aspect="auto", interpolation="nearest", **limits)
     scale(axes, image, label)
-    return image
 
 
 def scale(axes, image, label):

@@ -87,10 +87,8 @@ def plot_counting(
         Which unit; by default the one that follows the count best.
     labels : sequence of str, optional
         A name for each row of the batch, for the legend.
-    path : str or os.PathLike, optional
-        Picture file to write.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into; by default a new figure.
+    path, ax : str or os.PathLike, matplotlib.axes.Axes, optional
+        Picture file to write, and axes to draw into; by default none, and a new figure.
 
     Returns
     -------

@@ -68,10 +68,8 @@ def plot_gradient_flow(
         Whether each line is divided by its value at the last step.
     from_end : bool
         Whether steps are counted back from each row's last one, for rows of different length.
-    path : str or os.PathLike, optional
-        Picture file to write.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into; by default a new figure.
+    path, ax : str or os.PathLike, matplotlib.axes.Axes, optional
+        Picture file to write, and axes to draw into; by default none, and a new figure.
 
     Returns
     -------
@@ -205,10 +203,8 @@ def plot_itemised_gradient(
     model, x, labels, row, loss, layer, state, lengths : as in ``itemised_gradient``
     symbols : sequence of str, optional
         What was read at each step, for the axes.
-    path : str or os.PathLike, optional
-        Picture file to write.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into; by default a new figure.
+    path, ax : str or os.PathLike, matplotlib.axes.Axes, optional
+        Picture file to write, and axes to draw into; by default none, and a new figure.
 
     Returns
     -------

@@ -109,10 +109,8 @@ def plot_gates(
         What was read at each step of a single row, for the time axis; "" where nothing is wanted.
     labels : sequence of str, optional
         A name for each row of the batch, for the titles of several; by default "row 0", ...
-    path : str or os.PathLike, optional
-        Picture file to write.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into; by default a new figure.
+    path, ax : str or os.PathLike, matplotlib.axes.Axes, optional
+        Picture file to write, and axes to draw into; by default none, and a new figure.
 
     Returns
     -------
@@ -213,10 +211,8 @@ def plot_gate_saturation(trace, layer=None, low=0.1, high=0.9, *, path=None, ax=
     Parameters
     ----------
     trace, layer, low, high : as in ``gate_saturation``
-    path : str or os.PathLike, optional
-        Picture file to write.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into; by default a new figure.
+    path, ax : str or os.PathLike, matplotlib.axes.Axes, optional
+        Picture file to write, and axes to draw into; by default none, and a new figure.
 
     Returns
     -------

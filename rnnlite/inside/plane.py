@@ -95,10 +95,8 @@ def plot_states_in_plane(
     row : int or list of int, optional
         Rows to draw; all by default.
     class_names : sequence of str, optional
-    path : str or os.PathLike, optional
-        Picture file to write.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into; by default a new figure.
+    path, ax : str or os.PathLike, matplotlib.axes.Axes, optional
+        Picture file to write, and axes to draw into; by default none, and a new figure.
 
     Returns
     -------

@@ -102,10 +102,8 @@ def plot_saliency(
     symbols : str, Vocabulary or list of str, optional
         What each number (or each place of a one-hot vector) stands for: a text is drawn, each
         character coloured by the norm of the derivative.
-    path : str or os.PathLike, optional
-        Picture file to write.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into; by default a new figure.
+    path, ax : str or os.PathLike, matplotlib.axes.Axes, optional
+        Picture file to write, and axes to draw into; by default none, and a new figure.
 
     Returns
     -------

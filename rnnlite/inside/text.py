@@ -119,10 +119,8 @@ def plot_text(
     trace, symbols, name, layer, row, count : as in ``text_units``
     unit : int, optional
         Which unit; by default the one that changes most.
-    path : str or os.PathLike, optional
-        Picture file to write.
-    ax : matplotlib.axes.Axes, optional
-        Axes to draw into; by default a new figure.
+    path, ax : str or os.PathLike, matplotlib.axes.Axes, optional
+        Picture file to write, and axes to draw into; by default none, and a new figure.
 
     Returns
     -------

@@ -129,6 +129,11 @@ def _with_helpers(function, done):
     return done[function]
 
 
+def without_jit(function):
+    """A kernel as plain Python, which warns of overflow as little as compiled code does."""
+    return np.errstate(all="ignore")(function)
+
+
 def kernel(function=None, *, identity=""):
     """Compile an entry point and cache the machine code on disk.
 
@@ -137,8 +142,10 @@ def kernel(function=None, *, identity=""):
     """
     if function is None:
         return functools.partial(kernel, identity=identity)
+    if JIT_DISABLED:
+        return without_jit(function)
     compiled = numba.njit(**OPTIONS)(function)
-    if not JIT_DISABLED and kernel_folder() is not None:
+    if kernel_folder() is not None:
         # Private to Numba: without it, kernels still work and are compiled anew in every process.
         compiled._cache = _KernelCache(function, identity)
     return compiled

@@ -28,7 +28,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from rnnlite.kernels.jit import JIT_DISABLED, exact_inner, inner, kernel
+from rnnlite.kernels.jit import JIT_DISABLED, exact_inner, inner, kernel, without_jit
 from rnnlite.kernels.simd.memory import element_pointer
 
 # Each flag has a cache line to itself: 8 numbers.  The second of them says how often its
@@ -143,7 +143,7 @@ def parallel(function=None, *, identity="", exact=False):
     """
     if function is None:
         return functools.partial(parallel, identity=identity, exact=exact)
-    return function if JIT_DISABLED else ParallelKernel(function, identity, exact)
+    return without_jit(function) if JIT_DISABLED else ParallelKernel(function, identity, exact)
 
 
 def _with_signals(function, compute):

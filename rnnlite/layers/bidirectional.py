@@ -11,7 +11,7 @@ class Bidirectional(Layer):
     """Read sequences in both directions (Schuster & Paliwal 1997).
 
     A second layer like the given one reads each row from its last valid step to its first; the
-    outputs of both stand at the time of their input.
+    outputs of both stand at the time of their input.  To see inside both: ``rnnlite.trace``.
 
     Parameters
     ----------

@@ -36,6 +36,9 @@ class Embedding(Layer):
     w_init : str, optional
         Initializer of W by name (see ``rnnlite.initializers``); normal with mean 0 and
         standard deviation 0.05 if not given.
+    padding_idx : int, optional
+        An index whose row is a constant, zeros at first: ``backward`` gives it no gradient, as in
+        PyTorch.  (A gradient check moves all rows: give it an x without this index.)
 
     Attributes
     ----------
@@ -62,16 +65,24 @@ class Embedding(Layer):
     _zeroes_padding = True
     _time_from = 2
 
-    def __init__(self, num_embeddings, dim, seed=None, dtype="float32", *, w_init=None):
+    def __init__(
+        self, num_embeddings, dim, seed=None, dtype="float32", *, w_init=None, padding_idx=None
+    ):
         self.num_embeddings = checking.whole_number("Embedding", "num_embeddings", num_embeddings)
         self.dim = checking.whole_number("Embedding", "dim", dim)
-        self.w_init = w_init
+        self.w_init, self.padding_idx = w_init, padding_idx
+        if padding_idx is not None:
+            self.padding_idx = checking.whole_number(
+                "Embedding", "padding_idx", padding_idx, 0, self.num_embeddings - 1
+            )
         initialize = functools.partial(initializers.normal, std=INITIAL_STD)
         if w_init is not None:
             initialize = initializers.get("Embedding", w_init, "w_init")
         super().__init__({"W": (self.num_embeddings, self.dim)}, dtype)
         rng = np.random.default_rng(checking.seed("Embedding", seed))
         self.params["W"][...] = initialize(rng, *self.params["W"].shape)
+        if padding_idx is not None:
+            self.params["W"][self.padding_idx] = 0.0
 
     def output_features(self, features):
         """Columns of the table."""
@@ -123,6 +134,8 @@ class Embedding(Layer):
     def backward_pass(self, dy, saved):
         """dW[r] = sum of dy where x is r; an index has no gradient."""
         door.compare("Embedding", self.dtype, ("dy", dy, (*saved.input_shape, self.dim)))
+        if self.padding_idx is not None:
+            saved.rows[saved.rows == self.padding_idx] = -1
         if self._known_in is not self._parameters.flat_gradients:
             self.zero_grads()
         self._known_in = None  # should something end the kernel half-way

@@ -83,7 +83,6 @@ class Layer(Tree):
     def _forget(self):
         """Drop all memory of runs."""
         self._saved, self._pool, self._turns = Saved(True), Pool(), Turns()
-        self._may_go_back, self._result = False, None
 
     def __call__(self, x, lengths=None):
         """Inference: compute the output, keep nothing, in any number of threads at once.
@@ -189,12 +188,7 @@ class Layer(Tree):
         where = type(self).__name__ + method
         x, lengths = padding.as_array(where, "x", x, lengths)
         shape = np.shape(x)
-        if (
-            not saved.for_backward
-            and shape[:1] == (0,)
-            and 0 not in shape[1:]
-            and (len(shape) >= self._time_from - 1)
-        ):
+        if shape[:1] == (0,) and not saved.for_backward and self._answers_empty(shape):
             checking.row_lengths(where, lengths, 0, 0)
             one = np.zeros((1, *shape[1:]), np.asarray(x).dtype)
             return self._run(method, saved, one, None, False, {})[:0]
@@ -209,6 +203,9 @@ class Layer(Tree):
         saved.output_shape = y.shape
         return saved.apart(y)
 
+    def _answers_empty(self, shape):
+        return 0 not in shape[1:] and len(shape) >= self._time_from - 1
+
     def _checked(self, method, array, shape):
         """What a method of a person's own may have returned: an array that begins with a shape."""
         fits = isinstance(array, np.ndarray) and array.dtype == self.dtype
@@ -220,35 +217,36 @@ class Layer(Tree):
         raise TypeError(f"{type(self).__name__}.{method}: {came}; wanted an array, {wanted}")
 
     def _forward(self, x, lengths, training, **states):
-        with self._turns:
-            self._may_go_back, self._result = False, None
+        turns = self._turns
+        with turns:
+            turns.forget_forward()
             try:
                 y = self._run(".forward", self._saved, x, lengths, bool(training), states)
             except BaseException:  # some of the layers inside have run, some not: none goes back
                 for _, layer in self.walk():
-                    layer._may_go_back, layer._result = False, None
+                    layer._turns.forget_forward()
                 raise
             if training:  # the memory of the last result, but an array of its own
                 y = y.view()
-            self._may_go_back, self._result = True, weakref.ref(y)
-            self._turns.note("forward")
+            turns.may_go_back, turns.result = True, weakref.ref(y)
+            turns.note("forward")
         return y
 
     def _backward(self, dy, need_dx, of, **dstates):
-        where, saved = f"{type(self).__name__}.backward", self._saved
-        with self._turns:
-            self._turns.check(where, "forward")
-            if not self._may_go_back:
+        where, saved, turns = f"{type(self).__name__}.backward", self._saved, self._turns
+        with turns:
+            turns.check(where, "forward")
+            if not turns.may_go_back:
                 advice = "call forward first, and backward once after each forward"
                 raise RuntimeError(f"{where}: there is no forward pass; {advice}")
-            if of is not None and of is not self._result():
+            if of is not None and of is not turns.result():
                 advice = "go back after each forward, before the next one"
                 raise RuntimeError(f"{where}: of is not what the last forward returned; {advice}")
             if dy is not None or not dstates:
                 meaning = "as forward's result"
                 dy = checking.shaped(where, "dy", dy, saved.output_shape, meaning, self.dtype)
-            self._may_go_back, saved.need_dx = False, bool(need_dx)
-            self._turns.note("backward")
+            turns.may_go_back, saved.need_dx = False, bool(need_dx)
+            turns.note("backward")
             if self._zeroes_padding:
                 dx = self.backward_pass(dy, saved, **dstates)
             else:

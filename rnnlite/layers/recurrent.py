@@ -10,6 +10,8 @@ from rnnlite.layers.random_layer import RandomLayer
 class Recurrent(RandomLayer):
     """A recurrent layer of any cell; ``LSTM``, ``RNN`` and ``GRU`` are this with their own.
 
+    To see every gate and every gradient inside: ``rnnlite.trace``, pictures in ``rnnlite.inside``.
+
     Parameters
     ----------
     cell : Cell
@@ -146,7 +148,7 @@ class Recurrent(RandomLayer):
         ``dfinal_state``, (B, H) or a tuple (dh, dc) of them for an LSTM, is the gradient of the
         loss by ``final_state``, on top of ``dy``, which may be None.
         """
-        if self._may_go_back:  # before the pass is used up, so that it can be corrected
+        if self._turns.may_go_back:  # before the pass is used up, so that it can be corrected
             where, B = f"{type(self).__name__}.backward", self._saved.input_shape[0]
             dfinal_state = self._states(where, "dfinal_state", dfinal_state, B)
         return self._backward(dy, need_dx, of, dfinal=dfinal_state)
@@ -178,7 +180,7 @@ class Recurrent(RandomLayer):
     @property
     def final_state(self):
         """State after each row's last valid step in ``forward``: copies, (B, H) or (h, c)."""
-        if self._result is None:
+        if self._turns.result is None:
             raise RuntimeError(f"{type(self).__name__}.final_state: call forward first")
         return self._final_state(self._saved)
 

@@ -12,6 +12,7 @@ class Turns:
     def __init__(self):
         self._lock, self._owner = threading.RLock(), None
         self._passes = {}  # thread that ran the last "forward", and the last "backward"
+        self.forget_forward()
 
     def __enter__(self):
         self._lock.acquire()
@@ -21,6 +22,10 @@ class Turns:
 
     def __exit__(self, *_):
         self._lock.release()
+
+    def forget_forward(self):
+        """No backward may follow, until a forward has ended."""
+        self.may_go_back, self.result = False, None  # result: a weak reference to what it returned
 
     def note(self, which):
         """This thread ran the last pass of this kind."""

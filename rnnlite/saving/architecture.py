@@ -22,7 +22,7 @@ from rnnlite.saving import cells_in_files
 CLASSES = {name: getattr(layers, name) for name in layers.__all__ if name != "Layer"}
 
 # Options that files of earlier versions do not have, and what a layer without them is.
-LATER = {"Dense": {"activation": None}}
+LATER = {"Dense": {"activation": None}, "Embedding": {"padding_idx": None}}
 
 
 def describe(model):

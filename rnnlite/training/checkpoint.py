@@ -92,7 +92,7 @@ def load(run, path, where):
         fields.named(place, "its header", header, _names(run))
         _check_same_run(where, path, header, run)
         at = fields.counters(place, header["counters"], run.source)
-        history = fields.history(place, header["history"], at)
+        history = fields.history(place, header["history"], at, run.validation is not None)
         since = at.step - (history["step"][-1] if history else 0)
         totals = fields.totals(place, header["totals"], since)
         finished = checking.true_or_false(place, "finished", header["finished"])

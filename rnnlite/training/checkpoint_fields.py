@@ -67,10 +67,11 @@ def totals(where, values, steps):
     return result
 
 
-def history(where, values, at):
+def history(where, values, at, validated):
     """The records until then: columns of equal length, in the order of time."""
-    always = [n for n in COLUMNS if not n.startswith("val_") and n != "accuracy"]
-    if not isinstance(values, dict) or (values and not set(always) <= set(values) <= set(COLUMNS)):
+    known = [name for name in COLUMNS if validated or not name.startswith("val_")]
+    always = [name for name in known if not name.endswith("accuracy")]
+    if not isinstance(values, dict) or (values and not set(always) <= set(values) <= set(known)):
         raise ValueError(f"{where}: history is {values!r:.200}; wanted columns {', '.join(always)}")
     records = values.get("step")
     for name, column in {"step": records, **values}.items() if values else ():

@@ -1,5 +1,7 @@
 """Pictures of a training run, for those who have matplotlib."""
 
+import io
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +15,17 @@ def new_figure(width, height):
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("plots need matplotlib: pip install matplotlib") from error
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
+    # Notebooks know the figures of pyplot alone, and would print the name of this one.
+    figure._repr_png_ = partial(_png, figure)
+    return figure
+
+
+def _png(figure):
+    """What a notebook shows."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()
 
 
 def plot_history(history, path=None):

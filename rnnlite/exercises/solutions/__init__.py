@@ -1,0 +1,1 @@
+"""Solutions; a lecturer may leave this folder out."""

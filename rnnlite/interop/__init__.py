@@ -1,0 +1,16 @@
+"""Doors to other libraries, each imported when a function here is called.
+
+from_torch, to_torch        models of PyTorch, as modules or state_dicts
+from_keras, to_keras        layers and Sequential models of Keras 3; lengths_from_mask, its masks
+export_onnx, import_onnx    models as ONNX files, for ONNX Runtime, OpenVINO, tract
+"""
+
+from rnnlite.interop.keras_door import from_keras, lengths_from_mask, to_keras
+from rnnlite.interop.onnx_export import export_onnx
+from rnnlite.interop.onnx_import import import_onnx
+from rnnlite.interop.torch_door import from_torch, to_torch
+
+__all__ = [
+    "export_onnx", "from_keras", "from_torch", "import_onnx", "lengths_from_mask", "to_keras",
+    "to_torch",
+]  # fmt: skip
