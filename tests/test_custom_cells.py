@@ -659,6 +659,14 @@ def test_what_an_equation_raises_when_it_is_tried_out_is_told():
     assert isinstance(caught.value.__cause__, IndexError)
 
 
+def test_the_try_out_lets_numbers_overflow():
+    def steep(z, state):
+        return (z[0] * 1e300 * 1e300,), (z[0],)
+
+    with np.errstate(all="raise"):
+        rnnlite.custom_cell("steep", steep, lambda d, s, h, new: ((d[0],), (d[0],)), **GOOD)
+
+
 def test_a_cell_may_be_meant_for_one_size():
     scale = np.linspace(0.5, 1.5, 7)
 

@@ -45,7 +45,7 @@ def forward(cell, x, weights, hidden_size, workspace=None, *, initial=None, leng
 
 
 def backward(workspace, dy, weights, grads, *, dfinal=None, dx=None, keep_saved=False):
-    """Take a run back; writes ``grads``, and ``dx`` (B, T, I) unless it is None, and returns that.
+    """Take a run back; writes ``grads``, and ``dx`` (B, T, I) unless it is None.
 
     ``dy`` is in y's shape, or None; ``dfinal`` as ``initial``.  With ``keep_saved``, what the
     cell saved can still be read afterwards, and backward be called again.
@@ -71,4 +71,3 @@ def backward(workspace, dy, weights, grads, *, dfinal=None, dx=None, keep_saved=
     engine_of(workspace.cell).backward(
         workspace, gates, dy_of_steps, weights, grads, workspace.no_dx if dx is None else dx
     )
-    return dx
