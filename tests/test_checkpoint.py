@@ -763,7 +763,7 @@ def assert_same_weights(path, whole):
 
 @pytest.mark.long
 @pytest.mark.skipif(JIT_DISABLED, reason="500 steps take too long without the JIT")
-@pytest.mark.parametrize("times", [2, 20])
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.by_hand)])
 def test_killed_at_random_moments_it_ends_bit_for_bit(tmp_path, times):
     whole = tmp_path / "whole.npz"
     with run_script(whole) as process:

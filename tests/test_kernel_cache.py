@@ -111,6 +111,7 @@ def copy_of_the_package(folder):
     return folder
 
 
+@pytest.mark.by_hand
 @pytest.mark.long  # test_every_file_that_is_compiled_counts promises the same in a moment
 @pytest.mark.parametrize(("file", "right", "edited", "change"), EDITS)
 def test_an_edit_takes_effect_in_the_next_process(tmp_path, file, right, edited, change):
@@ -803,6 +804,7 @@ def test_damaged_files_are_compiled_again(tmp_path):
     assert result["found"].pop("none") == 1 and set(result["found"].values()) == {0}
 
 
+@pytest.mark.by_hand
 @pytest.mark.long
 def test_every_file_cut_short_costs_time_and_nothing_else(tmp_path):
     run(ONE_STEP, cache=tmp_path)
@@ -920,7 +922,10 @@ for (name, gates), (B, H, I), padded in itertools.product(cells.items(), sizes, 
             cases += 1
 print(json.dumps({"target": target.CHOSEN.name, "worst": worst, "cases": cases}))
 """
-WIDTHS = ("avx512", "avx2", "neon", "sse2")
+# The widest and the narrowest; what lies between is left to a person's patience.
+WIDTHS = [
+    "avx512", "sse2", *(pytest.param(name, marks=pytest.mark.by_hand) for name in ("avx2", "neon"))
+]  # fmt: skip
 
 
 @pytest.mark.long  # the width of this machine is what all other tests run with

@@ -104,7 +104,7 @@ def _names(value, wanted, names, case, given):
     if not fits(value, names):
         kind = type(value).__name__
         size = f" of {len(value)}" if isinstance(value, list | tuple) else ""
-        return f"It returns a {kind}{size}; wanted: return {written(names)}"
+        return f"It returns something of type {kind}{size}; wanted: return {written(names)}"
     return None
 
 
