@@ -334,11 +334,15 @@ class Mine(layers.LSTM):
     """As one may derive it."""
 
 
+def twice(x):
+    return 2 * x
+
+
 REFUSED = {
     "activation": (lambda: layers.LSTM(3, activation="relu"), "activation is 'relu'; rnnlite.LSTM"),
     "gate": (lambda: layers.GRU(3, recurrent_activation="hard_sigmoid"), "is 'hard_sigmoid'; rnn"),
     "simple": (lambda: layers.SimpleRNN(3, activation="elu"), "activation is 'elu'; rnnlite.RNN"),
-    "function": (lambda: layers.SimpleRNN(3, activation=lambda x: x), "wanted the name of a"),
+    "function": (lambda: layers.SimpleRNN(3, activation=twice), "wanted the name of a"),
     "dense": (lambda: layers.Dense(3, activation="selu"), "activation is 'selu'; rnnlite has li"),
     "stateful": (lambda: layers.LSTM(3, stateful=True), "stateful=True: no layer of rnnlite"),
     "order": (

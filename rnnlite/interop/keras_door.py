@@ -60,6 +60,8 @@ def from_keras(layer_or_model, weights=None, *, logits=False, seed=None, dtype=N
         raise TypeError("from_keras: a description came alone; wanted its weights too, a list")
     weights = checking.sequence("from_keras", "weights", weights, "a list of arrays")
     found = list(keras_config.entries("from_keras", description))
+    for entry in found:
+        keras_layers.check_known(entry)
     pairs = list(keras_config.with_arrays(found, weights))
     if dtype is None:
         arrays = [array for _, ways in pairs for way in ways for array in way.values()]

@@ -30,12 +30,8 @@ class Reader:
             return []
         if entry.kind == "Masking":
             entry.refuse("a mask of what layers before it computed; it can stand at the beginning")
-        reader = READERS.get(entry.kind)
-        if reader is None:
-            known = f"it has one for {', '.join(READERS)}, Bidirectional, Masking at the beginning"
-            entry.refuse(f"rnnlite has no layer for it; {known}", TypeError)
         try:
-            return reader(self, entry, arrays, is_last)
+            return READERS[entry.kind](self, entry, arrays, is_last)
         except (ValueError, TypeError) as error:
             if str(error).startswith("from_keras"):
                 raise
@@ -180,6 +176,13 @@ class Reader:
     def next_seed(self):
         """Of one layer's masks."""
         return int(self.rng.integers(2**63))
+
+
+def check_known(entry):
+    """Refuse a class of layers that is none of the table."""
+    if entry.kind not in (*READERS, "InputLayer", "Masking"):
+        known = f"it has one for {', '.join(READERS)}, Bidirectional, Masking at the beginning"
+        entry.refuse(f"rnnlite has no layer for it; {known}", TypeError)
 
 
 def function_of(entry, option, default):
