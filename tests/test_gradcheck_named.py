@@ -189,6 +189,76 @@ def test_a_cell_of_ones_own_is_known_by_its_numbers_whatever_its_gates_are_calle
     assert said == ["0.forward", "0.backward"]
 
 
+class Gates:
+    """A GRU as it stands in many a course: a matrix for [h; x] and a bias column for each gate."""
+
+    def __init__(self, I, H, forgets):
+        names = [f"W{gate}" for gate in "zrn"] + [f"b{gate}" for gate in "zrn"]
+        rng = np.random.default_rng(0)
+        shapes = [(H, H + I)] * 3 + [(H, 1)] * 3
+        self.params = {n: rng.normal(size=s) for n, s in zip(names, shapes, strict=True)}
+        self.grads, self.forgets = {}, forgets
+
+    def forward(self, x):
+        p, h = self.params, np.zeros((len(self.params["bz"]), len(x)))
+        self.x, self.steps, outputs = x, [], []
+        for t in range(x.shape[1]):
+            both = np.vstack([h, x[:, t].T])
+            z = 1 / (1 + np.exp(-(p["Wz"] @ both + p["bz"])))
+            r = 1 / (1 + np.exp(-(p["Wr"] @ both + p["br"])))
+            reset = np.vstack([r * h, x[:, t].T])
+            n = np.tanh(p["Wn"] @ reset + p["bn"])
+            self.steps.append((h, both, reset, z, r, n))
+            h = (1 - z) * n + z * h
+            outputs.append(h.T)
+        return np.stack(outputs, axis=1)
+
+    def backward(self, dy):
+        p, dx, dh = self.params, np.zeros(self.x.shape), 0
+        self.grads = {name: np.zeros(array.shape) for name, array in p.items()}
+        for t, (h, both, reset, z, r, n) in reversed(list(enumerate(self.steps))):
+            dh, H = dh + dy[:, t].T, len(h)
+            dn = dh * (1 - z) * (1 - n**2)
+            dreset = p["Wn"].T @ dn
+            dz = dh * (h - n) * z * (1 - z)
+            dr = dreset[:H] * h * r * (1 - r)
+            dboth = p["Wz"].T @ dz + p["Wr"].T @ dr
+            for gate, d, inputs in (("z", dz, both), ("r", dr, both), ("n", dn, reset)):
+                self.grads[f"W{gate}"] += d @ inputs.T
+                self.grads[f"b{gate}"] += d.sum(axis=1, keepdims=True)
+            dx[:, t] = (dreset + dboth)[H:].T
+            dh = dh * z + dreset[:H] * (1 if self.forgets else r) + dboth[:H]
+        return dx
+
+
+@pytest.mark.parametrize(("inputs", "units"), [(I, H), (1, H), (I, 1)])
+def test_a_matrix_for_each_gate_and_columns_for_rows_are_known_by_their_numbers(inputs, units):
+    assert gradcheck.check(Gates(inputs, units, forgets=False), X[..., :inputs]).passed
+    report = gradcheck.check(Gates(inputs, units, forgets=True), X[..., :inputs])
+    assert told(report) == ["gru-2014-dh-without-r"]
+
+
+def test_three_numbers_that_are_no_gates_are_left_unnamed():
+    class Parabola:
+        def __init__(self):
+            self.params = {name: np.array([[1.0]]) for name in "abc"}
+            self.grads = {}
+
+        def forward(self, x):
+            a, b, c = self.params.values()
+            self.x = x
+            return a * x**2 + b * x + c
+
+        def backward(self, dy):
+            powers = self.x**2, self.x, 2.0  # the last should be 1
+            self.grads = {
+                n: np.sum(dy * p).reshape(1, 1) for n, p in zip("abc", powers, strict=True)
+            }
+
+    report = gradcheck.check(Parabola(), X)
+    assert not report.passed and report.mistakes == ()
+
+
 class Handwriting(HandWritten):
     """Three mistakes in one: each touches another array."""
 

@@ -56,9 +56,9 @@ def _reordered(array, order):
 
 def of_shapes(params, I, H):
     """Layouts of parameters of any names, by their shapes alone."""
-    arrays = [
-        np.squeeze(a) if a.ndim > 1 and 1 in a.shape else a for a in places_of(params).values()
-    ]
+    arrays = list(places_of(params).values())
+    if not arrays or any(array.ndim not in (1, 2) for array in arrays):
+        return
     for file, (gates, _, weights) in FAMILIES.items():
         if "p" not in weights:
             for stacked in _stacked(arrays, len(gates), I, H):
@@ -69,7 +69,7 @@ def of_shapes(params, I, H):
 def _stacked(arrays, K, I, H):
     """Wx (I, K H), Wh (H, K H), b and bh (K H), made of arrays that may be their transposes,
     [Wx; Wh] or [Wh; Wx] in one, or one array a gate."""
-    if K > 1 and arrays and len(arrays) % K == 0:
+    if K > 1 and len(arrays) % K == 0:
         groups = [arrays[n : n + len(arrays) // K] for n in range(0, len(arrays), len(arrays) // K)]
         by_kind = [arrays[n : n + K] for n in range(0, len(arrays), K)]
         for kinds in ([list(kind) for kind in zip(*groups, strict=True)], by_kind):
@@ -86,15 +86,21 @@ def _joined(kind, turned):
 
 def _assigned(arrays, K, I, H):
     """Which array is which, in all ways that the shapes allow."""
-    matrices = [a for a in arrays if a.ndim == 2]
-    vectors = [a for a in arrays if a.ndim == 1 and a.shape == (K * H,)]
-    if len(matrices) + len(vectors) != len(arrays) or not len(vectors) <= 2:
-        return
-    for b, bh in itertools.permutations([*vectors, None, None][:2]) if vectors else [(None, None)]:
-        if K != 3 and bh is not None:
-            continue
-        for Wx, Wh in _matrices(matrices, K, I, H):
-            yield {"Wx": Wx, "Wh": Wh, "b": b, "bh": bh}
+    for count in (1, 2):  # of matrices; the others are biases, as rows and columns too
+        if len(arrays) - count in ((0, 1, 2) if K == 3 else (0, 1)):
+            for chosen in itertools.combinations(range(len(arrays)), count):
+                matrices = [arrays[n] for n in chosen]
+                others = [array for n, array in enumerate(arrays) if n not in chosen]
+                biases = [a.ravel() for a in others if a.size == max(a.shape) == K * H]
+                if all(a.ndim == 2 for a in matrices) and len(biases) == len(others):
+                    yield from _with_biases(matrices, biases, K, I, H)
+
+
+def _with_biases(matrices, biases, K, I, H):
+    for b, bh in itertools.permutations([*biases, None, None][:2]) if biases else [(None, None)]:
+        if K == 3 or bh is None:
+            for Wx, Wh in _matrices(matrices, K, I, H):
+                yield {"Wx": Wx, "Wh": Wh, "b": b, "bh": bh}
 
 
 def _matrices(matrices, K, I, H):

@@ -10,7 +10,7 @@ from rnnlite.mistakes.fitting import ROUNDING, fitting, on_one_line, same
 
 TWINS = 4  # that are looked at, if the output fits several
 FLOAT32_ROUNDING = 1e-5
-PAIRS_UP_TO = 20_000  # numbers of (B, T, H): beyond, only single mistakes are tried
+PAIRS_UP_TO = 20_000  # numbers of x and y: beyond, only single mistakes are tried
 
 
 def named(run):
@@ -63,20 +63,28 @@ def _fitting(twin, forward, found, right, rounding):
         answers = (twin.gradients(forward, mistakes, feed) for feed in feeds)
         return [gradients for gradients in answers if gradients is not None]
 
-    alone, reach = [], {}  # the arrays that each mistake changes
-    for mistake in twin.backward_mistakes:
-        answers = made((mistake,))
-        reach[mistake] = {n for n in found for m in answers if not same(m[n], right[n], rounding)}
-        if any(_agrees(found, gradients, rounding) for gradients in answers):
-            alone.append((*forward, mistake))
-    if alone or twin.run.y.size > PAIRS_UP_TO:
+    def fits(mistakes):
+        return any(_agrees(found, gradients, rounding) for gradients in made(mistakes))
+
+    def may_fit(mistake):  # dx of the last step costs little
+        tails = [twin.tail(forward, (mistake,), feed) for feed in feeds]
+        return "x" not in found or any(
+            tail is None or same(found["x"][:, -1:], tail, rounding) for tail in tails
+        )
+
+    alone = [(*forward, m) for m in twin.backward_mistakes if may_fit(m) and fits((m,))]
+    if alone or twin.run.x.size + twin.run.y.size > PAIRS_UP_TO:
         return alone
+    reach = {  # the arrays that each mistake changes
+        mistake: {n for n in found for g in made((mistake,)) if not same(g[n], right[n], rounding)}
+        for mistake in twin.backward_mistakes
+    }
     wrong = {name for name in found if not same(found[name], right[name], rounding)}
     visible = [m for m in reach if reach[m] and reach[m] <= wrong]
     pairs = [p for p in itertools.combinations(visible, 2) if reach[p[0]] | reach[p[1]] == wrong]
     pairs = [p for p in pairs if not on_one_line(p)]
     likely = _likely(twin, forward, found, pairs, feeds[0], rounding)
-    return [(*forward, *p) for p in likely if any(_agrees(found, g, rounding) for g in made(p))]
+    return [(*forward, *p) for p in likely if fits(p)]
 
 
 def _likely(twin, forward, found, pairs, feed, rounding):
