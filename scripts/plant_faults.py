@@ -58,7 +58,7 @@ TESTS = {
     "rnnlite/datasets/text.py": "datasets_text",
     "rnnlite/datasets/vocabulary.py": "datasets_text",
     "rnnlite/engine/": "engine functional layers_recurrent recurrent_options boundaries"
-    " custom_cells layers_memory threads",
+    " custom_cells layers_memory lengths_of_zero threads",
     "rnnlite/engine/door.py": "engine boundaries",
     "rnnlite/engine/equation_results.py": "custom_cells",
     "rnnlite/engine/memory.py": "kernels layers_sequential",
@@ -149,6 +149,7 @@ LIMIT = 1800  # seconds after which tests hang
 WITHOUT_JIT = ("rnnlite/kernels/", "rnnlite/cells/")
 COMPILED = "jit parallel product tile simd/vector simd/functions simd/memory"
 WITH_JIT = tuple(f"rnnlite/kernels/{name}.py" for name in COMPILED.split())
+WITH_JIT += ("rnnlite/cells/functions.py",)
 
 TURNED = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,

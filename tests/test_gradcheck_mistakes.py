@@ -14,6 +14,7 @@ import pytest
 from gradchecked import H, I, T, X, spoilt, wrong_arrays
 
 from rnnlite import GRU, LSTM, RNN, Dense, Sequential, cells, functional, gradcheck
+from rnnlite.gradcheck import equations
 from rnnlite.layers import Bidirectional, Embedding
 
 # ---- planted mistakes, 1: the result of backward is spoilt -----------------------------------
@@ -436,6 +437,27 @@ def test_a_mistake_in_the_equations_of_a_cell_is_caught_and_named(
 def test_an_exchanged_cell_with_the_right_equations_passes(name, compiled):
     report = gradcheck.check(with_cell(name, "cells.cell import", "cells.cell import", compiled), X)
     assert report.passed, f"\n{report}"
+
+
+def test_an_error_of_the_tolerance_passes_and_a_larger_one_does_not(monkeypatch):
+    errors, check = [], equations.check_array
+
+    def recording(*arguments):
+        report, places = check(*arguments)
+        errors.append(report.relative_error)
+        return report, places
+
+    def a_little_wrong(dstate, saved, state, new_state):
+        dz, dbefore = cells.LSTM.step_backward(dstate, saved, state, new_state)
+        return (dz[0] * 1.001, *dz[1:]), dbefore
+
+    monkeypatch.setattr(equations, "check_array", recording)
+    cell = cells.LSTM._replace(step_backward=a_little_wrong)
+    gradcheck.check_equations(cell)
+    largest = max(errors)
+    assert gradcheck.check_equations(cell, tolerance=largest) == []
+    (note,) = gradcheck.check_equations(cell, tolerance=np.nextafter(largest, 0))
+    assert note.startswith("step_backward: dz[0] (i) is wrong")
 
 
 # ---- kinks ---------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from conftest import assert_close, assert_same_bits, every_dtype, needs_jit, siz
 from numba.core.dispatcher import Dispatcher
 
 from rnnlite.engine.memory import CACHE_LINE, aligned_zeros
-from rnnlite.kernels import activations, product, simd
+from rnnlite.kernels import activations, product, simd, target
 from rnnlite.kernels.jit import OPTIONS, inner
 from rnnlite.kernels.target import CHOSEN, lanes_of, padded
 
@@ -424,6 +424,23 @@ def test_aligned_arrays_do_not_share_memory():
     first, second = aligned_zeros(10, "float32"), aligned_zeros(10, "float32")
     first[...] = 1.0
     assert_close("second", second, np.zeros(10), 0.0)
+
+
+# ---- which registers -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("features", "name"),
+    [
+        (("avx512f", "avx2", "fma"), "avx512"), (("avx2", "fma"), "avx2"), (("avx2",), "sse2"),
+        (("fma",), "sse2"), (("neon",), "neon"), ((), "sse2"),
+    ],
+)  # fmt: skip
+def test_the_widest_registers_of_a_processor_are_chosen(monkeypatch, features, name):
+    monkeypatch.delenv("RNNLITE_SIMD", raising=False)
+    found = dict.fromkeys(("avx512f", "avx2", "fma", "neon"), False) | dict.fromkeys(features, True)
+    monkeypatch.setattr(target.llvm, "get_host_cpu_features", lambda: found)
+    assert target.choose().name == name
 
 
 # ---- how kernels are compiled --------------------------------------------------------------------

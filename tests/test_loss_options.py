@@ -253,6 +253,15 @@ def test_float32_is_close_to_float64(name, kind):
     assert_close("dlogits", dlogits, wanted, 1e-6)
 
 
+# For four rows, of each loss.
+WRONG_WEIGHTS = [
+    ({"weights": ["a"] * 4}, TypeError, ["weights", "real numbers"]),
+    ({"weights": [1.0] * 3}, ValueError, ["weights has shape (3,)", "(4,)"]),
+    ({"weights": [1.0, 1.0, 1.0, -1.0]}, ValueError, ["weights runs from -1 to 1", "not negative"]),
+    ({"weights": [1.0, 1.0, 1.0, np.inf]}, ValueError, ["weights runs from 1 to inf", "finite"]),
+]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "fragments"),
     [
@@ -271,6 +280,7 @@ def test_float32_is_close_to_float64(name, kind):
         ({"mask": [True] * 4, "lengths": [1] * 4}, ValueError, ["mask and lengths", "one of them"]),
         ({"lengths": [1, 2, 3, 4]}, ValueError, ["lengths runs from 1 to 4", "0..3"]),
         ({"lengths": [1, 2, 3]}, ValueError, ["lengths has shape (3,)", "(4,)"]),
+        *WRONG_WEIGHTS,
     ],
 )
 @pytest.mark.parametrize("kind", ["classes", "one-hot"])
@@ -441,6 +451,14 @@ def test_wrong_arguments_of_elementwise_losses_are_explained(
 ):
     function, _, _ = ELEMENTWISE[loss_name]
     assert_refused(error, [f"{loss_name}: ", *fragments], function, *arguments)
+
+
+@every_loss
+@pytest.mark.parametrize(("arguments", "error", "fragments"), WRONG_WEIGHTS)
+def test_wrong_weights_of_elementwise_losses_are_explained(loss_name, arguments, error, fragments):
+    function, _, _ = ELEMENTWISE[loss_name]
+    y = np.zeros((4, 3))
+    assert_refused(error, [f"{loss_name}: ", *fragments], function, y, y, **arguments)
 
 
 @pytest.mark.parametrize("function", [softmax_cross_entropy, mean_squared_error])

@@ -239,3 +239,20 @@ def test_options_that_only_one_has_are_a_difference():
     del other["options"]["out_features"]
     assert difference(description, other) == "out_features is only in the file"
     assert difference(other, description) == "out_features is only in the model"
+
+
+def test_a_list_of_layers_and_numbers_is_compared_part_by_part():
+    def described(features):
+        part = {"class": "Part", "options": {"in_features": features}}
+        return {"class": "Own", "options": {"parts": [part, 3]}}
+
+    found = difference(described(4), described(5))
+    assert found == "layer 0: in_features is 4 in the file, 5 in the model"
+    assert difference(described(4), described(4)) is None
+
+
+@pytest.mark.parametrize(("length", "dots"), [(80, ""), (81, "...")])
+def test_what_is_long_is_cut_and_what_fits_is_not(length, dots):
+    inside, own = ({"class": name, "options": {}} for name in ("x" * length, "Dense"))
+    found = difference(inside, own)
+    assert found == f"class is {'x' * 80}{dots} in the file, Dense in the model"

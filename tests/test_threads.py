@@ -13,7 +13,8 @@ from conftest import assert_refused, assert_same_bits, needs_jit, sized
 import rnnlite
 from rnnlite import Adam, Dense, Sequential, get_num_threads, set_num_threads
 from rnnlite.engine import threads
-from rnnlite.kernels.parallel import FOUND, LEFT, MISSED
+from rnnlite.kernels.parallel import FOUND, LEFT, LINE, MISSED, SPIN_LIMIT
+from rnnlite.kernels.sgd import sgd
 
 PLENTY = 1000 * threads.WORTH_A_THREAD  # enough work for any number of threads
 
@@ -102,6 +103,19 @@ def test_a_small_layer_starts_no_threads_and_a_large_one_does(monkeypatch):
     large = rnnlite.LSTM(30, 40, seed=0)
     large.backward(large.forward(np.ones((64, 10, 30))))
     assert len(threads._pool.workers) == 1
+
+
+@needs_jit
+def test_a_caller_looks_at_the_signals_of_its_workers_and_no_further():
+    """What follows the signals in memory, here zeros or ones, says nothing."""
+    start_flags, p, g = np.zeros(3 * LINE, np.int64), np.ones(4), np.ones(4)
+    for behind in (0, 1):
+        memory = np.full(5 * LINE, behind, np.int64)
+        done = memory[: 3 * LINE]
+        for second, outcome in ((0, MISSED), (1, FOUND)):
+            done[:] = 0
+            done[SPIN_LIMIT], done[LINE], done[2 * LINE] = 50, 1, second
+            assert sgd.run(start_flags, done, threads.CALLER, 0, 4, p, g, 0.1, 0.0) == outcome
 
 
 def test_layers_tell_how_much_they_multiply(monkeypatch):
