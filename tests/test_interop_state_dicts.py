@@ -197,7 +197,7 @@ def test_a_dtype_that_into_does_not_have_is_refused():
 
 
 def test_without_pytorch_a_module_is_refused_with_the_command():
-    fragments = ["from_torch needs torch: pip install torch"]
+    fragments = ["from_torch needs the library torch: pip install torch"]
     assert_refused(ImportError, fragments, interop.from_torch, object())
 
 

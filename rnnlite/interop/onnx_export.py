@@ -4,8 +4,8 @@ import importlib
 import json
 
 from rnnlite import checking
+from rnnlite.interop.needed import needed_onnx
 from rnnlite.interop.onnx_build import Export, Options, features_of
-from rnnlite.interop.onnx_library import onnx_for
 from rnnlite.interop.onnx_own import own_metadata
 from rnnlite.interop.onnx_recurrent import FORMS
 from rnnlite.layers import Layer
@@ -85,7 +85,7 @@ def export_onnx(
     where = "export_onnx"
     if not isinstance(model, Layer):
         raise TypeError(f"{where}: model is of type {type(model).__name__}; wanted a layer")
-    onnx = onnx_for(where)
+    onnx = needed_onnx(where)
     flags = {"lengths": lengths, "states": states, "softmax": softmax, "time": time}
     for name, value in flags.items():
         checking.true_or_false(where, name, value)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rnnlite.interop.onnx_library import onnx_for
+from rnnlite.interop.needed import needed_onnx
 from rnnlite.interop.onnx_own import own_model
 from rnnlite.interop.onnx_reading import Reading
 
@@ -52,7 +52,7 @@ def import_onnx(path, *, cells=()):
     >>> again, bool((again.flat_params == model.flat_params).all())
     (Sequential([GRU(3, 8), Dense(8, 2)]), True)
     """
-    onnx = onnx_for("import_onnx")
+    onnx = needed_onnx("import_onnx")
     try:
         message = _message(onnx, Path(path).read_bytes())
         arrays = {

@@ -8,7 +8,7 @@ import numpy as np
 from rnnlite import checking, layers
 from rnnlite.interop import torch_infer, torch_modules, torch_names
 from rnnlite.interop.leaves import check_kind, directions, leaves, place_of
-from rnnlite.interop.library import imported
+from rnnlite.interop.needed import needed
 
 
 def from_torch(
@@ -65,7 +65,7 @@ def from_torch(
     checking.true_or_false("from_torch", "logits", logits)
     seed = checking.seed("from_torch", seed)
     if not isinstance(source, Mapping):
-        torch = imported("from_torch", "torch")
+        torch = needed("from_torch", "torch")
         if not isinstance(source, torch.nn.Module):
             came = f"module_or_state_dict is of type {type(source).__name__}"
             raise TypeError(f"from_torch: {came}; wanted a module of torch.nn or a state_dict")
