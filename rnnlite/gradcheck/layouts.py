@@ -1,8 +1,8 @@
 """Which numbers of somebody's parameters are Wx, Wh and b, as the catalogue's functions take them.
 
-A layout is a guess that the forward numbers confirm or refuse.  It is kept as places: for each
-number of Wx, Wh, b, ... its place among all numbers of the parameters, -1 for one that they do
-not have, so that gradients find their way back through it.
+A layout is a guess that the forward numbers confirm or refuse.  It is a dict of places: for each
+number of Wx, Wh, b, ... its place among all numbers of the parameters, so that gradients find
+their way back through it; None for an array that they do not have.
 """
 
 import itertools
