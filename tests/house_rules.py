@@ -64,7 +64,16 @@ ROOMS = {
     "inside": {*COMMON, *LEARNING, "saving", "training"},
     "datasets": {*COMMON, "kernels", "engine", "saving"},
     "interop": {*COMMON, *LEARNING, "saving"},
-    "exercises": {*COMMON, *LEARNING, "functional", "gradcheck", "inside", "mistakes", "reference"},
+    "exercises": {
+        *COMMON,
+        *LEARNING,
+        "functional",
+        "gradcheck",
+        "inside",
+        "mistakes",
+        "reference",
+        "saving",
+    },
 }
 # Against the stream, at a call: a layer is pickled as the file that ``save`` would write.
 AT_A_CALL = {("layers", "saving")}

@@ -8,17 +8,19 @@ import pytest
 
 from rnnlite import exercises, mistakes
 from rnnlite.exercises import __main__ as program
-from rnnlite.exercises import find_bug, written
+from rnnlite.exercises import course, written
 from rnnlite.exercises.course import BY_NAME, EXERCISES, NEEDS
+from rnnlite.exercises.find_bug import Bug
 from rnnlite.exercises.folder import entry_of, text_of
 
+GROUND = [exercise for exercise in EXERCISES if exercise.name in course.GROUND]
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
 # In an exercise without lengths, what is wrong in the padding alone does not show.
 WRONG = [
     (exercise, mistake)
     for exercise in EXERCISES
-    if exercise.function in mistakes.subject_names()
-    for mistake in mistakes.of(exercise.function)
+    if exercise.subject
+    for mistake in mistakes.of(exercise.subject)
     if exercise.name.startswith("lengths") or not mistake.name.startswith("padding")
 ]
 
@@ -56,7 +58,7 @@ def test_the_solution_passes_alone_and_the_stub_does_not(exercise, student):
     ("exercise", "mistake"), WRONG, ids=[f"{e.name}-{m.name}" for e, m in WRONG]
 )
 def test_a_catalogued_wrong_answer_draws_its_own_sentence(exercise, mistake):
-    wrong = mistakes.function(exercise.function, mistake)
+    wrong = mistakes.function(exercise.subject, mistake)
     result = exercises.check(exercise.name, wrong, "ada")
     assert (result.passed, result.stage, result.mistake) == (False, "numbers", mistake.name)
     assert str(mistake) in result.message and mistake.why in result.message
@@ -125,11 +127,11 @@ def test_bad_arguments_of_check_are_named():
 
 
 def test_students_have_different_bugs_and_the_check_does_not_name_them():
-    found = {find_bug.planted(str(n)) for n in range(12)}
-    assert len({mistake.name for _, mistake in found}) >= 6
-    assert len({subject for subject, _ in found}) >= 3
-    for n in range(4):
-        subject, mistake = find_bug.planted(str(n))
+    found = [Bug(str(n), GROUND) for n in range(12)]
+    assert len({bug.mistake.name for bug in found}) >= 6
+    assert len({bug.exercise.name for bug in found}) >= 3
+    for n, bug in enumerate(found[:4]):
+        subject, mistake = bug.exercise.subject, bug.mistake
         wrong = mistakes.function(subject, mistake)
         result = exercises.check("find_bug", wrong, str(n))
         assert not result.passed and result.stage == "numbers"
@@ -152,6 +154,10 @@ def test_weights_by_hand_are_told_where_they_fail():
     assert "a dict with ['Wx']; wanted a dict with the arrays Wx, b, Wh" in message
     message = exercises.check("adder", lambda: dict.fromkeys(("Wx", "Wh", "b", "W", "bias"), 0.0))
     assert "Wx is float64 of shape (); wanted finite numbers (2, 1)" in message.message
+    odd = {name: [] for name in ("Wx", "Wh", "b", "W", "bias")}
+    for change in ({}, {"Wh": [[1.0], [2.0, 3.0]]}, {"Wh": None}, {1: 2}, {"Wx": [[1], [2, 3]]}):
+        result = exercises.check("adder", lambda change=change: odd | change)
+        assert result.stage == "shapes" and "wanted" in result.message
 
     def without_carry():
         weights = answer_of(BY_NAME["adder"].solution(""), BY_NAME["adder"], "")()
@@ -175,7 +181,9 @@ def test_a_cell_whose_gate_is_turned_round_or_whose_derivative_is_wrong_is_told(
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+    clone = tmp_path / "rnnlite"  # where the README has one begin
+    clone.mkdir()
+    monkeypatch.chdir(clone)
 
     def run(*arguments):
         """The exit code, or the sentence in its place, and what was printed."""
@@ -194,7 +202,7 @@ def run(tmp_path, monkeypatch, capsys):
 def test_a_student_s_way_from_the_list_to_a_passed_check(run, tmp_path):
     assert "  1   softmax_cross_entropy " in run("list")[1]
     assert run("start", "rnn_step", "--student", "ada")[0] is None
-    file = tmp_path / "exercises" / "rnn_step.py"
+    file = tmp_path / "rnnlite" / "exercises" / "rnn_step.py"
     first = file.read_text("utf-8")
     assert first.startswith('"""Exercise 2 of 25: one step of a recurrent network.')
     code, out = run("check")
@@ -223,10 +231,17 @@ def test_a_student_s_way_from_the_list_to_a_passed_check(run, tmp_path):
 
 def test_a_file_that_does_not_run_is_shown_at_its_line(run, tmp_path):
     run("start", "rnn_step")
-    file = tmp_path / "exercises" / "rnn_step.py"
+    file = tmp_path / "rnnlite" / "exercises" / "rnn_step.py"
     file.write_text("import numpy as np\n\ndef rnn_step(x, h, Wx, Wh, b)\n    return 1\n")
     code, out = run("check")
     assert code == 1 and "line 3" in out and "SyntaxError" in out and "importlib" not in out
+    file.write_text("import sys\nsys.exit(0)\n")
+    code, out = run("check")
+    assert code == 1 and "the file ends Python itself" in out
+    file.write_text("def rnn_step(**given):\n    raise SystemExit(0)\n")
+    code, out = run("check")
+    assert code == 1 and "It raised SystemExit" in out and "in line 2" in out
+    assert "raise SystemExit(0)" in out  # the student's line, not ours
     file.write_text("x = 1\n")
     assert "has no function rnn_step" in run("check")[0]
 

@@ -4,27 +4,27 @@ import numpy as np
 
 from rnnlite import cells
 from rnnlite.exercises.exercise import rng_of
-from rnnlite.exercises.written import written_exercise
-from rnnlite.layers import Recurrent
+from rnnlite.exercises.written import asked, plain, written_exercise
 
 GATES = "Columns of Wx, Wh and b are those of i, f, g, o, in this order"
 
 
-def plain(cell, I, H):
-    """A layer that NumPy runs, so that nothing has to be compiled first."""
-    cell = cell._replace(compiled=False)
-    return Recurrent(cell, I, H, return_sequences=True, dtype="float64")
+def filled(layer, answer, **more):
+    """Put a student's weights into a layer; what is wrong with them, or None.
 
-
-def filled(layer, answer, shapes):
-    """Put a student's weights into a layer; what is wrong with them, or None."""
+    ``more`` are shapes of arrays beside the layer's own.
+    """
+    shapes = {name: array.shape for name, array in layer.params.items()} | more
     if not isinstance(answer, dict) or set(answer) != set(shapes):
-        kind = (
-            f"a dict with {sorted(answer)}" if isinstance(answer, dict) else type(answer).__name__
-        )
+        kind = type(answer).__name__
+        if isinstance(answer, dict):
+            kind = f"a dict with {sorted(map(str, answer))}"
         return f"It returns {kind}; wanted a dict with the arrays {', '.join(shapes)}"
     for name, shape in shapes.items():
-        array = np.asarray(answer[name])
+        try:
+            array = np.asarray(answer[name])
+        except ValueError:  # lists of different length
+            return f"{name} is no array; wanted numbers of shape {shape}"
         if array.shape != shape or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             return f"{name} is {array.dtype} of shape {array.shape}; wanted finite numbers {shape}"
         if name in layer.params:
@@ -32,19 +32,12 @@ def filled(layer, answer, shapes):
     return None
 
 
-def asked(function):
-    """What a function without arguments returns, or stage and message of what went wrong."""
-    try:
-        return function(), None
-    except NotImplementedError:
-        return None, ("call", "It is not written yet: replace the line that raises.", None)
-    except Exception as error:  # the student's own
-        return None, ("call", f"It raised {type(error).__name__}: {error}", None)
-
-
-def shapes_of(layer):
-    """Shape of each parameter by name."""
-    return {name: array.shape for name, array in layer.params.items()}
+def unit(function):
+    """An LSTM of one unit with a student's weights, or None and what is wrong with them."""
+    layer, (answer, problem) = plain(cells.LSTM, 2, 1), asked(function)
+    if problem is None and (words := filled(layer, answer)):
+        problem = "shapes", f"{words}. {GATES}.", None
+    return layer, problem
 
 
 def gates_of_one_unit(layer, x, t):
@@ -57,13 +50,9 @@ def gates_of_one_unit(layer, x, t):
 
 def judge_latch(function, student):
     """The sign of h is the last value written."""
-    answer, problem = asked(function)
+    (layer, problem), rng = unit(function), rng_of(student, "latch")
     if problem:
         return problem
-    layer, rng = plain(cells.LSTM, 2, 1), rng_of(student, "latch")
-    problem = filled(layer, answer, shapes_of(layer))
-    if problem:
-        return "shapes", f"{problem}. {GATES}.", None
     write = rng.random((20, 60)) < 0.15
     write[:, 0] = True
     values = rng.choice([-1.0, 1.0], (20, 60))
@@ -90,13 +79,9 @@ def judge_latch(function, student):
 
 def judge_counter(function, student):
     """The cell state is the number of a less the number of b."""
-    answer, problem = asked(function)
+    (layer, problem), rng = unit(function), rng_of(student, "counter")
     if problem:
         return problem
-    layer, rng = plain(cells.LSTM, 2, 1), rng_of(student, "counter")
-    problem = filled(layer, answer, shapes_of(layer))
-    if problem:
-        return "shapes", f"{problem}. {GATES}.", None
     from rnnlite.inside.trace import trace
 
     x = np.eye(2)[rng.integers(0, 2, (10, 40))]
@@ -123,12 +108,12 @@ def judge_adder(function, student):
     answer, problem = asked(function)
     if problem:
         return problem
-    H = np.shape(answer.get("Wh", ()))[-1:] if isinstance(answer, dict) else ()
-    layer = plain(cells.RNN["relu"], 2, int(H[0]) if H else 1)
-    shapes = shapes_of(layer) | {"W": (layer.hidden_size, 1), "bias": (1,)}
-    problem = filled(layer, answer, shapes)
+    Wh = answer.get("Wh", ()) if isinstance(answer, dict) else ()
+    H = max(len(Wh) if hasattr(Wh, "__len__") else 1, 1)
+    layer = plain(cells.RNN["relu"], 2, H)
+    problem = filled(layer, answer, W=(H, 1), bias=(1,))
     if problem:
-        return "shapes", f"{problem}, where H is the number of units that you choose", None
+        return "shapes", f"{problem}; the number of units, here {H}, is that of Wh's rows", None
     bits, rng = 12, rng_of(student, "adder")
     a, b = rng.integers(0, 2 ** (bits - 1), (2, 50))
     x = np.stack([(n[:, None] >> np.arange(bits)) & 1 for n in (a, b)], axis=2).astype(float)
@@ -151,6 +136,15 @@ def judge_adder(function, student):
     )
 
 
+ONE_UNIT = '''import numpy as np
+
+
+def {name}():
+    """Weights of an LSTM of one unit {does}."""
+    Wx, Wh, b = np.zeros((2, 4)), np.zeros((1, 4)), np.zeros(4)
+    raise NotImplementedError("to be written")
+    return {{"Wx": Wx, "Wh": Wh, "b": b}}
+'''
 LATCH = written_exercise(
     "latch", "weights by hand: a latch",
     """
@@ -160,15 +154,7 @@ the sign of h is the value written last, and |h| is 0.5 or more.
 
 Return Wx (2, 4), Wh (1, 4) and b (4,); columns in the order i, f, g, o.
 """,
-    '''import numpy as np
-
-
-def latch():
-    """Weights of an LSTM of one unit that holds one bit."""
-    Wx, Wh, b = np.zeros((2, 4)), np.zeros((1, 4)), np.zeros(4)
-    raise NotImplementedError("to be written")
-    return {"Wx": Wx, "Wh": Wh, "b": b}
-''',
+    ONE_UNIT.format(name="latch", does="that holds one bit"),
     judge_latch,
     ("sigmoid(10) is nearly 1, sigmoid(-10) nearly 0.", "Wh may be zero: c alone remembers.",
      "i = sigmoid(20 write - 10); which f is its opposite?"),
@@ -182,15 +168,7 @@ the number of b so far, within 0.1, over 40 letters (Weiss, Goldberg & Yahav 201
 
 Return Wx (2, 4), Wh (1, 4) and b (4,); columns in the order i, f, g, o.
 """,
-    '''import numpy as np
-
-
-def counter():
-    """Weights of an LSTM of one unit whose cell state counts."""
-    Wx, Wh, b = np.zeros((2, 4)), np.zeros((1, 4)), np.zeros(4)
-    raise NotImplementedError("to be written")
-    return {"Wx": Wx, "Wh": Wh, "b": b}
-''',
+    ONE_UNIT.format(name="counter", does="whose cell state counts"),
     judge_counter,
     ("f and i are 1 at every step.", "tanh(10) is nearly 1.",
      "0.9999 to the power 40 is 0.996: how near to 1 must f be?"),

@@ -6,6 +6,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+from rnnlite.saving.atomic import replace_file
+
 NOTES = "exercises.json"  # the student, and hints already shown
 
 
@@ -39,7 +41,7 @@ class Folder:
         """Keep something about this student."""
         self.notes |= changes
         self.path.mkdir(parents=True, exist_ok=True)
-        self._notes.write_text(json.dumps(self.notes, indent=1) + "\n", "utf-8")
+        replace_file(self._notes, (json.dumps(self.notes, indent=1) + "\n").encode())
 
     def file(self, name):
         """The file of an exercise."""
@@ -59,7 +61,7 @@ class Folder:
         return file
 
     def reset(self, exercise, position, count):
-        """Begin again; what was there is old beside it."""
+        """Begin again; what was there stays beside it, under another name."""
         file, n = self.file(exercise.name), 1
         while (old := file.with_suffix(f".{n}.txt")).exists():
             n += 1
@@ -72,7 +74,10 @@ class Folder:
         spec = importlib.util.spec_from_file_location(f"exercise_{exercise.name}", file)
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module  # so that pickles and tracebacks find it
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except SystemExit as end:  # else a file that ends itself would pass
+            raise RuntimeError("the file ends Python itself, by exit or sys.exit") from end
         wanted = entry_of(exercise, self.student)
         if not hasattr(module, wanted):
             raise SystemExit(f"{file} has no function {wanted}; its name must stay as it was")

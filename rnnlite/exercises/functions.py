@@ -8,6 +8,7 @@ from rnnlite import mistakes
 from rnnlite.exercises import judging
 from rnnlite.exercises.exercise import Exercise, rng_of
 from rnnlite.exercises.judging import Case
+from rnnlite.mistakes.planting import called
 
 STUB = 'raise NotImplementedError("to be written")'
 
@@ -29,7 +30,7 @@ def start_text(subject, given=(), body=None):
 
 def solved_text(subject, given):
     """A function, after what it calls that is not given."""
-    own = [name for name in mistakes.called(subject) if name not in given and name != subject]
+    own = [name for name in called(subject) if name not in given and name != subject]
     return "\n\n\n".join(mistakes.text(name) for name in (*own, subject))
 
 
@@ -50,7 +51,7 @@ def function_exercise(
     def start(student):
         return start_text(subject, given)
 
-    return Exercise(name, title, about, start, judge, tuple(hints), learned, subject, solution)
+    return Exercise(name, title, about, start, judge, tuple(hints), learned, solution, subject)
 
 
 def numbers(rng, *shape):

@@ -5,5 +5,4 @@ from rnnlite import mistakes
 rnn_step = mistakes.function("rnn_step")
 rnn_step_backward = mistakes.function("rnn_step_backward")
 rnn_backward = mistakes.function("rnn_backward")
-lstm_step = mistakes.function("lstm_step")
 lstm_step_backward = mistakes.function("lstm_step_backward")

@@ -4,9 +4,8 @@ import numpy as np
 
 from rnnlite import gradcheck
 from rnnlite.cells.cell import Cell
-from rnnlite.exercises.by_hand import asked, plain
 from rnnlite.exercises.exercise import rng_of
-from rnnlite.exercises.written import written_exercise
+from rnnlite.exercises.written import asked, plain, written_exercise
 from rnnlite.reference import sigmoid
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 
 from rnnlite import cells, mistakes, reference
-from rnnlite.exercises.by_hand import asked, plain
 from rnnlite.exercises.exercise import rng_of
-from rnnlite.exercises.written import written_exercise
+from rnnlite.exercises.written import asked, plain, written_exercise
 from rnnlite.layers import LSTM
 
 CHOICES = ("shrinks", "grows", "stays")

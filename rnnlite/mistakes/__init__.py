@@ -14,9 +14,9 @@ from rnnlite.mistakes.cases import cases
 from rnnlite.mistakes.catalogue import CATALOGUE, named, of
 from rnnlite.mistakes.fitting import fitting
 from rnnlite.mistakes.mistake import Mistake
-from rnnlite.mistakes.planting import called, function, subject_names, text
+from rnnlite.mistakes.planting import function, subject_names, text
 
 __all__ = [
-    "CATALOGUE", "Mistake", "called", "cases", "fitting", "function", "named", "of",
+    "CATALOGUE", "Mistake", "cases", "fitting", "function", "named", "of",
     "subject_names", "text",
 ]  # fmt: skip
