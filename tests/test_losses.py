@@ -347,3 +347,10 @@ def test_extended_precision_is_computed_in_float64_or_refused():
         assert NAME + "logits" in str(error)
     else:
         assert dlogits.dtype == np.float64
+
+
+def test_what_overflows_is_infinite_and_no_warning_with_the_jit_and_without():
+    large = np.full((2, 3), 1e30, np.float32)
+    with np.errstate(all="raise"):
+        loss, _ = rnnlite.mean_squared_error(large, -large)
+    assert loss == np.inf
