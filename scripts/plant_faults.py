@@ -42,7 +42,7 @@ COPIED += ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
 # beginnings of its path, the longest counts.  The doctests of the file itself run as well.
 SAVING = "saving_into saving_models saving_own_layers saving_cells saving_architecture"
 TESTS = {
-    "rnnlite/cache_folder.py": "kernel_cache datasets_download",
+    "rnnlite/cache_folder.py": "kernel_folder kernel_cache datasets_download",
     "rnnlite/cells/": "recurrent_options functional custom_cells",
     "rnnlite/cells/cell.py": "engine custom_cells saving_cells kernel_cache",
     "rnnlite/cells/functions.py": "custom_cells functional kernels",
@@ -86,7 +86,7 @@ TESTS = {
     "rnnlite/kernels/fingerprint.py": "kernel_cache custom_cells",
     "rnnlite/kernels/freeze.py": "custom_cells saving_cells kernel_cache",
     "rnnlite/kernels/gradients.py": "engine functional layers_dense custom_cells",
-    "rnnlite/kernels/jit.py": "kernels kernel_cache",
+    "rnnlite/kernels/jit.py": "kernels kernel_folder kernel_cache",
     "rnnlite/kernels/layer_norm.py": "layers_activation table",
     "rnnlite/kernels/losses.py": "losses loss_options what_counts",
     "rnnlite/kernels/normal.py": "layers_activation table",
@@ -119,12 +119,12 @@ TESTS = {
     "rnnlite/padding.py": "padding",
     "rnnlite/reference/": "reference_numbers reference_gradients reference_refusals"
     " reference_options reference_sequences reference_dense_loss_adam layers_activation",
-    "rnnlite/saving/": f"{SAVING} saving_files",
+    "rnnlite/saving/": f"{SAVING} saving_files saving_forged",
     "rnnlite/saving/architecture.py": f"saving_architecture {SAVING}",
     "rnnlite/saving/atomic.py": "saving_faults saving_atomic",
     "rnnlite/saving/cells_in_files.py": "saving_cells saving_models saving_into",
-    "rnnlite/saving/container.py": "saving_files saving_models",
-    "rnnlite/saving/header.py": "saving_files saving_models",
+    "rnnlite/saving/container.py": "saving_files saving_forged saving_models",
+    "rnnlite/saving/header.py": "saving_files saving_forged saving_models",
     "rnnlite/training/": "fit evaluation checkpoint divergence clipping schedules loss_options",
     "rnnlite/training/batches.py": "evaluation lists_of_sequences fit fit_weights what_counts"
     " checkpoint divergence",

@@ -39,7 +39,8 @@ settings.register_profile(
 )
 settings.load_profile("rnnlite")
 
-pytest.register_assert_rewrite("saved_models")  # its asserts are told as those of a test file
+# Their asserts are told as those of a test file.
+pytest.register_assert_rewrite("saved_models", "array_files")
 
 
 @pytest.hookimpl(optionalhook=True)
