@@ -43,6 +43,12 @@ settings.load_profile("rnnlite")
 pytest.register_assert_rewrite("saved_models", "array_files")
 
 
+def pytest_collection_finish(session):
+    """Thousands of tests stay until the end: the garbage collector need not look at them."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Neighbouring tests share kernels: each worker gets one half, and steals when it is done."""

@@ -31,6 +31,7 @@ def attacked(kind, every, seconds):
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_it_finds_attributes_by_itself():
     life = attack.Life("LSTM")
     life.forward(), life.backward()

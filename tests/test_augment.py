@@ -90,7 +90,11 @@ def test_a_bend_moves_pixels_as_far_as_it_says():
         assert np.abs(steps).max() <= 2, "neighbours stay neighbours"
 
 
-@pytest.mark.parametrize("dtype", ["float16", ">f4", "float64", "bool", "uint8", "int16"])
+@pytest.mark.parametrize(
+    "dtype",
+    [">f4", "uint8", *(pytest.param(d, marks=pytest.mark.long)  # a kernel each
+                       for d in ("float16", "float64", "bool", "int16"))],
+)  # fmt: skip
 def test_pixels_of_every_kind_are_moved_as_they_are(dtype):
     x = (images(seed=2) * 200).astype(dtype)
     x.flags.writeable = False

@@ -167,7 +167,8 @@ def test_the_check_names_the_wrong_result_of_an_equation(place):
         "wrong", cells.LSTM.step, spoiled(WRONG[place]),
         gates=cells.LSTM.gates, saved=cells.LSTM.saved, states=["h", "c"], compiled=False,
     )  # fmt: skip
-    report = gradcheck.check(rnnlite.Recurrent(wrong, 3, 4, seed=0), sequences())
+    layer = rnnlite.Recurrent(wrong, 3, 4, seed=0)
+    report = gradcheck.check(layer, sequences(), name_mistakes=False)
     assert not report.passed
     (note,) = [note for note in report.notes if note.startswith("step_backward")]
     assert place in note
@@ -182,7 +183,7 @@ def test_the_check_names_the_first_wrong_time_step(go_backwards, step):
         gates=cells.LSTM.gates, saved=cells.LSTM.saved, states=["h", "c"], compiled=False,
     )  # fmt: skip
     layer = rnnlite.Recurrent(wrong, 3, 4, seed=0, go_backwards=go_backwards)
-    report = gradcheck.check(layer, sequences())
+    report = gradcheck.check(layer, sequences(), name_mistakes=False)
     assert f"wrong first at time step {step} (of 0..5" in "".join(report.notes)
 
 
@@ -322,6 +323,7 @@ def test_plain_equations_may_return_lists_and_look_along_axis_1():
     assert "step_backward: dz[0] (h) is wrong" in report.notes[-1]
 
 
+@pytest.mark.long  # its forward compiles first
 @pytest.mark.skipif(JIT_DISABLED, reason="plain Python takes any equation")
 def test_equations_that_do_not_compile_are_told_what_they_may_use():
     def squared(dstate, saved, state, new_state):

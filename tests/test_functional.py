@@ -144,7 +144,9 @@ def test_an_infinite_input_gives_what_the_reference_gives(cell, H):
             assert_close(name, results[name], truth[name], 1e-12)
 
 
-@pytest.mark.parametrize("clip", [None, CLIP])
+# Clipped cells without peepholes, and cells with peepholes that are not clipped, are others to
+# the compiler: it takes seconds for each.
+@pytest.mark.parametrize("clip", [None, pytest.param(CLIP, marks=pytest.mark.long)])
 def test_an_infinite_cell_state_gives_what_the_reference_gives(clip):
     """h = o tanh(c) stays finite.  The forget gate's gradient does not: it is a multiple of c."""
     cell = LSTM._replace(options=(("clip", clip),))
@@ -163,8 +165,15 @@ def test_an_infinite_cell_state_gives_what_the_reference_gives(clip):
         assert_close(name, array[finite], truth[name][finite], 1e-12)
 
 
-@pytest.mark.parametrize("peephole", [None, np.full(18, 0.1)], ids=["plain", "peephole"])
-@pytest.mark.parametrize("clip", [None, CLIP])
+@pytest.mark.parametrize(
+    ("clip", "peephole"),
+    [
+        pytest.param(None, None, id="plain"),
+        pytest.param(CLIP, None, id="clip", marks=pytest.mark.long),
+        pytest.param(None, np.full(18, 0.1), id="peephole", marks=pytest.mark.long),
+        pytest.param(CLIP, np.full(18, 0.1), id="both"),
+    ],
+)
 def test_a_nan_cell_state_is_seen_in_h_and_in_the_gradient_of_every_gate(clip, peephole):
     """What bounds a number lets NaN through, forward and back."""
     cell = LSTM._replace(options=(("clip", clip), ("peephole", peephole)))

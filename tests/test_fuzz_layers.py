@@ -46,6 +46,8 @@ from rnnlite import (
 )
 from rnnlite import cells as library
 
+pytestmark = pytest.mark.long  # what they found once is a test of its own elsewhere
+
 every_cell = pytest.mark.parametrize("cell", [LSTM, GRU, RNN_TANH], ids=lambda cell: cell.name)
 B, T, I, H = 3, 4, 3, 5
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}

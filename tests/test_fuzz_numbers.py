@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import rnnlite
 from rnnlite import SGD, Adam, Dense, reference, schedules
 
+pytestmark = pytest.mark.long  # what they found once is a test of its own elsewhere
+
 B, T, C = 3, 4, 5
 LOSSES = (
     rnnlite.softmax_cross_entropy, rnnlite.mean_squared_error, rnnlite.binary_cross_entropy,

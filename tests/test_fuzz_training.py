@@ -25,6 +25,8 @@ import rnnlite
 from rnnlite import GRU, RNN, Dense, Dropout, EarlyStopping, Embedding, Sequential, datasets
 from rnnlite.datasets import idx
 
+pytestmark = pytest.mark.long  # what they found once is a test of its own elsewhere
+
 N, T, F, C = 6, 4, 3, 2
 finite_counts = odd.filter(lambda n: not isinstance(n, (int, np.integer)) or n in (-1, 0, 1, 2))
 counts = mostly(st.integers(1, 4), finite_counts)

@@ -6,6 +6,7 @@ name and can be spoiled by itself; and in the equations of real cells, which
 the compiled engine then runs.  A kink is none.
 """
 
+import functools
 import hashlib
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from gradchecked import H, I, T, X, spoilt, wrong_arrays
 from rnnlite import GRU, LSTM, RNN, Dense, Sequential, cells, functional, gradcheck
 from rnnlite.gradcheck import equations
 from rnnlite.layers import Bidirectional, Embedding
+
+# What the mistakes are called is asked in test_gradcheck_named.py; without it a check is quick.
+check = functools.partial(gradcheck.check, name_mistakes=False)
+
 
 # ---- planted mistakes, 1: the result of backward is spoilt -----------------------------------
 
@@ -52,13 +57,13 @@ every_factor = pytest.mark.parametrize("factor", FACTORS.values(), ids=FACTORS.k
 @pytest.mark.parametrize(("base", "name"), ARRAYS, ids=array_ids)
 def test_a_spoilt_gradient_is_caught_and_named(base, name, factor):
     layer = spoilt(base, multiply(name, factor))(I, H, seed=0)
-    report = gradcheck.check(layer, X)
+    report = check(layer, X)
     assert not report.passed and wrong_arrays(report) == {name}
 
 
 @pytest.mark.parametrize(("base", "name"), ARRAYS, ids=array_ids)
 def test_the_spoiling_itself_is_not_what_fails(base, name):
-    assert gradcheck.check(spoilt(base, multiply(name, 1.0))(I, H, seed=0), X).passed
+    assert check(spoilt(base, multiply(name, 1.0))(I, H, seed=0), X).passed
 
 
 @every_factor
@@ -67,21 +72,21 @@ def test_a_spoilt_gradient_of_the_initial_hidden_state_is_caught(base, factor):
     def of_state(state):
         return (factor * state[0], *state[1:]) if isinstance(state, tuple) else factor * state
 
-    report = gradcheck.check(spoilt(base, untouched, of_state)(I, H, seed=0), X)
+    report = check(spoilt(base, untouched, of_state)(I, H, seed=0), X)
     assert not report.passed and wrong_arrays(report) == {"h0"}
 
 
 @every_factor
 def test_a_spoilt_gradient_of_the_initial_cell_state_is_caught(factor):
     layer = spoilt(LSTM, untouched, lambda state: (state[0], factor * state[1]))(I, H, seed=0)
-    report = gradcheck.check(layer, X)
+    report = check(layer, X)
     assert not report.passed and wrong_arrays(report) == {"c0"}
 
 
 @every_factor
 def test_a_spoilt_gradient_of_an_embedding_is_caught(factor):
     layer = spoilt(Embedding, multiply("W", factor))(5, 2, seed=0)
-    report = gradcheck.check(layer, np.array([[1, 4, 1], [0, 2, 2]]))
+    report = check(layer, np.array([[1, 4, 1], [0, 2, 2]]))
     assert not report.passed and wrong_arrays(report) == {"W"}
 
 
@@ -92,7 +97,7 @@ def test_one_skipped_step_of_dx_is_caught(base, t):
         dx[:, t] = 0.0
         return dx
 
-    report = gradcheck.check(spoilt(base, spoil)(I, H, seed=0), X)
+    report = check(spoilt(base, spoil)(I, H, seed=0), X)
     assert wrong_arrays(report) == {"x"}
 
 
@@ -103,7 +108,7 @@ def test_a_transposed_weight_gradient_is_caught(base):
             gate[...] = gate.T.copy()
         return dx
 
-    report = gradcheck.check(spoilt(base, spoil)(I, H, seed=0), X)
+    report = check(spoilt(base, spoil)(I, H, seed=0), X)
     assert wrong_arrays(report) == {"Wh"}
 
 
@@ -116,7 +121,7 @@ def test_one_number_a_little_off_is_caught_where_it_is(base, factor):
         spoil.place = tuple(map(int, largest))
         return dx
 
-    report = gradcheck.check(spoilt(base, spoil)(I, H, seed=0), X)
+    report = check(spoilt(base, spoil)(I, H, seed=0), X)
     assert wrong_arrays(report) == {"Wh"}
     (wrong,) = [a for a in report.arrays if a.name == "Wh"]
     assert wrong.worst == spoil.place
@@ -130,7 +135,7 @@ def test_swapped_gates_are_caught():
         layer.grads["b"][...] = np.concatenate([f, i, g, o])
         return dx
 
-    assert wrong_arrays(gradcheck.check(spoilt(LSTM, spoil)(I, H, seed=0), X)) == {"b"}
+    assert wrong_arrays(check(spoilt(LSTM, spoil)(I, H, seed=0), X)) == {"b"}
 
 
 @pytest.mark.parametrize("base", [LSTM, RNN, GRU])
@@ -139,7 +144,7 @@ def test_a_gradient_from_the_padding_is_caught(base):
         dx[1, 2:] = 1e-3
         return dx
 
-    report = gradcheck.check(spoilt(base, spoil)(I, H, seed=0), X, lengths=[4, 2])
+    report = check(spoilt(base, spoil)(I, H, seed=0), X, lengths=[4, 2])
     assert wrong_arrays(report) == {"x"}
 
 
@@ -153,20 +158,20 @@ def test_a_mistake_in_a_layer_of_a_stack_is_caught(name, factor):
     model = Sequential(
         [spoilt(LSTM, first)(I, H, seed=0), spoilt(Dense, second)(H, 3, seed=1)]
     )  # fmt: skip
-    assert wrong_arrays(gradcheck.check(model, X, labels=[0, 2])) == {name}
+    assert wrong_arrays(check(model, X, labels=[0, 2])) == {name}
 
 
 @pytest.mark.parametrize("factor", [0.0, 1.001], ids=["missing", "0.1% off"])
 def test_a_mistake_in_ones_own_subclass_of_sequential_is_caught(factor):
     Wrong = spoilt(Sequential, multiply("0.Wh", factor))
-    report = gradcheck.check(Wrong([LSTM(I, H, seed=0), Dense(H, 3, seed=1)]), X)
+    report = check(Wrong([LSTM(I, H, seed=0), Dense(H, 3, seed=1)]), X)
     assert wrong_arrays(report) == {"0.Wh"}
 
 
 @pytest.mark.parametrize("factor", [0.0, 1.001], ids=["missing", "0.1% off"])
 def test_a_mistake_in_ones_own_subclass_of_bidirectional_is_caught(factor):
     Wrong = spoilt(Bidirectional, multiply("backward.Wh", factor))
-    report = gradcheck.check(Wrong(LSTM(I, H, seed=0), seed=1), X)
+    report = check(Wrong(LSTM(I, H, seed=0), seed=1), X)
     assert wrong_arrays(report) == {"backward.Wh"}
 
 
@@ -177,7 +182,7 @@ def test_one_number_that_is_not_finite_fails(base, value):
         layer.grads["Wx"][1, 1] = value
         return dx
 
-    report = gradcheck.check(spoilt(base, spoil)(I, H, seed=0), X)
+    report = check(spoilt(base, spoil)(I, H, seed=0), X)
     assert not report.passed and wrong_arrays(report) == {"Wx"}
     assert "FAILED" in str(report)
 
@@ -185,19 +190,19 @@ def test_one_number_that_is_not_finite_fails(base, value):
 def test_a_network_that_computes_nan_fails():
     layer = LSTM(I, H, seed=0)
     layer.params["Wh"][0, 0] = np.nan
-    report = gradcheck.check(layer, X)
+    report = check(layer, X)
     assert not report.passed and np.isnan(report.max_relative_error)
 
 
 def test_samples_find_a_mistake_that_is_everywhere():
     layer = spoilt(LSTM, multiply("Wx", 1.001))(I, H, seed=0)
-    assert wrong_arrays(gradcheck.check(layer, X, samples=1)) == {"Wx"}
+    assert wrong_arrays(check(layer, X, samples=1)) == {"Wx"}
 
 
 def test_tolerance_is_the_line_between_right_and_wrong():
     layer = spoilt(LSTM, multiply("Wx", 1.001))(I, H, seed=0)
-    assert gradcheck.check(layer, X, tolerance=2e-3).passed
-    assert not gradcheck.check(layer, X, tolerance=5e-4).passed
+    assert check(layer, X, tolerance=2e-3).passed
+    assert not check(layer, X, tolerance=5e-4).passed
 
 
 # ---- planted mistakes, 2: one term of backpropagation through time ---------------------------
@@ -309,7 +314,7 @@ def by_hand(base, wrong=None, factor=0.0, at=None):
 
 @pytest.mark.parametrize("base", BY_HAND)
 def test_backpropagation_by_hand_without_a_mistake_passes(base):
-    report = gradcheck.check(by_hand(base), X)
+    report = check(by_hand(base), X)
     assert report.passed, f"\n{report}"
 
 
@@ -319,7 +324,7 @@ FACTORS_OF_A_TERM = {"dropped": 0.0, "sign turned": -1.0, "1% off": 1.01, "0.1% 
 @pytest.mark.parametrize("factor", FACTORS_OF_A_TERM.values(), ids=FACTORS_OF_A_TERM.keys())
 @pytest.mark.parametrize(("base", "term"), TERMS, ids=term_ids)
 def test_a_spoilt_term_of_bptt_is_caught(base, term, factor):
-    report = gradcheck.check(by_hand(base, term, factor), X)
+    report = check(by_hand(base, term, factor), X)
     assert not report.passed, f"\n{report}"
     assert report.max_relative_error > 1e-5
 
@@ -328,7 +333,7 @@ def test_a_spoilt_term_of_bptt_is_caught(base, term, factor):
 @pytest.mark.parametrize("term", ["dWh", "dWx", "db", "dx", "recursion"])
 @pytest.mark.parametrize("base", BY_HAND)
 def test_a_skipped_time_step_is_caught(base, term, at):
-    report = gradcheck.check(by_hand(base, term, 0.0, at), X)
+    report = check(by_hand(base, term, 0.0, at), X)
     expected = {"dWh": {"Wh"}, "dWx": {"Wx"}, "db": {"b"}, "dx": {"x"}}.get(term)
     assert not report.passed
     assert expected is None or wrong_arrays(report) == expected
@@ -336,12 +341,12 @@ def test_a_skipped_time_step_is_caught(base, term, at):
 
 @pytest.mark.parametrize("base", BY_HAND)
 def test_a_transposed_weight_in_the_recursion_is_caught(base):
-    report = gradcheck.check(by_hand(base, "transpose"), X)
+    report = check(by_hand(base, "transpose"), X)
     assert {"Wx", "Wh", "b", "x", "h0"} <= wrong_arrays(report)
 
 
 def test_dx_without_one_gate_is_caught():
-    report = gradcheck.check(by_hand(LSTMByHand, "dx without the forget gate"), X)
+    report = check(by_hand(LSTMByHand, "dx without the forget gate"), X)
     assert wrong_arrays(report) == {"x"}
 
 
@@ -358,7 +363,7 @@ def test_a_spoilt_term_is_caught_in_a_stack_as_well(base):
 
     def report(factor):
         model = Sequential([by_hand(Zero, "recursion", factor), Dense(H, 3, seed=1)])
-        return gradcheck.check(model, X, labels=[0, 2])
+        return check(model, X, labels=[0, 2])
 
     assert report(1.0).passed
     assert not report(1.001).passed
@@ -435,15 +440,15 @@ def test_a_mistake_in_the_equations_of_a_cell_is_caught_and_named(
 @compiled_or_not
 @pytest.mark.parametrize("name", LAYER_OF)
 def test_an_exchanged_cell_with_the_right_equations_passes(name, compiled):
-    report = gradcheck.check(with_cell(name, "cells.cell import", "cells.cell import", compiled), X)
+    report = check(with_cell(name, "cells.cell import", "cells.cell import", compiled), X)
     assert report.passed, f"\n{report}"
 
 
 def test_an_error_of_the_tolerance_passes_and_a_larger_one_does_not(monkeypatch):
-    errors, check = [], equations.check_array
+    errors, check_array = [], equations.check_array
 
     def recording(*arguments):
-        report, places = check(*arguments)
+        report, places = check_array(*arguments)
         errors.append(report.relative_error)
         return report, places
 
@@ -468,7 +473,7 @@ def one_relu(x, slope=1.0):
     base = spoilt(RNN, multiply("x", slope)) if slope != 1.0 else RNN
     layer = base(1, 1, activation="relu", seed=0, dtype="float64")
     layer.params["Wx"][...], layer.params["Wh"][...], layer.params["b"][...] = 1.0, 1.0, 0.0
-    return gradcheck.check(layer, [[[x]]], initial_state=np.zeros((1, 1)))
+    return check(layer, [[[x]]], initial_state=np.zeros((1, 1)))
 
 
 @pytest.mark.parametrize("steps", [0.9, -0.9, 0.5, -0.5, 0.09, -0.09, 0.05, 1.5, -1.5])
@@ -487,5 +492,5 @@ def test_a_kink_reached_by_a_weight_or_a_bias_does_not_fail_a_right_gradient():
     layer = RNN(2, 1, activation="relu", seed=0, dtype="float64")
     layer.params["Wx"][...], layer.params["b"][...] = [[1.0], [1.0]], 0.0
     x = np.array([[[1.0, -1.0 + 6e-6]], [[-2.0, 2.0 - 3e-6]], [[0.7, 0.1]]])
-    report = gradcheck.check(layer, x, initial_state=np.zeros((3, 1)))
+    report = check(layer, x, initial_state=np.zeros((3, 1)))
     assert report.passed, f"\n{report}"

@@ -356,6 +356,7 @@ def picture(net):
     return inside.plot_gates(trace(net, X), ["h"])
 
 
+@pytest.mark.long
 def test_a_film_has_its_frames_and_changes_no_bit_of_the_training(tmp_path):
     from PIL import Image
 
@@ -377,6 +378,7 @@ def test_a_film_has_its_frames_and_changes_no_bit_of_the_training(tmp_path):
     assert_same_bits("last frame", seen[-1], net.flat_params)
 
 
+@pytest.mark.long
 def test_a_film_is_taken_when_it_is_told_and_by_default_ever_more_rarely(tmp_path):
     film = inside.Film(picture, tmp_path, steps=[2, 3])
     train(film, steps=3)

@@ -2,6 +2,7 @@
 
 import sys
 
+import numba
 import numpy as np
 import pytest
 from conftest import assert_close, assert_same_bits, every_dtype, needs_jit, sized
@@ -15,6 +16,22 @@ from rnnlite.kernels.target import CHOSEN, lanes_of, padded
 # A guard value: a sum of the small whole numbers below never equals it, and arithmetic on it
 # would not either.
 GUARD = 123456.0
+entry = numba.njit(**OPTIONS)  # called from Python, and not kept on disk
+
+
+def entry_to(part):
+    """A function that only kernels call, as one that Python may call."""
+
+    @entry
+    def call(*arguments):
+        return part(*arguments)
+
+    return call
+
+
+the_product, pack, pack_transposed = map(
+    entry_to, (product.product, product.pack, product.pack_transposed)
+)
 # Guard values behind an array: a mistake of a whole tile still falls on them, not on memory
 # that belongs to somebody else.
 ROOM = 256
@@ -24,7 +41,7 @@ def over_arrays(function):
     """A register function as a function of whole arrays, ``compute(x, result)``."""
     load_masked, store_masked, lanes = simd.load_masked, simd.store_masked, simd.lanes
 
-    @inner
+    @entry
     def compute(x, result):
         for j in range(0, x.size, lanes(x)):
             store_masked(result, j, function(load_masked(x, j, x.size - j)), x.size - j)
@@ -152,7 +169,7 @@ def test_a_partial_register_touches_only_its_lanes(dtype):
     lanes = lanes_of(np.dtype(dtype))
     load_masked, store_masked = simd.load_masked, simd.store_masked
 
-    @inner
+    @entry
     def copy_some(source, target, position, count):
         store_masked(target, position, load_masked(source, position, count), count)
 
@@ -171,7 +188,7 @@ def test_lanes_that_were_not_loaded_are_zero(dtype):
     lanes = lanes_of(np.dtype(dtype))
     load_masked, store = simd.load_masked, simd.store
 
-    @inner
+    @entry
     def spread(source, target, count):
         store(target, 0, load_masked(source, 0, count))
 
@@ -188,7 +205,7 @@ def test_where_positive_takes_the_value_only_above_zero(dtype):
     lanes = lanes_of(np.dtype(dtype))
     load, store, where_positive = simd.load, simd.store, simd.where_positive
 
-    @inner
+    @entry
     def choose(condition, value, result):
         store(result, 0, where_positive(load(condition, 0), load(value, 0)))
 
@@ -268,7 +285,7 @@ def check_product(rng, M, N, K, dtype, transposed, is_packed, start):
 
     expected = c.copy()
     expected[c0 : c0 + M * c_row].reshape(M, c_row)[:, :N] = S + A @ W
-    product.product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, M, K, N)
+    the_product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, M, K, N)
     name = f"C of M={M} N={N} K={K} transposed={transposed} packed={is_packed} start={start}"
     assert_same_bits(name, c, expected)
 
@@ -300,8 +317,8 @@ def test_product_rounds_no_worse_than_numpy(dtype):
     M, N, K = 23, 45, sized(400, 60)
     A, W = rng.normal(size=(M, K)).astype(dtype), rng.normal(size=(K, N)).astype(dtype)
     c, width = np.empty(M * N + ROOM, dtype), product.panel_width(dtype)
-    product.product(np.zeros(N + width, dtype), 0, 0, A.ravel(), 0, K, 1,
-                    packed(W), 0, width, K * width, c, 0, N, M, K, N)  # fmt: skip
+    the_product(np.zeros(N + width, dtype), 0, 0, A.ravel(), 0, K, 1,
+                packed(W), 0, width, K * width, c, 0, N, M, K, N)  # fmt: skip
     truth = A.astype(np.longdouble) @ W.astype(np.longdouble)
     bound = np.abs(A).astype(np.longdouble) @ np.abs(W).astype(np.longdouble)
     error = np.abs(c[:-ROOM].reshape(M, N) - truth) / bound
@@ -325,8 +342,8 @@ def test_the_bits_of_a_row_do_not_depend_on_its_neighbours(dtype, is_packed):
 
     def rows(first, last):
         c = np.empty((last - first) * N + ROOM, dtype)
-        product.product(zeros, 0, 0, A.ravel(), first * K, K, 1, w, 0, w_k, w_panel,
-                        c, 0, N, last - first, K, N)  # fmt: skip
+        the_product(zeros, 0, 0, A.ravel(), first * K, K, 1, w, 0, w_k, w_panel,
+                    c, 0, N, last - first, K, N)  # fmt: skip
         return c[:-ROOM].reshape(-1, N)
 
     together = rows(0, M)
@@ -342,8 +359,8 @@ def test_nan_in_a_row_of_a_reaches_that_row_alone(dtype):
     A, W = whole_numbers(rng, (M, K), dtype), whole_numbers(rng, (K, N), dtype)
     A[4, 2] = np.nan
     c = np.empty(M * N + ROOM, dtype)
-    product.product(np.zeros(N + width, dtype), 0, 0, A.ravel(), 0, K, 1,
-                    packed(W), 0, width, K * width, c, 0, N, M, K, N)  # fmt: skip
+    the_product(np.zeros(N + width, dtype), 0, 0, A.ravel(), 0, K, 1,
+                packed(W), 0, width, K * width, c, 0, N, M, K, N)  # fmt: skip
     assert_same_bits("C", c[:-ROOM].reshape(M, N), A @ W)
     assert np.isnan(c[:-ROOM].reshape(M, N)[4]).all()
     assert np.isfinite(np.delete(c[:-ROOM].reshape(M, N), 4, axis=0)).all()
@@ -363,9 +380,9 @@ def test_pack_puts_every_element_into_its_panel(K, N, transposed, dtype):
     source = np.pad(source, [(0, 0), (0, 3)], constant_values=np.nan)  # longer rows
     target = aligned_zeros(product.packed_size(K, N, dtype), dtype)
     if transposed:
-        product.pack_transposed(source.ravel(), 0, source.shape[1], K, N, target, 0, 0, K)
+        pack_transposed(source.ravel(), 0, source.shape[1], K, N, target, 0, 0, K)
     else:
-        product.pack(source.ravel(), 0, source.shape[1], K, N, target, 0, 0, 0, K)
+        pack(source.ravel(), 0, source.shape[1], K, N, target, 0, 0, 0, K)
     assert_same_bits("packed W", target, packed(matrix))
 
 
@@ -381,8 +398,8 @@ def test_pack_writes_a_block_of_a_larger_matrix_and_nothing_else(where, dtype):
         matrix = whole_numbers(rng, (K, N), dtype)
         whole = np.full((rows, 2 * width), GUARD, dtype)
         target = np.full(p0 + whole.size, GUARD, dtype)
-        product.pack(np.append(matrix.ravel(), np.full(3, np.nan)).astype(dtype),
-                     0, N, K, N, target, p0, n0, k0, rows)  # fmt: skip
+        pack(np.append(matrix.ravel(), np.full(3, np.nan)).astype(dtype),
+             0, N, K, N, target, p0, n0, k0, rows)  # fmt: skip
         whole[k0 : k0 + K, n0 : n0 + N] = matrix
         assert_same_bits(f"panels for N={N}", target[p0:], packed(whole))
         np.testing.assert_array_equal(target[:p0], GUARD)
@@ -444,6 +461,15 @@ def test_the_widest_registers_of_a_processor_are_chosen(monkeypatch, features, n
 
 
 # ---- how kernels are compiled --------------------------------------------------------------------
+
+
+@needs_jit
+@pytest.mark.parametrize("arguments", [(), (1.0,), (1.0, 2.0), (np.ones(3),)], ids=len)
+def test_what_only_kernels_call_answers_python_with_an_error(arguments):
+    part = inner(lambda *numbers: 1.0)
+    for _ in range(2):  # compiled, and found
+        with pytest.raises((TypeError, ValueError)):
+            part(*arguments)
 
 
 @needs_jit

@@ -61,7 +61,14 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-@pytest.mark.parametrize("make", RECURRENT.values(), ids=RECURRENT)
+@pytest.mark.parametrize(
+    "make",
+    [  # what no other test has compiled takes seconds
+        pytest.param(make, marks=pytest.mark.long if name == "lstm-peephole" else ())
+        for name, make in RECURRENT.items()
+    ],
+    ids=RECURRENT,
+)
 def test_a_recurrent_layer_comes_back_with_the_same_outputs(tmp_path, make, options):
     model = stirred(make(seed=1, dtype="float64", **options))
     loaded = round_trip(model, tmp_path, cells=[LEAKY])

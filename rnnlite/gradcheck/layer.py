@@ -15,7 +15,7 @@ from rnnlite.losses import softmax_cross_entropy
 
 def check(
     layer, x, labels=None, loss=None, initial_state=None, lengths=None, tolerance=TOLERANCE,
-    samples=None, seed=0,
+    samples=None, seed=0, name_mistakes=True,
 ):  # fmt: skip
     """Check every gradient of a layer or model against central differences.
 
@@ -43,6 +43,9 @@ def check(
         affordable; all of them if not given.
     seed : int
         Of everything random here.
+    name_mistakes : bool
+        Whether a check that fails looks for the mistakes that would have given its numbers, which
+        takes longer than the check: seconds for a large layer.
 
     Returns
     -------
@@ -60,6 +63,7 @@ def check(
     if samples is not None:
         samples = checking.whole_number("check", "samples", samples)
     seed = checking.seed("check", seed)
+    name_mistakes = checking.true_or_false("check", "name_mistakes", name_mistakes)
     subject = Subject(layer, x, labels, loss, initial_state, lengths, seed)
     rng = np.random.default_rng(seed)
     analytic = subject.gradients()
@@ -83,7 +87,7 @@ def check(
         notes += wrong_equations(cell, tolerance, seed)
     notes += _no_mistakes(subject, report, analytic)
     mistakes = []
-    for key, alternatives in _named(subject, tolerance):
+    for key, alternatives in _named(subject, tolerance) if name_mistakes else ():
         notes += sentences(key, alternatives)
         mistakes += [mistake for together in alternatives for mistake in together]
     return report._replace(notes=tuple(notes), mistakes=tuple(dict.fromkeys(mistakes)))

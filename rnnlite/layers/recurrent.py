@@ -37,7 +37,7 @@ class Recurrent(RandomLayer):
     Examples
     --------
     >>> from rnnlite import cells
-    >>> layer = Recurrent(cells.GRU_2014, 3, 4, seed=0, go_backwards=True)
+    >>> layer = Recurrent(cells.GRU_2014, 3, 4, go_backwards=True, seed=0, dtype="float64")
     >>> layer(np.ones((2, 5, 3))).shape
     (2, 4)
     """
