@@ -43,10 +43,14 @@ settings.load_profile("rnnlite")
 pytest.register_assert_rewrite("saved_models", "array_files")
 
 
+# Thousands of tests are made and stay until the end: the garbage collector need not look at them.
+def pytest_configure(config):
+    gc.disable()
+
+
 def pytest_collection_finish(session):
-    """Thousands of tests stay until the end: the garbage collector need not look at them."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

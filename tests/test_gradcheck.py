@@ -37,7 +37,7 @@ CENTRED = rnnlite.custom_cell(
     "centred", centred_step, centred_step_backward,
     gates=["h"], saved=["h", "z_h"], unit_params={"scale": 1.0}, whole_rows=True,
 )  # fmt: skip
-WHOLE_ROWS = "a cell that sees whole rows"  # its kernels take many seconds to compile
+WHOLE_ROWS = "a cell that sees whole rows"
 RECURRENT = {
     "lstm": lambda **k: LSTM(I, H, seed=1, **k),
     "lstm, forget bias 0": lambda **k: LSTM(I, H, forget_bias=0.0, seed=1, **k),
@@ -53,10 +53,11 @@ RECURRENT = {
     "gru, backwards": lambda **k: GRU(I, H, go_backwards=True, seed=1, **k),
     WHOLE_ROWS: lambda **k: shaken(Recurrent(CENTRED, I, H, seed=1, **k)),
 }
+COMPILED_HERE = WHOLE_ROWS, "lstm, peephole", "lstm, clip"  # for no other test: seconds each
 every_recurrent = pytest.mark.parametrize(
     "make",
     [
-        pytest.param(make, id=name, marks=pytest.mark.long if name == WHOLE_ROWS else ())
+        pytest.param(make, id=name, marks=pytest.mark.long if name in COMPILED_HERE else ())
         for name, make in RECURRENT.items()
     ],
 )

@@ -80,7 +80,7 @@ def test_a_picture_is_returned_and_written(plot, tmp_path):
 
 
 def test_a_notebook_shows_a_picture_not_the_name_of_a_figure():
-    figure = PLOTS["gates"]()
+    figure = PLOTS["plane"]()
     for shown in figure, pickle.loads(pickle.dumps(figure)):
         assert shown._repr_png_()[:4] == b"\x89PNG"
 

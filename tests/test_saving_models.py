@@ -64,7 +64,7 @@ OPTIONS = {
 @pytest.mark.parametrize(
     "make",
     [  # what no other test has compiled takes seconds
-        pytest.param(make, marks=pytest.mark.long if name == "lstm-peephole" else ())
+        pytest.param(make, marks=pytest.mark.long if name in ("lstm-peephole", "lstm-clip") else ())
         for name, make in RECURRENT.items()
     ],
     ids=RECURRENT,
