@@ -62,7 +62,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 # Doors, and the library that their examples need.
-DOORS = {"rnnlite/interop/onnx_": "onnx"}
+DOORS = {"rnnlite/interop/onnx_": "onnx", "rnnlite/interop/safetensors_": "safetensors"}
 
 
 def pytest_collection_modifyitems(items):

@@ -31,7 +31,7 @@ every_program = pytest.mark.parametrize("name", NAMES)
 
 
 def test_these_are_all_the_programs():
-    assert sorted([*EXPLICIT, "look_inside", "mnist_pixels", "mnist_record"]) == NAMES
+    assert sorted([*EXPLICIT, "from_torch", "look_inside", "mnist_pixels", "mnist_record"]) == NAMES
 
 
 # ---- options -----------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_all_that_is_written_is_known():
     files = {
         o for name in NAMES for o, a in options_of(name).items() if a.metavar in ("FILE", "NAME")
     }
-    assert files - {"--text", "--csv", "--load"} == set(PATHS) and len(WRITING) == 8
+    assert files - {"--text", "--csv", "--load"} == set(PATHS) and len(WRITING) == 9
 
 
 @pytest.mark.parametrize(("name", "option"), WRITING)

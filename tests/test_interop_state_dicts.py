@@ -130,6 +130,54 @@ def test_a_dict_in_another_order_is_another_order_of_layers():
     assert_same_bits("W", into.params["1.W"], state["head.weight"].T)
 
 
+# ---- the order of the alphabet, which is that of safetensors files -------------------------------
+
+NAMED = {"words.weight": (9, I)} | recurrent("rnn.", 3) | linear("head.", 2, H)
+MODEL = "Sequential([Embedding(9, 4), GRU(4, 6, return_sequences=True), Dense(6, 2)])"
+
+
+def alphabetical(shapes):
+    state = arrays(shapes)
+    return {name: state[name] for name in sorted(state)}
+
+
+def test_in_the_order_of_the_alphabet_the_one_order_that_fits_is_taken():
+    state = alphabetical(NAMED)
+    model = interop.from_torch(state)
+    assert repr(model) == MODEL and next(iter(state)) == "head.bias"
+    into = Sequential([Embedding(9, I, seed=1), GRU(I, H, seed=1), Dense(H, 2, seed=1)])
+    interop.from_torch(state, into=into)
+    assert_same_bits("params", into.flat_params, model.flat_params)
+    back = interop.to_torch(into, like=state)
+    for name, array in state.items():
+        assert_same_bits(name, np.asarray(back[name]), array)
+
+
+SEVERAL = recurrent("decoder.", I=H) | recurrent("encoder.", I=H)
+MANY = {name: shape for n in "abcdefg" for name, shape in linear(f"{n}.", I, I).items()}
+
+
+@pytest.mark.parametrize(("shapes", "count"), [(SEVERAL, "2"), (MANY, "many")])
+def test_where_several_orders_fit_it_is_asked(shapes, count):
+    state, kinds = alphabetical(shapes), {"2": LSTM(H, H, return_sequences=True)}
+    parts = [kinds.get(count, Dense(I, I)).copy() for _ in range(2 if count == "2" else 7)]
+    said = ["in which order the modules run: the names are in the order of the", f"{count} orders"]
+    assert_refused(ValueError, said, interop.from_torch, state)
+    into = Sequential(parts)
+    before = into.flat_params.copy()
+    assert_refused(ValueError, said, interop.from_torch, state, into=into)
+    assert_same_bits("params", into.flat_params, before)
+    interop.from_torch(arrays(shapes), into=into)  # in the order in which PyTorch has them
+
+
+def test_positions_say_their_order_in_any_alphabet():
+    shapes = {name: shape for n in (2, 10) for name, shape in linear(f"f.{n}.", I, I).items()}
+    state = alphabetical(shapes)
+    assert next(iter(state)) == "f.10.bias"
+    into = interop.from_torch(state, into=Sequential([Dense(I, I, seed=0), Dense(I, I, seed=1)]))
+    assert_same_bits("W", into.params["0.W"], state["f.2.weight"].T)
+
+
 # ---- what does not fit ---------------------------------------------------------------------------
 
 SMALL = lambda: Sequential([GRU(I, H, seed=0), Dense(H, 2, seed=1)])  # noqa: E731
@@ -168,6 +216,14 @@ BROKEN = {
     "bias": ({"a.weight": (3, 2), "a.bias": (2,)}, ["'a.bias' has shape (2,); wanted (3,)"]),
     "reverse": (BOTH | {"bias_ih_l0": (24,)} | recurrent(bias=False, suffix="_l1_reverse") |
                 recurrent(suffix="_l1"), ["other arrays forward than in reverse"]),
+    "a level": (recurrent() | recurrent(I=H, suffix="_l2"), ["lacks layer 1 of its stack"]),
+    "the first": (recurrent(suffix="_l1"), ["module '' lacks layer 0 of its stack; it has 1"]),
+    "reverse alone": (recurrent(suffix="_l0_reverse"), ["and nothing forward beside it"]),
+    "a chain": (recurrent() | recurrent(I=5, suffix="_l1"), ["(24, 5); wanted (24, 6)"]),
+    "kinds": (recurrent() | recurrent(gates=3, I=H, suffix="_l1"), ["(18, 6); wanted (24, 6)"]),
+    "ways": (recurrent() | recurrent(I=5, suffix="_l0_reverse"), ["(24, 5); wanted (24, 4)"]),
+    "beside": (recurrent() | {"weight": (2, 2)}, ["arrays of its own beside those of its layers"]),
+    "no numbers": ({"weight": (0, 3)}, ["state_dict['weight'] has shape (0, 3), no numbers"]),
     "nothing": ({}, ["the state_dict is empty"]),
 }  # fmt: skip
 
@@ -183,6 +239,7 @@ def test_a_state_dict_that_is_none_of_torch_nn_is_told(shapes, fragments):
         ({"weight": np.zeros((3, 2), int)}, "state_dict['weight'] holds int64; wanted floats"),
         ({"weight": [["a"]]}, "state_dict['weight'] holds <U1"),
         ({3: np.zeros(3)}, "has the key 3; wanted names"),
+        ({"epoch": 3, "model": arrays(recurrent())}, "state_dict['model'] is a dict, as in a che"),
     ],
 )
 def test_what_is_no_array_of_numbers_is_told(state, fragment):

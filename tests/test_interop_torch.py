@@ -356,36 +356,25 @@ def test_half_precision_becomes_float32(dtype):
     assert interop.from_torch(module, dtype="float64").dtype == np.float64
 
 
-# ---- refusals, by the module's name --------------------------------------------------------------
-
-REFUSED = {
-    "proj_size": (ValueError, lambda: nn.LSTM(4, 6, proj_size=3), ["'1' (LSTM): proj_size is 3"]),
-    "gelu": (ValueError, lambda: nn.GELU("tanh"), ["'1' (GELU): approximate is 'tanh'"]),
-    "softplus": (ValueError, lambda: nn.Softplus(beta=2), ["'1' (Softplus): beta is 2"]),
-    "flatten": (ValueError, lambda: nn.Flatten(2), ["'1' (Flatten): it has start_dim 2"]),
-    "norm": (ValueError, lambda: nn.LayerNorm((2, 3)), ["'1' (LayerNorm): normalized_shape is"]),
-    "dropout": (ValueError, lambda: nn.Dropout(1.0), ["'1' (Dropout): rate is 1.0"]),
-    "max_norm": (ValueError, lambda: nn.Embedding(3, 2, max_norm=1.0), ["'1' (Embedding): max_n"]),
-    "conv": (TypeError, lambda: nn.Conv1d(4, 4, 1), ["'1' (Conv1d): rnnlite has no layer for a"]),
-    "softmax": (TypeError, lambda: nn.Softmax(-1), ["'1' (Softmax): Softmax can stand at the end"]),
-    "own": (TypeError, lambda: Net(), ["'1' (Net): Net is a class of its own", "head: Linear"]),
-    "derived": (TypeError, lambda: type("LSTM", (nn.LSTM,), {})(4, 4), ["no layer for a LSTM"]),
-}
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_what_was_taken_goes_back_into_its_module_bit_for_bit(bidirectional):
+    module = nn.Sequential(nn.LSTM(I, H, 2, bidirectional=bidirectional), nn.RNN(I, H))
+    for part in module:
+        state = interop.to_torch(interop.from_torch(part), like=part)
+        for name, theirs in part.state_dict().items():
+            assert_same_bits(name, np.asarray(state[name]), theirs.numpy())
+    lstm = interop.from_torch(module[0])
+    lstm.flat_params *= 2.0  # other weights: the two biases add up to another one
+    state = interop.to_torch(lstm, like=module[0])
+    assert not state["bias_hh_l0"].any() and state["bias_ih_l0"].any()
 
 
-@pytest.mark.parametrize(("error", "make", "fragments"), REFUSED.values(), ids=REFUSED)
-def test_what_rnnlite_does_not_have_is_refused_by_the_modules_name(error, make, fragments):
-    module = nn.Sequential(nn.Linear(4, 4), make(), nn.Linear(4, 4))
-    fragments = ["from_torch: module ", *fragments]
-    assert_refused(error, fragments, interop.from_torch, module)
-
-
-def test_shared_parameters_are_refused():
-    one = nn.Linear(4, 4)
-    fragments = ["'1.weight' and '0.weight' are one parameter"]
-    assert_refused(ValueError, fragments, interop.from_torch, nn.Sequential(one, one))
-
-
-def test_what_is_no_module_is_refused():
-    fragments = ["module_or_state_dict is of type list", "module of torch.nn or a state_dict"]
-    assert_refused(TypeError, fragments, interop.from_torch, [1])
+def test_a_parameter_that_two_modules_share_takes_one_array():
+    module = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 5, bias=False))
+    module[1].weight = module[0].weight
+    model = rnnlite.Sequential([rnnlite.Embedding(5, 4), rnnlite.Dense(4, 5)])
+    interop.from_torch(module, into=model)
+    interop.to_torch(model, like=module)
+    model.params["1.W"] *= 2.0
+    fragments = ["to_torch: '0.weight' and '1.weight' are one parameter of like"]
+    assert_refused(ValueError, fragments, interop.to_torch, model, like=module)

@@ -1,6 +1,6 @@
 """Files of ``export_onnx`` answer as the model does, in every library that runs them.
 
-Every file is exported once and run at two sizes: nothing of them is in it.  The models here are
+Every file is exported once and run at several sizes: nothing of them is in it.  The models here are
 stacks, so that one file has every direction and every way to answer.
 """
 
@@ -28,8 +28,8 @@ from rnnlite.layers import (
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 
-# Twice other rows and steps, with rows of length 0, 1 and T.
-SIZES = ((5, 7, [7, 0, 3, 1, 5]), (2, 3, [0, 2]))
+# Twice other rows and steps, with rows of length 0, 1 and T; a single step of a single row.
+SIZES = ((5, 7, [7, 0, 3, 1, 5]), (2, 3, [0, 2]), (1, 1, [1]))
 I, H = 3, 4
 
 

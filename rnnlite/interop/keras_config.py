@@ -4,6 +4,8 @@ Keras describes every layer as ``{"class_name": "LSTM", "config": {"units": 6, .
 weights as one list.  Both are data: this file needs no Keras.
 """
 
+import warnings
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +46,13 @@ class Entry(NamedTuple):
             self.refuse(f"its config lacks {option!r}")
         return self.config[option]
 
+    def size(self, option):
+        """A number of units or rows."""
+        value = self.need(option)
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            self.refuse(f"{option} is {value!r:.80}; wanted a whole number of at least 1")
+        return int(value)
+
     def parts(self):
         """Names of the arrays of each direction, or of the layer, in the order of its weights."""
         return [[part for part, is_there in PARTS.get(self.kind, _none)(config) if is_there]
@@ -69,18 +78,30 @@ PARTS = {
 }  # fmt: skip
 
 
-def described(where, value):
+def described(where, value, name="layer_or_model"):
     """The plain description of a layer or model, and its weights; (description, None) of a dict."""
     if isinstance(value, dict):
         return value, None
-    if not (hasattr(value, "get_config") and hasattr(value, "get_weights")):
+    is_class = isinstance(value, type)
+    if is_class or not (hasattr(value, "get_config") and hasattr(value, "get_weights")):
         wanted = "a layer or a Sequential of Keras, or the dict that describes it"
-        raise TypeError(
-            f"{where}: layer_or_model is of type {type(value).__name__}; wanted {wanted}"
-        )
+        raise TypeError(f"{where}: {name} is of type {type(value).__name__}; wanted {wanted}")
+    _check_shared(where, value, set())
     kind = type(value)
     found = {"class_name": kind.__name__, "config": value.get_config(), "module": kind.__module__}
-    return found, value.get_weights()
+    with warnings.catch_warnings():  # Keras on PyTorch, of its own __array__
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        return found, value.get_weights()
+
+
+def _check_shared(where, model, seen):
+    """Refuse a layer that stands twice in a Sequential, which its description has but once."""
+    for layer in getattr(model, "layers", []):
+        if id(layer) in seen:
+            problem = f"layer {layer.name!r} ({type(layer).__name__}) stands in it twice"
+            raise ValueError(f"{where}: {problem}; layers of rnnlite share no weights")
+        seen.add(id(layer))
+        _check_shared(where, layer, seen)
 
 
 def entries(where, description, name=""):
@@ -90,11 +111,17 @@ def entries(where, description, name=""):
         raise TypeError(f"{where}: the description is {description!r:.200}; wanted {wanted}")
     kind, config = description.get("class_name"), description["config"]
     entry = Entry(config.get("name", name), kind, config, where=where)
-    module = description.get("module") or "keras"
+    module = str(description.get("module") or "keras")
+    if kind == "Functional" and module.split(".")[0] == "keras":
+        advice = "from_keras(keras.Sequential(model.layers)), if they run one after another"
+        entry.refuse(f"a graph of layers; wanted a Sequential: {advice}", TypeError)
     if description.get("registered_name") or module.split(".")[0] not in ("keras", "tf_keras"):
         entry.refuse("it is a class of your own, whose equations nobody knows", TypeError)
     if kind == "Sequential":
-        for n, inner in enumerate(config.get("layers", [])):
+        inside = config.get("layers", [])
+        if not isinstance(inside, list | tuple):
+            entry.refuse(f"its layers are {inside!r:.80}; wanted a list", TypeError)
+        for n, inner in enumerate(inside):
             yield from entries(where, inner, str(n))
     elif kind == "Bidirectional":
         yield _bidirectional(entry)
@@ -103,9 +130,6 @@ def entries(where, description, name=""):
         if inner.kind not in PER_STEP:
             entry.refuse(f"it holds a {inner.kind}; it can hold {', '.join(PER_STEP)}", TypeError)
         yield inner
-    elif kind == "Functional":
-        advice = "from_keras(keras.Sequential(model.layers)), if they run one after another"
-        entry.refuse(f"a graph of layers; wanted a Sequential: {advice}", TypeError)
     else:
         yield entry
 
@@ -159,15 +183,15 @@ def check_shapes(entry, way):
     """Refuse arrays whose shapes are not those of the layer; sizes of the input may be any."""
     if entry.kind in RECURRENT:
         gates = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[entry.kind]
-        H = entry.need("units")
+        H = entry.size("units")
         bias = (gates * H,)
         if entry.kind == "GRU" and entry.get("reset_after", True):
             bias = (2, gates * H)
         wanted = {"kernel": ("I", gates * H), "recurrent_kernel": (H, gates * H), "bias": bias}
     elif entry.kind == "Dense":
-        wanted = {"kernel": ("I", entry.need("units")), "bias": (entry.need("units"),)}
+        wanted = {"kernel": ("I", entry.size("units")), "bias": (entry.size("units"),)}
     elif entry.kind == "Embedding":
-        wanted = {"embeddings": (entry.need("input_dim"), entry.need("output_dim"))}
+        wanted = {"embeddings": (entry.size("input_dim"), entry.size("output_dim"))}
     else:
         wanted = dict.fromkeys(way, ("F",))
     for part, array in way.items():

@@ -59,7 +59,10 @@ def from_keras(layer_or_model, weights=None, *, logits=False, seed=None, dtype=N
     if weights is None:
         raise TypeError("from_keras: a description came alone; wanted its weights too, a list")
     weights = checking.sequence("from_keras", "weights", weights, "a list of arrays")
-    found = list(keras_config.entries("from_keras", description))
+    try:
+        found = list(keras_config.entries("from_keras", description))
+    except RecursionError:
+        raise ValueError("from_keras: the description is nested too deeply") from None
     for entry in found:
         keras_layers.check_known(entry)
     pairs = list(keras_config.with_arrays(found, weights))
@@ -87,7 +90,8 @@ def to_keras(model, like=None):
     model : Layer
     like : keras.Layer or dict, optional
         The layer or model that is to have them, or its description: what it does not have, as a
-        bias with ``use_bias=False``, is left out, and must be zero (``gamma``: one).
+        bias with ``use_bias=False``, is left out, and must be zero (``gamma``: one).  Its
+        activations and ``epsilon`` must be those of the model, which no weights would show.
 
     Returns
     -------
@@ -108,13 +112,15 @@ def to_keras(model, like=None):
     found = [by_part(key, layer, like is not None) for key, layer in leaves("to_keras", model)]
     if like is None:
         return [np.array(array) for ways in found for way in ways for array in way.values()]
-    description, _ = keras_config.described("to_keras", like)
+    description, _ = keras_config.described("to_keras", like, "like")
     wanted = [e for e in keras_config.entries("to_keras", description) if any(e.parts())]
     if len(wanted) != len(found):
         problem = f"like has {len(wanted)} layers with weights, the model {len(found)}"
         raise ValueError(f"to_keras: {problem}")
     result = []
-    for entry, ways in zip(wanted, found, strict=True):
+    owners = leaves("to_keras", model)
+    for entry, ways, (key, layer) in zip(wanted, found, owners, strict=True):
+        _check_options(entry, key, layer)
         if [set(way) for way in ways] != [_all_parts(entry)] * len(entry.parts()):
             problem = f"{entry} of like has the arrays {entry.parts()}"
             raise ValueError(f"to_keras: {problem}; the model's are {[list(w) for w in ways]}")
@@ -128,6 +134,25 @@ def to_keras(model, like=None):
                     raise ValueError(f"to_keras: {problem}; the model has one that is not neutral")
             keras_config.check_shapes(entry, {part: way[part] for part in parts})
     return result
+
+
+def _check_options(entry, key, layer):
+    """Refuse another function, or another epsilon, than the layer's; a kind shows by its arrays."""
+    (_, one), *_ = directions(layer) or [("", layer)]
+    mine, theirs, option = getattr(one, "activation", None), None, "activation"
+    if entry.kind == "SimpleRNN":
+        theirs = keras_layers.function_of(entry, option, "tanh")
+    elif entry.kind == "LayerNormalization":
+        option, mine = "epsilon", getattr(one, "eps", None)
+        theirs = entry.get(option, 1e-3)
+    elif entry.kind == "Dense" and mine is not None:
+        theirs = keras_layers.function_of(entry, option, "linear")
+        theirs = keras_layers.RENAMED.get(theirs, theirs)
+    else:
+        return
+    if theirs != mine:
+        problem = f"{option} is {theirs!r}; {place_of(key, layer)} has {mine!r}"
+        entry.refuse(problem)
 
 
 def _all_parts(entry):

@@ -145,6 +145,9 @@ class Reader:
 
     def softmax(self, entry, arrays, is_last):
         """Nothing, at the end."""
+        axis = entry.get("axis", -1)
+        if axis not in (-1, 2):
+            entry.refuse(f"axis is {axis}; wanted the last, -1")
         self.check_end(entry, "softmax", is_last)
         return []
 
@@ -191,7 +194,8 @@ def function_of(entry, option, default):
     if found is None:
         return "linear"
     if not isinstance(found, str):
-        entry.refuse(f"{option} is {found!r:.200}; wanted the name of a function of Keras")
+        found = "a function of your own" if isinstance(found, dict) else repr(found)
+        entry.refuse(f"{option} is {found:.80}; wanted the name of a function of Keras")
     return found
 
 

@@ -21,10 +21,10 @@ def export_onnx(
 ):  # fmt: skip
     """Write a model as an ONNX file, for inference in ONNX Runtime, OpenVINO, tract and others.
 
-    The graph takes any number of rows and of steps.  Its numbers are float32 or float64, as the
-    model's are.  Dropout is left out; LSTM, GRU and RNN layers become the operators of that name,
-    or ``Scan``, as do cells of your own: their equations, node by node.  The file is checked
-    (``onnx.checker``) before it is written, and written as a whole.
+    The graph takes any number of rows and of steps, from one on.  Its numbers are float32 or
+    float64, as the model's are.  Dropout is left out; LSTM, GRU and RNN layers become the
+    operators of that name, or ``Scan``, as do cells of your own: their equations, node by node.
+    The file is checked (``onnx.checker``) before it is written, and written as a whole.
 
     Parameters
     ----------

@@ -1,5 +1,7 @@
 """from_torch and to_torch: models that PyTorch trained, and models for it."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Mapping
 
@@ -29,8 +31,9 @@ def from_torch(
     into : Layer, optional
         The architecture, with any weights, which are written over and only if all fit: for
         modules with a ``forward`` of your own, and where a ``state_dict`` leaves it open.  Its
-        layers with weights take the arrays in the order of the ``state_dict``; the arguments
-        below are then what it says.
+        layers with weights take the arrays in the order of the ``state_dict``, or, if that is the
+        alphabet's, as in safetensors files, in the one order that fits; the arguments below are
+        then what it says.
     return_sequences : bool
         Whether the last recurrent layer gives every step, PyTorch's ``output``, or its last.
     logits : bool
@@ -49,7 +52,8 @@ def from_torch(
     ------
     ValueError, TypeError
         For what rnnlite does not have, by the module's name; for a ``state_dict`` that leaves the
-        architecture open, with a first draft of it; for arrays that do not fit ``into``.
+        architecture open, with a first draft of it; for arrays that do not fit ``into``; for a
+        module whose options are not those of ``into`` (its ``state_dict()`` has none).
     ImportError
         Without PyTorch, for anything but a dict.
 
@@ -60,7 +64,7 @@ def from_torch(
     >>> model, float(model.params["b"][0])
     (LSTM(3, 4, return_sequences=True), 2.0)
     """  # noqa: E501
-    source = module_or_state_dict
+    source, module = module_or_state_dict, None
     checking.true_or_false("from_torch", "return_sequences", return_sequences)
     checking.true_or_false("from_torch", "logits", logits)
     seed = checking.seed("from_torch", seed)
@@ -68,12 +72,16 @@ def from_torch(
         torch = needed("from_torch", "torch")
         if not isinstance(source, torch.nn.Module):
             came = f"module_or_state_dict is of type {type(source).__name__}"
-            raise TypeError(f"from_torch: {came}; wanted a module of torch.nn or a state_dict")
+            advice = ""
+            if isinstance(source, str | os.PathLike):
+                advice = ", as torch.load(path, weights_only=True) reads one from a file"
+            wanted = f"a module of torch.nn or a state_dict{advice}"
+            raise TypeError(f"from_torch: {came}; wanted {wanted}")
         if into is None:
             dtype = torch_modules.dtype_of("from_torch", _dtypes(source), dtype)
             reader = torch_modules.Reader(torch, source, return_sequences, logits, seed, dtype)
             return reader.read("", source)
-        source = source.state_dict()
+        module, source = source, source.state_dict()
     state = torch_names.arrays_of("from_torch", source)
     found = torch_names.blocks("from_torch", state)
     if into is None:
@@ -81,7 +89,9 @@ def from_torch(
         into = torch_infer.infer(found, state, return_sequences, dtype)
     elif dtype is not None and checking.float_dtype("from_torch", dtype) != into.dtype:
         raise ValueError(f"from_torch: dtype is {dtype!r}; into computes in {into.dtype}")
-    plan = list(_matched("from_torch", into, found, state))
+    plan = _matched("from_torch", into, found, state)
+    if module is not None:
+        torch_modules.check_options("from_torch", plan, module, training=True)
     for layer, block in plan:  # from here on nothing can fail
         torch_modules.fill(layer, block, state)
     return into
@@ -94,8 +104,23 @@ def _dtypes(module):
 
 
 def _matched(where, model, found, state):
+    """Pairs of a model's layer and its block, in the order in which they fit."""
+    orders, fitting = torch_names.orders(found, state), []
+    if len(orders) == 1:
+        return _matched_in_order(where, model, orders[0], state)
+    for order in orders:
+        with contextlib.suppress(ValueError):  # it does not fit
+            fitting.append(_matched_in_order(where, model, order, state))
+    if len(fitting) > 1 or not orders:
+        problem = torch_names.ALPHABET.format(fitting=len(fitting) or "many")
+        wanted = "a dict in the order of the model's layers"
+        raise ValueError(f"{where}: the state_dict does not say {problem}; wanted {wanted}")
+    return fitting[0] if fitting else _matched_in_order(where, model, found, state)
+
+
+def _matched_in_order(where, model, found, state):
     """Pairs of a model's layer and its block, after a check of every shape."""
-    owners = leaves(where, model)
+    owners, pairs = leaves(where, model), []
     if len(owners) != len(found):
         mine = ", ".join(f"{key or 'itself'}: {layer!r}" for key, layer in owners)
         its = ", ".join(f"{block}" for block in found)
@@ -119,7 +144,8 @@ def _matched(where, model, found, state):
                 if got != wanted:
                     problem = f"{name!r} has shape {got}; wanted {wanted}"
                     raise ValueError(f"{where}: {problem}, for {place_of(key, layer)}")
-        yield layer, block
+        pairs.append((layer, block))
+    return pairs
 
 
 def _check_kind(where, key, layer):
@@ -142,7 +168,8 @@ def to_torch(model, like=None):
     like : torch.nn.Module or dict, optional
         A module that is to have the weights, or its ``state_dict``: its names are taken, in its
         order, for the model's layers with weights in theirs.  Biases that it does not have must
-        be zero.
+        be zero; two that add up to the model's bias stay as they are, so that what
+        ``from_torch`` took comes back bit for bit.
 
     Returns
     -------
@@ -163,21 +190,38 @@ def to_torch(model, like=None):
     """
     if like is None:
         return {name: _array(array) for name, array in _named(model)}
-    state = like if isinstance(like, Mapping) else getattr(like, "state_dict", lambda: None)()
-    if state is None:
+    is_module = not isinstance(like, Mapping)
+    if is_module and (isinstance(like, type) or not hasattr(like, "state_dict")):
         kind = type(like).__name__
         raise TypeError(f"to_torch: like is of type {kind}; wanted a module or a state_dict")
-    state = torch_names.arrays_of("to_torch", state)
+    state = torch_names.arrays_of("to_torch", like.state_dict() if is_module else like)
     result = dict.fromkeys(state)
-    for layer, block in _matched("to_torch", model, torch_names.blocks("to_torch", state), state):
+    plan = _matched("to_torch", model, torch_names.blocks("to_torch", state), state)
+    if is_module:
+        torch_modules.check_options("to_torch", plan, like, training=False)
+    for layer, block in plan:
         for _, params, way in torch_modules.ways_of(layer, block):
-            for part, array in torch_names.to_parts(params).items():
+            for part, array in torch_names.to_parts(
+                params, torch_names.arrays_by_part(state, way)
+            ).items():
                 if part in way:
                     result[way[part]] = _array(array)
                 elif array.any():
                     name = f"{block} of like has no {part}"
                     raise ValueError(f"to_torch: {name}; {layer!r} has one that is not zero")
+    if is_module:
+        _check_shared(like, result)
     return result
+
+
+def _check_shared(module, result):
+    """Refuse two arrays for one parameter of the module, as where an output is tied to a table."""
+    seen = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        before = seen.setdefault(id(parameter), name)
+        if result[name].tobytes() != result[before].tobytes():
+            problem = f"{before!r} and {name!r} are one parameter of like"
+            raise ValueError(f"to_torch: {problem}; the model has other numbers for each")
 
 
 class StateArray(np.ndarray):

@@ -3,6 +3,7 @@
 import itertools
 
 from rnnlite import layers
+from rnnlite.interop import torch_names
 
 # What asks, and shows how an answer may begin.
 _ASK = "from_torch: {reason}; give the architecture, as in from_torch(state, into={draft})"
@@ -25,6 +26,28 @@ def infer(found, state, return_sequences, dtype):
     Known are the sizes of every array, and the order in which the modules were made.  Not known
     are a vanilla RNN's function, and what has no weights: activations, dropout.
     """
+    orders = torch_names.orders(found, state)
+    drafts = [(order, *_first_draft(order, state, return_sequences, dtype)) for order in orders]
+    fitting = [part for part in drafts if not _broken_chain(*part[:2])]
+    in_dict = (found, *_first_draft(found, state, return_sequences, dtype))
+    found, model, doubts = fitting[0] if len(fitting) == 1 else in_dict
+    if len(fitting) > 1 or not orders:
+        doubts = [torch_names.ALPHABET.format(fitting=len(fitting) or "many")]
+    doubts += _of_order(found, model)
+    if doubts:
+        reason = f"the state_dict does not say {doubts[0]}"
+        raise ValueError(_ASK.format(reason=reason, draft=_text(model)))
+    return _joined(found, model, list(dict.fromkeys(block.module for block in found)))
+
+
+def draft(where, state, return_sequences, dtype):
+    """How the architecture may begin, as text, for a module whose ``forward`` is code."""
+    found = torch_names.blocks(where, torch_names.arrays_of(where, state))
+    return _text(_first_draft(found, state, return_sequences, dtype)[0])
+
+
+def _first_draft(found, state, return_sequences, dtype):
+    """Layers for the blocks, and what is in doubt about each of them."""
     doubts, model = [], []
     last = max((n for n, block in enumerate(found) if block.recurrent), default=None)
     for n, block in enumerate(found):
@@ -37,14 +60,12 @@ def infer(found, state, return_sequences, dtype):
             layer, doubt = _other(found, n, state, model, dtype)
             doubts += doubt
         model.append(layer)
-    doubts += _of_order(found, model)
-    names = list(dict.fromkeys(block.module for block in found))
-    if doubts:
-        draft = ", ".join(map(_written, model))
-        draft = draft if len(model) == 1 else f"Sequential([{draft}])"
-        reason = f"the state_dict does not say {doubts[0]}"
-        raise ValueError(_ASK.format(reason=reason, draft=draft))
-    return _joined(found, model, names)
+    return model, doubts
+
+
+def _text(model):
+    text = ", ".join(map(_written, model))
+    return text if len(model) == 1 else f"Sequential([{text}])"
 
 
 def _joined(found, model, names):
@@ -91,11 +112,8 @@ def _of_order(found, model):
     names = list(dict.fromkeys(block.module for block in found))
     if len(names) == 1 and names[0] in ("", "0"):
         return []
-    for (one, first), (two, second) in itertools.pairwise(zip(found, model, strict=True)):
-        gives, takes = first.output_features(None), second.input_features
-        if takes is not None and gives != takes:
-            return [f"in which order the modules run: {one} gives {gives} features, {two} takes"
-                    f" {takes}"]  # fmt: skip
+    if broken := _broken_chain(found, model):
+        return [broken]
     positions = [_position(name) for name in names]
     if None not in positions:
         missing = [n for n in range(max(positions)) if n not in positions]
@@ -106,6 +124,17 @@ def _of_order(found, model):
         if kind is layers.LayerNorm or (kind is layers.Dense and not is_last):
             return [f"what stands around {found[n]} without weights, as an activation would"]
     return []
+
+
+def _broken_chain(found, model):
+    """Where a layer does not take what the one before it gives, or None."""
+    for (one, first), (two, second) in itertools.pairwise(zip(found, model, strict=True)):
+        gives, takes = first.output_features(None), second.input_features
+        if isinstance(second, layers.Embedding) or takes not in (None, gives):
+            takes = "indices" if takes is None else takes
+            return (f"in which order the modules run: {one} gives {gives} features, {two} takes"
+                    f" {takes}")  # fmt: skip
+    return None
 
 
 def _position(name):

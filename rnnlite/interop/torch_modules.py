@@ -3,8 +3,7 @@
 import numpy as np
 
 from rnnlite import checking, layers
-from rnnlite.interop import torch_names
-from rnnlite.interop.torch_infer import recurrent_layer
+from rnnlite.interop import torch_infer, torch_names
 
 ENDS = ("Softmax", "LogSoftmax")  # what rnnlite's losses and predict_proba do
 
@@ -22,6 +21,7 @@ class Reader:
         self.last = None if self.last_recurrent is None else found[self.last_recurrent][1]
         self.return_sequences, self.logits = return_sequences, logits
         self.end = _end(module)
+        self.has_flatten = any(type(m) is torch.nn.Flatten for _, m in found)
         self.check_shared(module)
 
     def is_recurrent(self, module):
@@ -52,16 +52,24 @@ class Reader:
         """What to do about a class of modules that is none of the table."""
         kind = type(module).__name__
         if kind in ENDS:
-            if module is not self.end:
-                return f"{kind} can stand at the end alone"
+            if module is not self.end or self.logits:
+                return f"{kind} can stand at the end only, behind other modules"
             problem = "rnnlite's models end in the logits before it, to which the losses and"
             return f"{problem} predict_proba apply it; logits=True leaves it out"
         if list(module.children()):
             parts = ", ".join(f"{n}: {type(m).__name__}" for n, m in module.named_children())
             problem = f"{kind} is a class of its own, and what it does with its parts ({parts})"
-            advice = "from_torch(module, into=rnnlite.Sequential([...]))"
+            advice = f"from_torch(module, into={self.draft(name, module)})"
             return f"{problem} is code; give the architecture, as in {advice}"
         return f"rnnlite has no layer for a {kind}; it has one for {', '.join(READERS)}"
+
+    def draft(self, name, module):
+        """The architecture of a class of its own, as far as its arrays say it."""
+        try:
+            state = module.state_dict() if not name else {}
+            return torch_infer.draft("from_torch", state, self.return_sequences, self.dtype)
+        except (ValueError, TypeError):  # arrays of other layers, or a part of a Sequential
+            return "rnnlite.Sequential([...])"
 
     def check_shared(self, module):
         """Refuse arrays that two modules have in common: here each layer owns its own."""
@@ -81,9 +89,18 @@ class Reader:
     def sequential(self, name, module):
         """Each of its modules at its position."""
         children = [(f"{name}.{n}" if name else n, m) for n, m in module.named_children()]
-        if self.logits and children and type(children[-1][1]).__name__ in ENDS:
-            children.pop()
+        if self.logits and len(children) > 1 and type(children[-1][1]).__name__ in ENDS:
+            self.check_end(*children.pop())
         return layers.Sequential([self.read(n, m) for n, m in children])
+
+    def check_end(self, name, module):
+        """Refuse to leave out a softmax over another axis than the last."""
+        flat = self.last is None or not self.return_sequences or self.has_flatten
+        if module.dim not in ((-1, 1, None) if flat else (-1, 2)):
+            kind, axes = type(module).__name__, "(batch, features)"
+            axes = axes if flat else "(batch, time, features)"
+            problem = f"module {name!r} ({kind}): dim is {module.dim}, of {axes}"
+            raise ValueError(f"from_torch: {problem}; wanted the last axis, -1")
 
     def recurrent(self, name, module):
         """One layer, or a Sequential of several with Dropout between them."""
@@ -95,7 +112,9 @@ class Reader:
         for n, block in enumerate(found):
             sequences = n < len(found) - 1 or module is not self.last or self.return_sequences
             options = {"return_sequences": sequences, "dtype": self.dtype, "seed": self.next_seed()}
-            layer = recurrent_layer(block, state, getattr(module, "nonlinearity", None), options)
+            layer = torch_infer.recurrent_layer(
+                block, state, getattr(module, "nonlinearity", None), options
+            )
             fill(layer, block, state)
             if stack and module.dropout:
                 stack.append(self.dropout(name, module, module.dropout))
@@ -139,6 +158,9 @@ class Reader:
             raise ValueError(f"GELU: approximate is {module.approximate!r}; rnnlite has 'none'")
         if getattr(module, "beta", 1.0) != 1.0:
             raise ValueError(f"Softplus: beta is {module.beta}; rnnlite has 1")
+        if getattr(module, "threshold", 20.0) < 20.0 and type(module).__name__ == "Softplus":
+            problem = f"threshold is {module.threshold}, above which it is no softplus"
+            raise ValueError(f"Softplus: {problem}; wanted 20 or more")
         return layers.Activation(type(module).__name__.lower(), dtype=self.dtype)
 
     def flatten(self, name, module):
@@ -175,6 +197,26 @@ def ways_of(layer, block):
     if len(block.ways) == 2:
         inner = list(zip(("forward.", "backward."), layer.layers, strict=True))
     return [(p, one.params, way) for (p, one), way in zip(inner, block.ways, strict=True)]
+
+
+def check_options(where, plan, module, training):
+    """Refuse a module whose options, which no array shows, are not those of its layer.
+
+    ``padding_idx`` counts where it is to be trained: no answer shows it.
+    """
+    for layer, block in plan:
+        source = module.get_submodule(block.module)
+        one = layer.layers[0] if block.recurrent and layer.layers else layer
+        for option, mine, said in (
+            ("nonlinearity", getattr(one, "activation", None), "activation"),
+            ("eps", getattr(one, "eps", None), "eps"),
+            ("padding_idx", getattr(one, "padding_idx", None), "padding_idx"),
+        ):
+            theirs = getattr(source, option, mine)
+            if theirs != mine and (training or option != "padding_idx"):
+                advice = "give its state_dict() to take, or get, the weights alone"
+                problem = f"{block} has {option}={theirs!r}, {layer!r} has {said}={mine!r}"
+                raise ValueError(f"{where}: {problem}; {advice}")
 
 
 def _end(module):
