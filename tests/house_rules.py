@@ -36,7 +36,7 @@ HANDED_OUT = ("Page", "RecurrentCache", "Optimizer", "Schedule", "Trace", "Layer
 # What ``Layer`` says of these holds for every layer; other rooms of the library call them.
 NOT_FOR_USERS = {
     "forward_pass", "backward_pass", "check_input", "check_indices", "output_features", "infer",
-    "trained_by_this_thread", "check_gradients",
+    "trained_by_this_thread", "check_gradients", "stream_parts",
 }  # fmt: skip
 
 # The rooms, each with those that it may import; ``rnnlite/__init__.py`` shows them all.

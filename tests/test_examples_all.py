@@ -26,6 +26,7 @@ EXPLICIT = {
     "forecast": ("--hidden", 4),
     "mnist_lstm": ("--data", "bundled", "--hidden", 4),
     "one_to_sequence": ("--hidden", 4),
+    "stream": ("--hidden", 4, "--blocks", 3),
 }
 every_program = pytest.mark.parametrize("name", NAMES)
 
@@ -143,6 +144,7 @@ EVALUATION = {
     "forecast": "mean squared error on the test part:\n  LSTM ",
     "mnist_lstm": "accuracy on all 1,000 test images: ",
     "one_to_sequence": "on 1,000 test images: ",
+    "stream": "error to signal, on a new tune: ",
 }
 
 

@@ -27,7 +27,8 @@ LN2_HIGH_64, LN2_LOW_64 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 
 
 @inner
-def _expm1(y):
+def _split(y):
+    """expm1(r) and 2^n of y = n ln 2 + r."""
     n = round_to_integer(y * LOG2_E)
     if is_double(y):
         r = y - n * LN2_HIGH_64 - n * LN2_LOW_64
@@ -48,7 +49,12 @@ def _expm1(y):
         p = p * r + 0.16666506154584412890
         p = p * r + 0.49999998123643534210
     p = p * r * r + r
-    scale = power_of_two(n)
+    return p, power_of_two(n)
+
+
+@inner
+def _expm1(y):
+    p, scale = _split(y)
     return p * scale + (scale - 1.0)
 
 
@@ -76,4 +82,34 @@ def relu(x):
 def exp(x):
     """e^x, at most e^87 (float32) or e^708 (float64), at least the inverse of that."""
     limit = 708.0 if is_double(x) else 87.0
-    return _expm1(clip(x, -limit, limit)) + 1.0
+    p, scale = _split(clip(x, -limit, limit))
+    return p * scale + scale
+
+
+@inner
+def log1p(u):
+    """log(1 + u) for 0 <= u <= 1, which keeps its digits where u is almost 0.
+
+    With s = u / (2 + u), at most 1/3, it is 2 artanh(s) = 2 (s + s^3 / 3 + s^5 / 5 + ...).
+    """
+    s = u / (u + 2.0)
+    q = s * s
+    if is_double(u):
+        p = q * (1 / 33) + 1 / 31
+        p = p * q + 1 / 29
+        p = p * q + 1 / 27
+        p = p * q + 1 / 25
+        p = p * q + 1 / 23
+        p = p * q + 1 / 21
+        p = p * q + 1 / 19
+        p = p * q + 1 / 17
+        p = p * q + 1 / 15
+    else:
+        p = q * (1 / 17) + 1 / 15
+    p = p * q + 1 / 13
+    p = p * q + 1 / 11
+    p = p * q + 1 / 9
+    p = p * q + 1 / 7
+    p = p * q + 1 / 5
+    p = p * q + 1 / 3
+    return s * 2.0 + s * 2.0 * (q * p)

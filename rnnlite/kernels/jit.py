@@ -146,17 +146,17 @@ def without_jit(function):
     return np.errstate(all="ignore")(function)
 
 
-def kernel(function=None, *, identity=""):
-    """Compile an entry point and cache the machine code on disk.
+def kernel(function=None, *, identity="", **options):
+    """Compile an entry point and cache the machine code on disk; ``options`` as for ``inner``.
 
     It must reach nothing but module-level names of kernels/ and cells/, and what ``identity``
     tells: the cell that it was built for, in words that are the same in every process.
     """
     if function is None:
-        return functools.partial(kernel, identity=identity)
+        return functools.partial(kernel, identity=identity, **options)
     if JIT_DISABLED:
         return without_jit(function)
-    compiled = numba.njit(**OPTIONS)(function)
+    compiled = numba.njit(**OPTIONS | options)(function)
     if kernel_folder() is not None:
         # Private to Numba: without it, kernels still work and are compiled anew in every process.
         compiled._cache = _KernelCache(function, identity)

@@ -7,8 +7,57 @@ import math
 
 import numpy as np
 
-from rnnlite.kernels.jit import kernel
+from rnnlite.kernels.jit import exact_inner, kernel
 from rnnlite.kernels.parallel import parallel
+
+
+@exact_inner
+def normalise(x, gain, b, eps, n, y):
+    """y = n gain + b with n = (x - mean) scale, all (F,), and y may be n; returns scale.
+
+    For the layer and for streams, whose bits must be the same.  So the order of the sums is written
+    out: left to LLVM it was another one in a stream, where F is known when it is compiled, and
+    differed in the last bit of one step in ten.  (This takes 1.1 ns a number, and that 0.65.)
+    """
+    F = x.size
+    mean = x.dtype.type(_sum(x) / F)
+    for j in range(F):
+        n[j] = x[j] - mean
+    scale = x.dtype.type(1.0 / math.sqrt(_sum_of_squares(n) / F + eps))
+    for j in range(F):
+        n[j] *= scale
+    for j in range(F):
+        y[j] = n[j] * gain[j] + b[j]
+    return scale
+
+
+@exact_inner
+def _sum(x):
+    """Four sums side by side, then their sum."""
+    a = b = c = d = np.float64(0.0)
+    whole = x.size // 4 * 4
+    for j in range(0, whole, 4):
+        a += x[j]
+        b += x[j + 1]
+        c += x[j + 2]
+        d += x[j + 3]
+    for j in range(whole, x.size):
+        a += x[j]
+    return (a + b) + (c + d)
+
+
+@exact_inner
+def _sum_of_squares(x):
+    a = b = c = d = np.float64(0.0)
+    whole = x.size // 4 * 4
+    for j in range(0, whole, 4):
+        a += np.float64(x[j]) * x[j]
+        b += np.float64(x[j + 1]) * x[j + 1]
+        c += np.float64(x[j + 2]) * x[j + 2]
+        d += np.float64(x[j + 3]) * x[j + 3]
+    for j in range(whole, x.size):
+        a += np.float64(x[j]) * x[j]
+    return (a + b) + (c + d)
 
 
 @parallel
@@ -17,20 +66,7 @@ def layer_norm_forward(first, last, x, gain, bias, eps, n, scale, y):
     F = gain.size
     for r in range(first, last):
         row, normal, out = x[r * F : (r + 1) * F], n[r * F : (r + 1) * F], y[r * F : (r + 1) * F]
-        total = np.float64(0.0)
-        for j in range(F):
-            total += row[j]
-        mean = x.dtype.type(total / F)
-        for j in range(F):
-            normal[j] = row[j] - mean
-        total = np.float64(0.0)
-        for j in range(F):
-            total += normal[j] * normal[j]
-        scale[r] = 1.0 / math.sqrt(total / F + eps)
-        for j in range(F):
-            normal[j] *= scale[r]
-        for j in range(F):
-            out[j] = normal[j] * gain[j] + bias[j]
+        scale[r] = normalise(row, gain, bias, eps, normal, out)
 
 
 @parallel

@@ -103,7 +103,7 @@ class Layout:
     def _lay_out_forward(self):
         I, H, columns, panel = self.I, self.H, self.columns, panel_width(self.dtype)
         packing, products, direct, start = [], [], [], 0
-        for first, group in _alike(self.blocks):
+        for first, group in alike(self.blocks):
             x, bias, h, _ = group[0]  # they use rows ``top`` to ``end`` of W, as columns of xh
             top = 0 if x >= 0 else I + 1
             end = self.h_row + H if h >= 0 else self.h_row if bias >= 0 else I + 1
@@ -168,7 +168,7 @@ def layout_of(cell, I, H, dtype):
     return _layout_of(cell.without_equations, I, H, dtype)
 
 
-def _alike(blocks):
+def alike(blocks):
     """Neighbours that use the same parts of [x 1 1 h]: (number of the first, blocks)."""
     first = 0
     for _, group in itertools.groupby(blocks, lambda block: [gate >= 0 for gate in block[:3]]):

@@ -5,6 +5,8 @@ import math
 import numpy as np
 
 from rnnlite import checking
+from rnnlite.engine import stream as parts
+from rnnlite.kernels import nonlinear
 from rnnlite.kernels.normal import normal_distribution
 from rnnlite.layers.layer import Layer
 
@@ -35,6 +37,10 @@ class Activation(Layer):
         """As many as come in."""
         return features
 
+    def stream_parts(self, features):
+        """The function."""
+        return [parts.Nonlinear(self.function, features)]
+
     def forward_pass(self, x, saved):
         """y = function(x)."""
         return apply(self.function, x, saved)
@@ -63,12 +69,17 @@ def apply(name, x, saved):
     return y
 
 
-# Each function writes y, and into ``inner`` what its slope needs beside it; each slope writes
-# itself into ``out``.  NumPy uses vector registers, and with ``out`` nothing is allocated.
+# Each function writes y, each slope itself into ``out``; ``inner`` is memory for what is computed
+# on the way.  The functions are compiled: a stream, whose steps must have the same bits, cannot
+# call NumPy's.  The slopes are NumPy's, and with ``out`` nothing is allocated.
+
+
+def _compute(name, x, y):
+    nonlinear.of_array(name)(x.reshape(-1), y.reshape(-1))
 
 
 def _tanh(x, y, inner):
-    np.tanh(x, out=y)
+    _compute("tanh", x, y)
 
 
 def _tanh_slope(x, y, inner, out):  # 1 - tanh^2
@@ -77,18 +88,15 @@ def _tanh_slope(x, y, inner, out):  # 1 - tanh^2
 
 
 def _relu(x, y, inner):
-    np.maximum(x, 0, out=y)
+    _compute("relu", x, y)
 
 
 def _relu_slope(x, y, inner, out):  # 1 for x > 0, else 0
     np.greater(x, 0, out=out, casting="unsafe")
 
 
-def _sigmoid(x, y, inner):  # (1 + tanh(x/2)) / 2, which overflows nowhere
-    np.multiply(x, 0.5, out=y)
-    np.tanh(y, out=y)
-    y += 1
-    y *= 0.5
+def _sigmoid(x, y, inner):
+    _compute("sigmoid", x, y)
 
 
 def _sigmoid_slope(x, y, inner, out):  # σ (1 - σ)
@@ -112,23 +120,18 @@ def _gelu_slope(x, y, inner, out):  # Φ(x) + x φ(x), φ(x) = e^(-x²/2) / sqrt
 
 
 def _silu(x, y, inner):
-    _sigmoid(x, inner, None)
-    np.multiply(x, inner, out=y)
+    _compute("silu", x, y)
 
 
 def _silu_slope(x, y, inner, out):  # σ + y (1 - σ)
+    _sigmoid(x, inner, None)
     np.subtract(1, inner, out=out)
     out *= y
     out += inner
 
 
-def _softplus(x, y, inner):  # max(x, 0) + log(1 + e^-|x|)
-    np.abs(x, out=y)
-    np.negative(y, out=y)
-    np.exp(y, out=y)
-    np.log1p(y, out=y)
-    np.maximum(x, 0, out=inner)
-    y += inner
+def _softplus(x, y, inner):
+    _compute("softplus", x, y)
 
 
 def _softplus_slope(x, y, inner, out):  # σ(x)

@@ -97,6 +97,10 @@ class Bidirectional(Layer):
         dfinal = _pair("Bidirectional.backward", "dfinal_state", dfinal_state)
         return self._backward(dy, need_dx, of, dfinal=dfinal)
 
+    def stream_parts(self, features):
+        """None: its backward direction begins with the last step."""
+        raise TypeError("reads from the end, and a stream has none")
+
     def forward_pass(self, x, saved, initial_state=None):
         """Both directions, then their outputs together."""
         states = _pair("Bidirectional.forward", "initial_state", initial_state)

@@ -4,6 +4,7 @@ import numpy as np
 
 from rnnlite import checking, initializers
 from rnnlite.engine import door, threads
+from rnnlite.engine import stream as parts
 from rnnlite.engine.memory import aligned_zeros
 from rnnlite.kernels import dense as kernels
 from rnnlite.kernels.gradients import weight_gradients
@@ -84,6 +85,13 @@ class Dense(Layer):
             wanted = f"(batch, {I}) or (batch, time, {I})"
             raise ValueError(f"{where}: x has shape {x.shape}; wanted {wanted}")
         return checking.contiguous(x, self.dtype), self._checked_lengths(where, x, lengths)
+
+    def stream_parts(self, features):
+        """The product, and its activation."""
+        found = [parts.Dense(lambda: self.flat_params, self.in_features, self.out_features)]
+        if self.activation is not None:
+            found.append(parts.Nonlinear(self.activation, self.out_features))
+        return found
 
     def forward_pass(self, x, saved):
         """z = x W + b, y = f(z)."""

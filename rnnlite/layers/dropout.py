@@ -52,6 +52,10 @@ class Dropout(RandomLayer):
     def _checked_lengths(self, where, x, lengths):
         return None  # every number is computed by itself
 
+    def stream_parts(self, features):
+        """None: outside training it does nothing."""
+        return []
+
     def forward_pass(self, x, saved):
         """y = x m in training; else x itself."""
         saved.masked = saved.training and self.rate > 0.0

@@ -6,6 +6,7 @@ import numpy as np
 
 from rnnlite import checking, initializers
 from rnnlite.engine import door, threads
+from rnnlite.engine import stream as parts
 from rnnlite.kernels import embedding as kernels
 from rnnlite.layers.layer import Layer
 
@@ -117,6 +118,10 @@ class Embedding(Layer):
         if not fits:
             valid = rows.reshape(x.shape)[np.arange(x.shape[1]) < lengths[:, None]]
             door.within(where, "x", valid, self.num_embeddings)
+
+    def stream_parts(self, features):
+        """The table."""
+        return [parts.Embedding(lambda: self.flat_params, self.num_embeddings, self.dim)]
 
     def forward_pass(self, x, saved):
         """y = W[x], zero past the lengths."""

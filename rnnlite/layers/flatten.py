@@ -28,6 +28,10 @@ class Flatten(Layer):
     def __init__(self, dtype="float32"):
         super().__init__((), dtype)
 
+    def stream_parts(self, features):
+        """None: it puts all steps side by side."""
+        raise TypeError("needs all steps at once, and a stream has one after the other")
+
     def forward_pass(self, x, saved):
         """(B, T, ...) as (B, T * ...): the memory of x itself."""
         return x.reshape(len(x), -1)

@@ -64,6 +64,10 @@ class Group(Layer):
         """The parts check what they are given."""
         return x, lengths
 
+    def stream_parts(self, features):
+        """None: each part that a loop runs has a stream of its own."""
+        raise TypeError("has no forward of its own; make a stream of each of its parts")
+
     def forward_pass(self, x, saved):
         """A group has none of its own."""
         raise TypeError(

@@ -6,6 +6,7 @@ import numpy as np
 
 from rnnlite import checking, padding
 from rnnlite.layers.saved import Pool, Saved
+from rnnlite.layers.stream import OF_YOUR_OWN, Stream
 from rnnlite.layers.tree import Tree
 from rnnlite.layers.turns import Turns
 
@@ -155,6 +156,39 @@ class Layer(Tree):
             return self._run("", saved, x, lengths, False, states)
         finally:
             self._pool.give_back(saved)
+
+    def stream(self, batch=1):
+        """A stream: single steps of the whole model in microseconds, with the bits of ``forward``.
+
+        Weights are copied when it is made, and again by ``stream.refresh()``.  Its kernel is
+        compiled here, some seconds, once for all models of the same layers and sizes.
+
+        Parameters
+        ----------
+        batch : int
+            Rows of each step.
+
+        Returns
+        -------
+        Stream
+            ``stream(x_t)`` is a step, ``stream.run(x)`` many; ``stream.state``, ``reset()``,
+            ``refresh()``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a layer inside needs more than the steps so far (``Bidirectional``, ``go_backwards``,
+            ``Flatten``), or is not compiled: a layer of your own, a cell with ``compiled=False``.
+        """
+        return Stream(self, batch)
+
+    def stream_parts(self, features):
+        """What one step of the layer computes, as parts of ``engine/stream.py`` or layers inside.
+
+        ``features`` is the number of columns that come in.  The text of a TypeError goes on after
+        the layer's name.
+        """
+        raise TypeError(OF_YOUR_OWN)
 
     def forward_pass(self, x, saved):
         """Compute y, saving what ``backward_pass`` needs; see the class."""

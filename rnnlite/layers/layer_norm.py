@@ -2,6 +2,7 @@
 
 from rnnlite import checking
 from rnnlite.engine import door, threads
+from rnnlite.engine import stream as parts
 from rnnlite.kernels import layer_norm as kernels
 from rnnlite.layers.layer import Layer
 
@@ -54,6 +55,10 @@ class LayerNorm(Layer):
                 f"{where}: x has shape {x.shape}; wanted (batch, ..., {self.features})"
             )
         return x, lengths
+
+    def stream_parts(self, features):
+        """The normalisation, with gain and b."""
+        return [parts.Norm(lambda: self.flat_params, self.features, self.eps)]
 
     def forward_pass(self, x, saved):
         """n = (x - mean) / sqrt(variance + eps), y = gain n + b."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from rnnlite import cells, checking, engine, initializers
+from rnnlite.engine import stream as parts
 from rnnlite.layers import states
 from rnnlite.layers.random_layer import RandomLayer
 
@@ -152,6 +153,15 @@ class Recurrent(RandomLayer):
             where, B = f"{type(self).__name__}.backward", self._saved.input_shape[0]
             dfinal_state = self._states(where, "dfinal_state", dfinal_state, B)
         return self._backward(dy, need_dx, of, dfinal=dfinal_state)
+
+    def stream_parts(self, features):
+        """A step of the cell."""
+        if self.go_backwards:
+            raise TypeError("reads from the end (go_backwards), and a stream has none")
+        if not self.cell.compiled:
+            raise TypeError("has a cell with compiled=False, and a stream is compiled")
+        sizes = self.input_size, self.hidden_size, self.dtype
+        return [parts.Cell(lambda: self.flat_params, self.cell, *sizes)]
 
     def forward_pass(self, x, saved, initial_state=None):
         """Run the cell through time."""

@@ -66,6 +66,10 @@ class Sequential(Layer):
         """The first layer takes them, if one does."""
         self.layers[0].check_indices(where, x, lengths)
 
+    def stream_parts(self, features):
+        """Those of its layers, one after the other."""
+        return self.layers
+
     def forward_pass(self, x, saved):
         """Pass x through all layers; lengths go with it as long as there is a time axis."""
         lengths = saved.lengths

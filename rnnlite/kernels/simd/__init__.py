@@ -16,20 +16,22 @@ from rnnlite.kernels.simd.vector import Vector
 
 if JIT_DISABLED:
     from rnnlite.kernels.simd.plain import (  # noqa: I001
-        clip, flat, groups, is_double, lanes, load, load_masked, load_units, power_of_two,
-        round_to_integer, store, store_masked, where_positive, zero_from, zero_like,
+        clip, fence, flat, groups, is_double, lanes, load, load_masked, load_units,
+        power_of_two, round_to_integer, store, store_masked, where_positive, zero_from, zero_like,
     )  # fmt: skip
 else:
     from rnnlite.kernels.simd.functions import (  # noqa: I001
         clip, is_double, lanes, power_of_two, round_to_integer, where_positive, zero_from,
         zero_like,
     )  # fmt: skip
-    from rnnlite.kernels.simd.memory import flat, groups, load, load_masked, store, store_masked
+    from rnnlite.kernels.simd.memory import (
+        fence, flat, groups, load, load_masked, store, store_masked,
+    )  # fmt: skip
 
     load_units = load_masked
 
 __all__ = [
-    "Vector", "clip", "flat", "groups", "is_double", "lanes", "load", "load_masked", "load_units",
-    "power_of_two", "round_to_integer", "store", "store_masked", "where_positive",
+    "Vector", "clip", "fence", "flat", "groups", "is_double", "lanes", "load", "load_masked",
+    "load_units", "power_of_two", "round_to_integer", "store", "store_masked", "where_positive",
     "zero_from", "zero_like",
 ]  # fmt: skip

@@ -132,6 +132,17 @@ def flat(typingctx, array):
     return result(array), codegen
 
 
+@intrinsic
+def fence(typingctx):
+    """What was stored before is loaded after it: no instruction, but LLVM may not look across."""
+
+    def codegen(context, builder, signature, arguments):
+        builder.fence("seq_cst", targetscope="singlethread")
+        return context.get_dummy_value()
+
+    return types.none(), codegen
+
+
 @functools.cache
 def groups(places):
     """Load and store vectors in these places, which lie ``stride`` numbers apart, as one tuple.

@@ -1,0 +1,399 @@
+"""A stream: single steps of a whole model, with the bits of ``forward``, and what it promises."""
+
+import copy
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+from conftest import needs_jit
+
+import rnnlite
+from rnnlite import (
+    GRU,
+    LSTM,
+    Activation,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    LayerNorm,
+    Recurrent,
+    Sequential,
+    cells,
+)
+from rnnlite.kernels.jit import JIT_DISABLED
+from rnnlite.layers import Flatten, Group, Layer
+
+
+def same(found, wanted):
+    """Bit for bit; without the JIT NumPy adds up in an order of its own."""
+    assert found.shape == wanted.shape and found.dtype == wanted.dtype
+    if JIT_DISABLED:
+        return np.allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    return found.tobytes() == wanted.tobytes()
+
+
+def small():
+    """The model of most tests here: 20 units are two registers and a half, or one and a quarter."""
+    return Sequential([LSTM(3, 20, seed=0), Dense(20, 2, seed=1)])
+
+
+def numbers(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def answers(model, x):
+    """What the model answers after each step: (B, T, N)."""
+    each = [model.forward(x[:, : t + 1]) for t in range(x.shape[1])]
+    return np.stack([y[:, -1] if y.ndim == 3 else y for y in each], axis=1)
+
+
+def check(model, x):
+    """Steps, and a run, against forward."""
+    stream, wanted = model.stream(batch=len(x)), answers(model, x)
+    for t in range(x.shape[1]):
+        assert same(stream(x[:, t]), wanted[:, t]), t
+    stream.reset()
+    assert same(stream.run(x[:, :2]), wanted[:, :2])
+    assert same(stream.run(x[:, 2:]), wanted[:, 2:])  # from where it is
+    return stream
+
+
+# ---- the bits of forward -----------------------------------------------------------------------
+
+
+def test_a_step_has_the_bits_of_forward():
+    check(small(), numbers((1, 5, 3)))
+
+
+@pytest.mark.long
+def test_every_kind_of_layer_streams():
+    inside = Sequential([Dense(13, 19, activation="gelu", seed=2), Activation("silu")])
+    model = Sequential(
+        [
+            Embedding(11, 5, seed=0),
+            Dropout(0.5),
+            GRU(5, 13, return_sequences=True, seed=1),
+            LayerNorm(13),
+            inside,
+            LSTM(19, 9, seed=3),
+            Dense(9, 3, activation="softplus", seed=4),
+            Dense(3, 40, activation="tanh", seed=5),
+            Activation("sigmoid"),
+            Dense(40, 5, activation="relu", seed=6),
+        ]
+    )
+    model.params["3.gain"] = numbers(13)
+    stream = check(model, np.random.default_rng(0).integers(0, 11, (1, 20)))
+    assert list(stream.state) == ["2", "5"] and stream.state["5"][0].shape == (1, 9)
+
+
+def stack(seed):
+    """Some layers, of sizes around whole registers."""
+    rng = np.random.default_rng(seed)
+
+    def size():
+        return int(rng.choice([1, 3, 8, 9, 13, 16, 19, 24, 33]))
+
+    def function():
+        return str(rng.choice(["tanh", "relu", "sigmoid", "gelu", "silu", "softplus"]))
+
+    features = [size()]
+    makers = [
+        lambda I, O: LSTM(I, O, return_sequences=True, peephole=bool(rng.integers(2))),
+        lambda I, O: GRU(I, O, return_sequences=True, reset_after=bool(rng.integers(2))),
+        lambda I, O: rnnlite.RNN(I, O, return_sequences=True),
+        lambda I, O: Dense(I, O, activation=function()),
+        lambda I, O: Sequential([LayerNorm(I), Dense(I, O)]),
+        lambda I, O: Sequential([Activation(function()), Dense(I, O)]),
+    ]
+    layers = []
+    for _ in range(rng.integers(2, 5)):
+        features.append(size())
+        layers.append(rng.choice(makers)(*features[-2:]))
+    model = Sequential(layers)
+    for array in model.params.values():
+        array[...] = rng.normal(size=array.shape) * 0.5
+    return model, features[0]
+
+
+@needs_jit
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(5))
+def test_any_stack_has_the_bits_of_forward(seed):
+    model, features = stack(seed)
+    batch = 1 + seed % 4  # 4 rows are multiplied together
+    x = numbers((batch, 100, features))
+    assert same(model.stream(batch).run(x), model.forward(x)), model
+
+
+def row_step(z, state):
+    h = np.tanh(z[0] + state[0].mean())
+    return (h,), (h,)
+
+
+def row_step_backward(dstate, saved, state, new_state):
+    dz = dstate[0] * (1 - saved[0] ** 2)
+    return (dz,), (np.full_like(dz, dz.mean()),)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("batch", [2, 5])  # rows one by one, and together
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LSTM(7, 33, seed=0, peephole=True, clip=2.0),
+        lambda: GRU(7, 33, seed=0, dtype="float64"),
+        lambda: Recurrent(cells.GRU_2014, 7, 33, seed=0),
+        lambda: rnnlite.RNN(7, 33, seed=0, activation="relu"),
+        lambda: Recurrent(
+            rnnlite.custom_cell(
+                "rows", row_step, row_step_backward, gates=["n"], saved=["h"], whole_rows=True
+            ),
+            7, 33, seed=0,
+        ),
+    ],
+    ids=["peepholes", "gru_float64", "gru_2014", "rnn", "whole_rows"],
+)  # fmt: skip
+def test_every_cell_streams_for_any_batch(make, batch):
+    layer = make()
+    check(layer, numbers((batch, 12, 7)).astype(layer.dtype))
+
+
+@pytest.mark.long
+def test_no_recurrent_layer_is_needed():
+    check(Sequential([Activation("relu"), Dense(3, 2, seed=0)]), numbers((1, 3, 3)))
+
+
+def test_nan_passes_through():
+    stream, x = small().stream(), numbers((1, 3))
+    x[0, 1] = np.nan
+    assert np.isnan(stream(x)).all()
+    stream.reset()
+    assert np.isfinite(stream(numbers((1, 3)))).all()
+
+
+# ---- weights, states, results ------------------------------------------------------------------
+
+
+def test_weights_are_taken_when_a_stream_is_made_and_by_refresh():
+    model, x = small(), numbers((1, 4, 3))
+    stream, before = model.stream(), answers(model, x)
+    for name in model.params:
+        model.params[name] += 0.1
+    assert same(stream.run(x), before)
+    stream.refresh()
+    stream.reset()
+    assert same(stream.run(x), answers(model, x)) and not same(stream.run(x), before)
+    Sequential([model])  # moves the parameters into its own memory
+    model.flat_params *= 0.5
+    stream.refresh()
+    stream.reset()
+    assert same(stream.run(x), answers(model, x))
+
+
+def test_refresh_leaves_the_states():
+    stream = small().stream()
+    stream(numbers((1, 3)))
+    h, c = stream.state["0"]
+    stream.refresh()
+    assert same(stream.state["0"][0], h) and same(stream.state["0"][1], c) and h.any()
+
+
+def test_states_are_copies_that_can_be_put_back():
+    model, x = small(), numbers((1, 6, 3))
+    stream, wanted = model.stream(), answers(model, x)
+    stream.run(x[:, :3])
+    model.forward(x[:, :3])
+    state = stream.state
+    for found, final in zip(state["0"], model.layers[0].final_state, strict=True):
+        assert same(found, final)
+    stream.run(x[:, 3:])
+    stream.state = state
+    assert same(stream.run(x[:, 3:]), wanted[:, 3:])
+    stream.state = None
+    assert not stream.state["0"][0].any() and same(stream.run(x), wanted)
+
+
+@pytest.mark.long
+def test_the_state_of_a_layer_alone_is_its_final_state():
+    layer = GRU(3, 4, seed=0)
+    stream = layer.stream()
+    stream.state = np.ones((1, 4))
+    assert stream.state.shape == (1, 4) and stream.state.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"1": None}, r"state has the keys \['1'\]; wanted a dict with the keys \['0'\], or None"),
+        (np.zeros((1, 20)), "state is of type ndarray; wanted a dict with the keys"),
+        ({"0": np.zeros((1, 20))}, r"must be a tuple \(h, c\)"),
+        ({"0": (np.zeros((2, 20)), None)}, r"has shape \(2, 20\); wanted \(1, 20\)"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(state, told):
+    stream = small().stream()
+    stream(numbers((1, 3)))
+    before = stream.state["0"]
+    with pytest.raises(ValueError, match=told):
+        stream.state = state
+    assert same(stream.state["0"][0], before[0])
+
+
+def test_a_result_that_is_held_is_never_written_again():
+    model, x = small(), numbers((1, 6, 3))
+    stream, wanted = model.stream(), answers(model, x)
+    results = [stream(x[:, t]) for t in range(6)]
+    assert same(np.stack(results, axis=1), wanted)
+    stream.reset()
+    views = [stream(x[:, t])[0] for t in range(6)]  # a view holds its array
+    assert same(np.stack(views), wanted[0])
+
+
+@needs_jit
+def test_a_loop_allocates_nothing():
+    stream, x = small().stream(), numbers((1, 3))
+    for _ in range(3):
+        y = stream(x)
+    places = set()
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            y = stream(x)
+            places.add(y.ctypes.data)
+        for _ in range(2):  # what the tracing itself needs is there after the first time
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            for _ in range(100):
+                y = stream(x)
+            peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert len(places) == 2 and peak < 200, (len(places), peak)  # a flag, a shape
+
+
+# ---- what comes in -----------------------------------------------------------------------------
+
+
+def read_only(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+@pytest.mark.parametrize(
+    "given",
+    [lambda x: x.astype(np.float64), lambda x: x.tolist(), read_only, lambda x: x[:, ::-1][:, ::-1],
+     lambda x: np.asfortranarray(x)],
+    ids=["float64", "list", "read_only", "strides", "fortran"],
+)  # fmt: skip
+def test_any_array_of_numbers_may_come(given):
+    model, x = small(), numbers((1, 3))
+    stream = model.stream()
+    found = stream(given(x)), stream.run([given(x)] if isinstance(given(x), list) else x[None])[0]
+    wanted = answers(model, np.stack([x, x], axis=1))
+    assert same(found[0], wanted[:, 0]) and same(found[1], wanted[:, 1])
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 4), (2, 3), (1, 1, 3), (1, 0)])
+def test_x_of_another_shape_is_refused_and_nothing_has_happened(shape):
+    stream = small().stream()
+    with pytest.raises(ValueError, match=r"Sequential.stream: x_t has shape .*wanted \(1, 3\)"):
+        stream(np.zeros(shape, np.float32))
+    assert not stream.state["0"][0].any()
+    with pytest.raises(ValueError, match=r"stream.run: x has shape .*wanted \(1, T, 3\)"):
+        stream.run(np.zeros(shape[:2] if len(shape) != 1 else (1, 0, 3)))
+
+
+def test_text_is_refused():
+    with pytest.raises(TypeError, match="x_t holds <U1; it must hold real numbers"):
+        small().stream()([["a", "b", "c"]])
+
+
+def test_an_index_of_no_row_is_refused_and_nothing_has_happened():
+    stream = Sequential([Embedding(4, 3, seed=0), Dense(3, 2, seed=1)]).stream(batch=2)
+    good = stream(np.array([3, 0])).copy()
+    for bad in [0, 4], [-1, 0], np.array([0, 2**63], np.uint64):
+        with pytest.raises(ValueError, match=r"each must lie in 0\.\.3"):
+            stream(bad)
+    with pytest.raises(ValueError, match=r"each must lie in 0\.\.3"):
+        stream.run([[0, 1], [2, 4]])
+    with pytest.raises(TypeError, match="x_t holds float64; it must hold whole numbers"):
+        stream([0.0, 1.0])
+    with pytest.raises(ValueError, match=r"x has shape \(2,\); wanted \(2, T\), \(batch, time\)$"):
+        stream.run([0, 1])
+    assert same(stream(np.array([3, 0], np.uint8)), good)
+
+
+# ---- what does not stream ----------------------------------------------------------------------
+
+
+class Mine(Layer):
+    def forward_pass(self, x, saved):
+        return x
+
+
+class Doubled(Dense):
+    def forward_pass(self, x, saved):
+        return 2 * super().forward_pass(x, saved)
+
+
+def written_by_hand():
+    cell = rnnlite.custom_cell(
+        "plain", row_step, row_step_backward, gates=["n"], saved=["h"], compiled=False
+    )
+    return Recurrent(cell, 3, 4, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        (lambda: Bidirectional(LSTM(3, 4, seed=0)), "reads from the end"),
+        (lambda: LSTM(3, 4, seed=0, go_backwards=True), "go_backwards"),
+        (lambda: Flatten(), "needs all steps at once"),
+        (lambda: Group(a=Dense(3, 4)), "has no forward of its own"),
+        (lambda: Mine(), "is a layer of your own"),
+        (lambda: Doubled(3, 4), "is a layer of your own"),
+        (written_by_hand, "compiled=False"),
+    ],
+    ids=["bidirectional", "go_backwards", "flatten", "group", "own", "derived", "not_compiled"],
+)
+def test_what_cannot_be_streamed_is_refused_by_name(layer, told):
+    name = type(layer()).__name__
+    with pytest.raises(TypeError, match=rf"^{name}.stream: {name}\(.*\) .*{told}"):
+        layer().stream()
+    model = Sequential([Sequential([Dropout(0.1), layer()])])
+    with pytest.raises(TypeError, match=rf"^Sequential.stream: layer 0\.1, {name}\(.*{told}"):
+        model.stream()
+
+
+def test_a_layer_without_the_steps_it_wants_is_refused():
+    with pytest.raises(ValueError, match=r"layer 1, LSTM.* return_sequences=True"):
+        Sequential([LSTM(3, 4, seed=0), LSTM(4, 4, seed=1)]).stream()
+
+
+def test_features_that_nobody_knows_are_asked_for():
+    with pytest.raises(TypeError, match="no layer says how many features"):
+        Activation("tanh").stream()
+
+
+@pytest.mark.parametrize("batch", [0, 1.5, "1"])
+def test_a_batch_is_a_whole_number(batch):
+    with pytest.raises((ValueError, TypeError), match=r"Sequential\.stream: batch"):
+        small().stream(batch=batch)
+
+
+def test_a_stream_keeps_its_batch_and_is_not_copied():
+    stream = small().stream(batch=2)
+    with pytest.raises(AttributeError, match="batch"):
+        stream.batch = 1  # results would be too short for what the kernel writes
+    assert stream.batch == 2 and stream(numbers((2, 3))).shape == (2, 2)
+    for duplicate in copy.copy, copy.deepcopy, pickle.dumps:
+        with pytest.raises(TypeError, match="Stream: cannot be copied or pickled"):
+            duplicate(stream)
+
+
+def test_a_stream_says_what_it_is():
+    assert repr(small().stream()) == "Stream(Sequential([LSTM(3, 20), Dense(20, 2)]), batch=1)"
