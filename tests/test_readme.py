@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import check_links, python_blocks, run
 
 import rnnlite
 from rnnlite import datasets
@@ -23,23 +24,6 @@ every_doc_in_time = pytest.mark.parametrize(
     "page", [pytest.param(page, marks=SLOW.get(page.name, ()), id=page.name) for page in DOCS]
 )
 every_page = pytest.mark.parametrize("page", [README, *DOCS], ids=lambda page: page.name)
-
-
-def python_blocks(page):
-    """A page's programs, each with the number of its first line."""
-    text = page.read_text(encoding="utf-8")
-    for found in re.finditer(r"^```python\n(.*?)^```", text, re.S | re.M):
-        yield text[: found.start(1)].count("\n") + 1, found[1]
-
-
-def run(page, change=lambda block: block):
-    """Run a page's blocks in their order; the names that are there after each."""
-    names, after = {}, []
-    for line, block in python_blocks(page):
-        # Empty lines in front, so that a traceback shows the line of the page.
-        exec(compile("\n" * (line - 1) + change(block), str(page), "exec"), names)
-        after.append(dict(names))
-    return after
 
 
 def check_tour(after):
@@ -128,19 +112,6 @@ def test_the_shown_equations_are_those_of_the_cell():
         assert line in written
 
 
-def anchors(page):
-    """Names by which a page's headings are linked."""
-    for heading in re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M):
-        yield re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-
-
 @every_page
 def test_every_link_leads_somewhere(page):
-    links = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
-    assert links
-    for link in links:
-        if not link.startswith("http"):
-            file, _, anchor = link.partition("#")
-            target = page.parent / file if file else page
-            assert target.exists(), link
-            assert not anchor or anchor in anchors(target), link
+    check_links(page)

@@ -232,7 +232,7 @@ Return the new p, m and v (Kingma & Ba 2015, algorithm 1).
         ("p", "m", "v"), f.adam_steps,
         ("eps stands outside the root.",
          "m and v themselves are not corrected: m^ and v^ are new."),
-        "m and v begin at zero: without the correction the first steps were far too short.",
+        "m and v begin at zero, v for longer: without the correction the first steps are too long.",
     ),
     function_exercise(
         "dropout_forward", "dropout that is the same at every step",
