@@ -2,6 +2,8 @@
 
 import contextlib
 import operator
+import os
+from pathlib import Path
 
 import numpy as np
 
@@ -69,6 +71,16 @@ def sequence(where, name, value, meaning):
         return list(value)
     except TypeError:  # an array without axes has __iter__, and is none
         raise TypeError(f"{where}: {name} is {value!r:.200}; wanted {meaning}") from None
+
+
+def file_name(where, name, value):
+    """``value`` as a Path, if it can be the name of a file."""
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise TypeError(f"{where}: {name} is {value!r:.200}; wanted the name of a file")
+    if not text or "\0" in text:
+        raise ValueError(f"{where}: {name} is {text!r:.200}; wanted the name of a file")
+    return Path(text)
 
 
 def true_or_false(where, name, value):

@@ -275,6 +275,12 @@ def counter():
     return layer
 
 
+def test_a_count_that_never_changes_is_refused():
+    found = trace(counter(), np.ones((1, 3, 1)), lengths=[2])
+    fragments = ["counting: count is 2 at every valid step; wanted one that changes"]
+    assert_refused(ValueError, fragments, inside.counting, found, [[2, 2, 7]])
+
+
 def test_the_unit_that_counts_is_found():
     x = np.array([[1, 1, 1, -1, -1], [1, -1, 1, 1, 5]], float)[..., None]
     count = np.cumsum(x[..., 0], axis=1)

@@ -119,4 +119,4 @@ def plot_answers(
     axes.set_ylabel("class")
     axes.set_title("the answer, if the sequence ended here (○ likeliest)")
     canvas.time_axis(axes, T, read)
-    return canvas.finished(axes, path)
+    return canvas.finished(where, axes, path)

@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 
-from rnnlite.training.plots import new_figure
+from rnnlite.training.plots import new_figure, saved
 
 MAP = "cividis"
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -48,12 +48,9 @@ def _checked(where, ax):
     return ax
 
 
-def finished(axes, path):
+def finished(where, axes, path):
     """The figure that axes are in, saved if there is a path."""
-    figure = axes.figure.figure  # of a SubFigure: the whole
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+    return saved(where, axes.figure.figure, path)  # of a SubFigure: the whole
 
 
 def heat(axes, values, low, high, label, norm=None):

@@ -66,6 +66,9 @@ def counting(trace, count, name=None, layer=None):
     shape = values.shape[:2]
     count = checking.shaped(where, "count", count, shape, "(batch, time)", np.float64)
     there = valid(trace, shape[1])
+    if np.ptp(count[there]) == 0:
+        came = f"count is {count[there][0]:g} at every valid step"
+        raise ValueError(f"{where}: {came}; wanted one that changes")
     v, n = values[there].astype(np.float64), count[there]
     v, n = v - v.mean(axis=0), n - n.mean()
     size = np.sqrt((v**2).sum(axis=0) * (n**2).sum())
@@ -129,4 +132,4 @@ def plot_counting(
     axes.set_ylabel(f"{name} of unit {unit}")
     axes.set_title(f"correlation with the count: {found.correlation[unit]:.3f}", fontsize=10)
     axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    return canvas.finished(axes, path)
+    return canvas.finished(where, axes, path)

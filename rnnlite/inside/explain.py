@@ -8,6 +8,7 @@ import json
 import string
 from pathlib import Path
 
+from rnnlite import checking
 from rnnlite.inside.page_data import page_data
 from rnnlite.saving.atomic import replace_file
 
@@ -60,6 +61,8 @@ def explain(model, x, path=None, labels=None, lengths=None, vocabulary=None, cla
     >>> page.html[:15], len(page.html) < 300_000
     ('<!DOCTYPE html>', True)
     """
+    if path is not None:
+        path = checking.file_name("explain", "path", path)
     page = Page(_content(model, x, labels, lengths, vocabulary, class_names), repr(model))
     if path is not None:
         page.save(path)
@@ -90,7 +93,7 @@ class Page:
         ----------
         path : str or os.PathLike
         """
-        replace_file(path, self.html.encode())
+        replace_file(checking.file_name("Page.save", "path", path), self.html.encode())
 
     def _repr_html_(self):
         # In a frame of its own, which can neither read nor change the notebook.

@@ -1,7 +1,6 @@
 """A film of training: any picture of the model, again and again while it learns."""
 
 import io
-from pathlib import Path
 
 from rnnlite import checking
 from rnnlite.saving.atomic import replace_file
@@ -49,7 +48,8 @@ class Film(Callback):
         if steps is not None:
             listed = checking.sequence(where, "steps", steps, "a list of whole numbers")
             steps = {checking.whole_number(where, "steps", step, 0) for step in listed}
-        self.picture, self.folder, self.steps = picture, Path(folder), steps
+        self.picture, self.steps = picture, steps
+        self.folder = checking.file_name(where, "folder", folder)
         self.seconds = checking.real_number(where, "seconds", seconds, 0.01, 60.0)
         self.frames = []
 

@@ -113,7 +113,7 @@ def plot_gradient_flow(
     canvas.time_axis(axes, 0, label=f"{time}  (← gradients)")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=9)
-    return canvas.finished(axes, path)
+    return canvas.finished(where, axes, path)
 
 
 def _mean(norms, from_end):
@@ -231,4 +231,4 @@ def plot_itemised_gradient(
     canvas.time_axis(axes, len(norms), symbols, after)
     canvas.whole_numbers(axes.yaxis)
     axes.set_ylabel("loss at step t")
-    return canvas.finished(axes, path)
+    return canvas.finished(where, axes, path)

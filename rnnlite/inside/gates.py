@@ -151,7 +151,7 @@ def plot_gates(
         canvas.time_axis(axes, values.shape[1], several)
     for axes in grid[:, 0]:
         axes.set_ylabel(f"unit, {ORDERS[order].format(by)}", fontsize=8)
-    return canvas.finished(grid[0, 0], path)
+    return canvas.finished(where, grid[0, 0], path)
 
 
 # ---- saturation ------------------------------------------------------------------------------
@@ -238,4 +238,4 @@ def plot_gate_saturation(trace, layer=None, low=0.1, high=0.9, *, path=None, ax=
         axes.set_title(name if meaning == "what the cell saves" else f"{meaning} {name}")
         axes.set_xlabel(f"share of time above {high:g}")
     grid[0].set_ylabel(f"share of time below {low:g}")
-    return canvas.finished(grid[0], path)
+    return canvas.finished(where, grid[0], path)

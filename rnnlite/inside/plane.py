@@ -141,4 +141,4 @@ def plot_states_in_plane(
             fontsize=9, title="○ start, end of", loc="upper left", bbox_to_anchor=(1.01, 1.0)
         )
     axes.margins(0.08)
-    return canvas.finished(axes, path)
+    return canvas.finished(where, axes, path)

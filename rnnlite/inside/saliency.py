@@ -160,7 +160,7 @@ def _picture(where, ax, path, x, slope, output):
     for axes in (first, second):
         names = ("feature", "time step t") if upright else ("time step t", "feature")
         axes.set(xlabel=names[0], ylabel=names[1])
-    return canvas.finished(first, path)
+    return canvas.finished(where, first, path)
 
 
 def _outline(axes, x):

@@ -181,7 +181,7 @@ def draw_text(where, ax, characters, values, low, high, label, title="", below=N
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     canvas.scale(axes, boxes, label)
-    return canvas.finished(axes, path)
+    return canvas.finished(where, axes, path)
 
 
 def _write(axes, characters, places, size, colours):
@@ -226,6 +226,8 @@ def text_page(trace, symbols, unit=None, name=None, layer=None, row=0, count=5, 
     '<!doctype html>'
     """
     where = "text_page"
+    if path is not None:
+        path = checking.file_name(where, "path", path)
     part = layer_of(where, trace, layer)
     name = states_of(part)[0] if name is None else name
     symbols = symbols_of(where, symbols)

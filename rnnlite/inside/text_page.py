@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 
+from rnnlite import checking
 from rnnlite.inside.canvas import limits, shown
 from rnnlite.saving.atomic import replace_file
 
@@ -93,7 +94,7 @@ class TextPage(str):
         ----------
         path : str or os.PathLike
         """
-        replace_file(path, self.encode("utf-8"))
+        replace_file(checking.file_name("TextPage.save", "path", path), self.encode("utf-8"))
 
     def _repr_html_(self):
         inside = html.escape(self)

@@ -183,7 +183,7 @@ class Trace:
                 arrays[name] = np.asarray(getattr(self, name))
         content = io.BytesIO()
         np.savez(content, **arrays)
-        replace_file(path, content.getvalue())
+        replace_file(checking.file_name("Trace.save", "path", path), content.getvalue())
 
 
 class LayerTrace:

@@ -98,6 +98,7 @@ def export_onnx(
     if size > LARGEST - 2**20:
         raise ValueError(f"{where}: the weights take {size:,} bytes; an ONNX file holds 2 GiB")
     options = Options(lengths, states, softmax, opset, _checked_names(names), time, form)
+    file = checking.file_name(where, "path", path)
     graph = Export(onnx, model, options).write()
     metadata = _metadata(where, model, class_names, vocabulary) | own_metadata(model, options)
     opsets = [onnx.helper.make_opsetid("", opset)]
@@ -107,7 +108,7 @@ def export_onnx(
     )  # fmt: skip
     onnx.helper.set_model_props(found, {"rnnlite_version": _version()} | metadata)
     onnx.checker.check_model(found, full_check=True)
-    replace_file(path, found.SerializeToString())
+    replace_file(file, found.SerializeToString())
 
 
 def _version():

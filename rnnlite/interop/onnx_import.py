@@ -1,7 +1,6 @@
 """import_onnx: a model out of an ONNX file."""
 
-from pathlib import Path
-
+from rnnlite import checking
 from rnnlite.interop.needed import needed_onnx
 from rnnlite.interop.onnx_own import own_model
 from rnnlite.interop.onnx_reading import Reading
@@ -53,8 +52,9 @@ def import_onnx(path, *, cells=()):
     (Sequential([GRU(3, 8), Dense(8, 2)]), True)
     """
     onnx = needed_onnx("import_onnx")
+    file = checking.file_name("import_onnx", "path", path)
     try:
-        message = _message(onnx, Path(path).read_bytes())
+        message = _message(onnx, file.read_bytes())
         arrays = {
             tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in message.graph.initializer
         }

@@ -2,10 +2,10 @@
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 
+from rnnlite import checking
 from rnnlite.interop.needed import needed
 from rnnlite.layers import Layer
 from rnnlite.saving import CorruptFile, architecture, atomic, models
@@ -53,8 +53,9 @@ def save_safetensors(model, path):
     if not isinstance(model, Layer):
         came = f"model is of type {type(model).__name__}"
         raise TypeError(f"save_safetensors: {came}; wanted a layer or a model of rnnlite")
+    file = checking.file_name("save_safetensors", "path", path)
     about = json.dumps(models.model_header(model), separators=(",", ":"))
-    atomic.replace_file(path, library.save(dict(model.params), {KEY: about}))
+    atomic.replace_file(file, library.save(dict(model.params), {KEY: about}))
 
 
 def load_safetensors(path, into=None, cells=(), layers=()):
@@ -94,10 +95,11 @@ def load_safetensors(path, into=None, cells=(), layers=()):
     True
     """
     library = needed("load_safetensors", "safetensors")
+    file = checking.file_name("load_safetensors", "path", path)
     where = f"load_safetensors: {path}"
     if into is not None and not isinstance(into, Layer):
         raise TypeError(f"{where}: into is of type {type(into).__name__}; wanted a model")
-    content = Path(path).read_bytes()
+    content = file.read_bytes()
     try:
         found = dict(library.deserialize(content))
     except library.SafetensorError as error:

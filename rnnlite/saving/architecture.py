@@ -77,15 +77,18 @@ def build(description, cells=(), own_layers=(), largest=None):
     It may name ``cells`` and ``own_layers``.  ``largest`` is the most numbers that all layers
     together may have: a few bytes can ask for any size of memory.
     """
-    cells = (cells,) if isinstance(cells, Cell) else tuple(cells)
-    classes = (own_layers,) if isinstance(own_layers, type) else tuple(own_layers)
+    of_cells, of_layers = "cells, as custom_cell makes them", "classes of layers, as in [Mine]"
+    cells = [cells] if isinstance(cells, Cell) else cells
+    cells = checking.sequence("load", "cells", cells, of_cells)
+    classes = [own_layers] if isinstance(own_layers, type) else own_layers
+    classes = checking.sequence("load", "layers", classes, of_layers)
     for cell in cells:
         if not isinstance(cell, Cell):
-            raise TypeError(f"load: cells has {cell!r}; wanted cells, as custom_cell makes them")
+            raise TypeError(f"load: cells has {cell!r}; wanted {of_cells}")
     known = {}
     for cls in classes:
         if not (isinstance(cls, type) and issubclass(cls, Layer)):
-            raise TypeError(f"load: layers has {cls!r}; wanted classes of layers, as in [Mine]")
+            raise TypeError(f"load: layers has {cls!r}; wanted {of_layers}")
         if known.setdefault(cls.__name__, cls) is not cls:
             raise ValueError(f"load: layers has two classes of the name {cls.__name__}")
     return _Builder(cells, known | CLASSES, largest).build("", description)

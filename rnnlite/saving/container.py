@@ -25,10 +25,10 @@ import os
 import stat
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 
+from rnnlite import checking
 from rnnlite.saving import header as headers
 from rnnlite.saving.atomic import previous_path, replace_file
 from rnnlite.saving.header import TYPES, CorruptFile
@@ -43,7 +43,8 @@ _LATER = 0xFFFFFFFF  # "see the zip64 field"
 
 def write(path, kind, header, arrays, keep_previous=False):
     """Write a file, whole or not at all; ``keep_previous`` as in ``replace_file``."""
-    replace_file(checked_path("save", path), dump(kind, header, arrays), keep_previous)
+    file = checking.file_name("save", "path", path)
+    replace_file(file, dump(kind, header, arrays), keep_previous)
 
 
 def dump(kind, header, arrays):
@@ -57,7 +58,7 @@ def dump(kind, header, arrays):
 
 def read(path, kinds):
     """Kind, header and arrays of a file of one of these kinds, if every byte of it is right."""
-    path = checked_path("load", path)
+    path = checking.file_name("load", "path", path)
     if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would be to wait for its writer
         what = "a folder" if path.is_dir() else "a device or a pipe"
         raise CorruptFile(f"{path}: {what}; wanted a file that rnnlite wrote")
@@ -84,16 +85,6 @@ def parse(file, kinds):
             problem = "it is damaged or cut short: its SHA-256 is not the one at its end"
             raise CorruptFile(problem) from None
         raise
-
-
-def checked_path(where, path):
-    """``path`` as a Path, if it can be the name of a file."""
-    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-    if not isinstance(text, str):
-        raise TypeError(f"{where}: path is {path!r}; wanted the name of a file")
-    if not text or "\0" in text:
-        raise ValueError(f"{where}: path is {text!r}; wanted the name of a file")
-    return Path(text)
 
 
 def _local(name, size, crc):

@@ -1,9 +1,7 @@
 """Checkpoints: all that the rest of a training run depends on, in one file."""
 
 import dataclasses
-import os
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -21,10 +19,9 @@ class Checkpoint:
     """Keeps a run in a file."""
 
     def __init__(self, where, path, every, resume):
-        if not isinstance(path, (str, os.PathLike)):
-            raise TypeError(f"{where}: checkpoint is {path!r}; wanted the path of a file")
-        if not Path(path).name or "\0" in str(path):
-            raise ValueError(f"{where}: checkpoint is {str(path)!r}; wanted the path of a file")
+        path = checking.file_name(where, "checkpoint", path)
+        if not path.name:
+            raise ValueError(f"{where}: checkpoint is {str(path)!r}; wanted the name of a file")
         self.where, self.path, self.every, self.resume = where, real_path(path), every, resume
         self._saved_at = time.monotonic()
         self._began_with = None  # settings of the optimizer, before anything changed them

@@ -5,6 +5,7 @@ import io
 import json
 import math
 
+from rnnlite import checking
 from rnnlite.saving.atomic import replace_file
 
 # What a run may record; accuracy only for answers that are right or wrong.
@@ -69,7 +70,7 @@ class History(dict):
         A NaN or an infinity, for which JSON has no word, becomes null.
         """
         columns = {name: list(map(_or_null, column)) for name, column in self.items()}
-        return _written(json.dumps(columns, allow_nan=False), path)
+        return _written("History.to_json", json.dumps(columns, allow_nan=False), path)
 
     def to_csv(self, path=None):
         """As comma-separated values, a line a record; as in ``History.to_json``."""
@@ -77,7 +78,7 @@ class History(dict):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self)
         writer.writerows(zip(*self.values(), strict=True))
-        return _written(text.getvalue(), path)
+        return _written("History.to_csv", text.getvalue(), path)
 
     def plot(self, path=None):
         """Draw loss and accuracy with matplotlib, and return the figure.
@@ -104,7 +105,7 @@ def _or_null(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _written(text, path):
+def _written(where, text, path):
     if path is not None:
-        replace_file(path, text.encode())
+        replace_file(checking.file_name(where, "path", path), text.encode())
     return text

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from rnnlite import checking
 from rnnlite.training.history import figure_text
 
 
@@ -26,6 +27,13 @@ def _png(figure):
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
+
+
+def saved(where, figure, path):
+    """The figure, written to a picture file if there is a path."""
+    if path is not None:
+        figure.savefig(checking.file_name(where, "path", path), dpi=150)
+    return figure
 
 
 def plot_history(history, path=None):
@@ -60,9 +68,7 @@ def plot_history(history, path=None):
         # Above the axes, where no curve can be.
         above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 3, "frameon": False}
         axes.legend(**above, fontsize=8.5, handlelength=2.2, columnspacing=1.2, borderaxespad=0.2)
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+    return saved("History.plot", figure, path)
 
 
 def _time(history):
@@ -94,6 +100,4 @@ def plot_confusion(matrix, path=None):
         xlabel="predicted", ylabel="true",
     )  # fmt: skip
     axes.tick_params(axis="x", rotation=90 if upright else 0)
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+    return saved("ConfusionMatrix.plot", figure, path)
