@@ -137,8 +137,8 @@ def shortened(length):
     return {"steps": 100} if "steps" in length else {"epochs": max(1, length["epochs"] // 10)}
 
 
-def train(recipe, data, seed, length):
-    """One run of a recipe: model, history, seconds, images seen."""
+def train(recipe, data, seed, length, compute=None):
+    """One run of a recipe: model, history, seconds, images seen; ``compute``: "bfloat16" or not."""
     x, y = data.train
     options = {}
     model = rnnlite.Sequential(
@@ -146,7 +146,7 @@ def train(recipe, data, seed, length):
             recipe.cell(28, recipe.hidden, seed=seed),
             rnnlite.Dense(recipe.hidden, 10, seed=seed + 1000),
         ]
-    )
+    ).copy(compute_dtype=compute)
     if recipe.large_output:
         for values in model.layers[1].params.values():
             values[...] = np.random.default_rng((seed, len(values))).normal(size=values.shape)

@@ -19,7 +19,7 @@ def batch_of(workload):
 class Rnnlite:
     """This library: forward, loss, backward, Adam."""
 
-    def __init__(self, workload, threads):
+    def __init__(self, workload, threads, compute="float32"):
         import rnnlite
 
         rnnlite.set_num_threads(threads)
@@ -29,7 +29,7 @@ class Rnnlite:
                 layer(workload.inputs, workload.hidden, seed=0),
                 rnnlite.Dense(workload.hidden, CLASSES, seed=1),
             ]
-        )
+        ).copy(compute_dtype=compute)
         self.optimizer = rnnlite.Adam(self.model)
         self.loss = rnnlite.softmax_cross_entropy
         self.x, self.y = batch_of(workload)
@@ -76,6 +76,29 @@ class Torch:
         with self.torch.inference_mode():
             h, _ = self.layer(self.x)
             self.dense(h[:, -1])
+
+
+class Autocast(Torch):
+    """PyTorch under ``torch.autocast("cpu", torch.bfloat16)``."""
+
+    def __init__(self, workload, threads):
+        super().__init__(workload, threads)
+        if not self.torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            raise SystemExit("autocast: PyTorch has no such LSTM for this processor; leave it out")
+
+    def train(self):
+        """One whole training step; backward computes in what forward did."""
+        self.optimizer.zero_grad()
+        with self.torch.autocast("cpu", self.torch.bfloat16):
+            h, _ = self.layer(self.x)
+            loss = self.torch.nn.functional.cross_entropy(self.dense(h[:, -1]), self.y)
+        loss.backward()
+        self.optimizer.step()
+
+    def infer(self):
+        """Forward alone, no gradients recorded."""
+        with self.torch.autocast("cpu", self.torch.bfloat16):
+            super().infer()
 
 
 class Keras:
@@ -182,4 +205,4 @@ class Jax:
         self.state[0][0].block_until_ready()
 
 
-PEERS = {"rnnlite": Rnnlite, "torch": Torch, "keras": Keras, "jax": Jax}
+PEERS = {"rnnlite": Rnnlite, "torch": Torch, "autocast": Autocast, "keras": Keras, "jax": Jax}

@@ -4,6 +4,7 @@
     python benchmarks/train_step.py --only 0           the reference workload alone
     python benchmarks/train_step.py --odd              sizes that fit no tile
     python benchmarks/train_step.py --peers torch,keras,jax --json results.json
+    python benchmarks/train_step.py --compute bfloat16 --peers torch,autocast
 
 Each library runs in a process of its own, so that no library's waiting
 threads disturb another's, and they take turns: A B A B.  What is compared are
@@ -24,15 +25,16 @@ from pathlib import Path
 
 from workloads import ODD, WORKLOADS, Workload
 
-MODULES = {"torch": "torch", "keras": "tensorflow", "jax": "jax"}
+MODULES = {"torch": "torch", "autocast": "torch", "keras": "tensorflow", "jax": "jax"}
 
 
-def serve(name, threads):
+def serve(name, threads, compute):
     """Worker: one JSON request a line on stdin, one answer a line on stdout."""
     import contextlib
 
     with contextlib.redirect_stdout(sys.stderr):
         from peers import PEERS
+    options = {"compute": compute} if name == "rnnlite" else {}
     made = {}
     for line in sys.stdin:
         request = json.loads(line)
@@ -40,7 +42,7 @@ def serve(name, threads):
         with contextlib.redirect_stdout(sys.stderr):
             if workload not in made:
                 made.clear()
-                made[workload] = PEERS[name](workload, threads)
+                made[workload] = PEERS[name](workload, threads, **options)
             run = getattr(made[workload], request["what"])
             run()
             times = []
@@ -55,11 +57,14 @@ def serve(name, threads):
 class Worker:
     """One library in its own process."""
 
-    def __init__(self, name, threads):
+    def __init__(self, name, threads, compute):
         environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
         environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--serve", name, "--threads", str(threads)],
+            [
+                sys.executable, __file__, "--serve", name, "--threads", str(threads),
+                "--compute", compute,
+            ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
 
@@ -91,7 +96,11 @@ def side_by_side(workers, workload, what, rounds, seconds):
 def main():
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peers", default="torch", help="comma-separated: torch, keras, jax")
+    parser.add_argument("--peers", default="torch", help=f"comma-separated: {', '.join(MODULES)}")
+    parser.add_argument(
+        "--compute", choices=["float32", "bfloat16"], default="float32",
+        help="of rnnlite; bfloat16 stands beside autocast, PyTorch's",
+    )  # fmt: skip
     parser.add_argument("--only", type=int, nargs="*", help="numbers of workloads")
     parser.add_argument("--odd", action="store_true", help="sizes that fit no tile instead")
     parser.add_argument("--what", choices=["train", "infer", "both"], default="both")
@@ -102,7 +111,7 @@ def main():
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
-        serve(args.serve, args.threads)
+        serve(args.serve, args.threads, args.compute)
         return
 
     names = ["rnnlite"]
@@ -119,10 +128,10 @@ def main():
     peak = best_product(args.threads)
     print(
         f"{platform.processor() or platform.machine()}, {args.threads} threads; "
-        f"best matrix product {peak:.0f} GFLOP/s"
+        f"best matrix product {peak:.0f} GFLOP/s; rnnlite multiplies {args.compute}"
     )
     results = []
-    workers = {name: Worker(name, args.threads) for name in names}
+    workers = {name: Worker(name, args.threads, args.compute) for name in names}
     for what in ("train", "infer") if args.what == "both" else (args.what,):
         title = "training step" if what == "train" else "inference (forward only)"
         head = f"{title:32}" + "".join(f"{name + ' ms':>12}" for name in names)
@@ -155,7 +164,7 @@ def main():
     if args.json:
         report = {
             "machine": platform.machine(), "processor": platform.processor(),
-            "python": platform.python_version(), "threads": args.threads,
+            "python": platform.python_version(), "threads": args.threads, "compute": args.compute,
             "best_product_gflops": peak, "results": results,
         }  # fmt: skip
         args.json.write_text(json.dumps(report, indent=2) + "\n")

@@ -93,6 +93,11 @@ def options():
         help="threads to compute with",
     )
     parser.add_argument(
+        "--compute", choices=["float32", "bfloat16"], default="float32",
+        help="what is multiplied: bfloat16 is faster on processors that have it (see "
+        "docs/bfloat16.md)",
+    )  # fmt: skip
+    parser.add_argument(
         "--explain", type=page, metavar="FILE", default=argparse.SUPPRESS,
         help="write a page (.html) in which the trained network runs, to look at every gate and "
         "every gradient",
@@ -208,7 +213,7 @@ def main():
         cell = {"gru": rnnlite.GRU, "rnn": rnnlite.RNN}[args.cell]
         recurrent = cell(COLUMNS, args.hidden, seed=args.seed)
     scores = rnnlite.Dense(args.hidden, CLASSES, seed=args.seed + 1)
-    model = rnnlite.Sequential([recurrent, scores])
+    model = rnnlite.Sequential([recurrent, scores]).copy(compute_dtype=args.compute)
     lr = getattr(args, "lr", recipe["lr"])
     schedule = rnnlite.schedules.cosine(lr, steps) if recipe["lr_falls"] else lambda step: lr
     optimizer = rnnlite.Adam(model)
@@ -218,8 +223,9 @@ def main():
         return batches(images, labels, args.batch_size, shift, rng)
 
     seconds = steps * seconds_of_a_step(model, shuffled())
+    products = "" if args.compute == "float32" else f", products of {args.compute} numbers"
     print(
-        f"{args.cell.upper()} of {args.hidden} units, {model.num_params():,} parameters; "
+        f"{args.cell.upper()} of {args.hidden} units, {model.num_params():,} parameters{products}; "
         f"{len(images):,} training images"
         f"{f', moved by up to {shift} pixels' if shift > 1 else ', moved by a pixel' * shift}; "
         f"{steps} steps of {args.batch_size} images; {args.threads} threads"

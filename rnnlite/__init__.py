@@ -29,6 +29,7 @@ from rnnlite import (
     saving,
 )
 from rnnlite.custom import custom_cell
+from rnnlite.engine.processors import multiplies_bfloat16
 from rnnlite.engine.threads import get_num_threads, set_num_threads
 from rnnlite.inside import explain, trace
 from rnnlite.layers import (
@@ -77,8 +78,9 @@ __all__ = [
     "TrainingDiverged", "accuracy_interval", "binary_cross_entropy", "cells", "clip_gradients",
     "confusion_matrix", "custom_cell", "datasets", "evaluate", "explain", "fit", "functional",
     "get_num_threads", "gradcheck", "gradient_norm", "initializers", "inside", "interop", "layers",
-    "load", "mean_squared_error", "pad", "predict", "predict_proba", "predict_values", "reference",
-    "save", "saving", "schedules", "set_num_threads", "softmax_cross_entropy", "trace",
+    "load", "mean_squared_error", "multiplies_bfloat16", "pad", "predict", "predict_proba",
+    "predict_values", "reference", "save", "saving", "schedules", "set_num_threads",
+    "softmax_cross_entropy", "trace",
 ]  # fmt: skip
 
 

@@ -22,6 +22,18 @@ def float_dtype(where, dtype):
     return result
 
 
+def compute_dtype(where, value, dtype):
+    """ "bfloat16", or None for products of the numbers as they are."""
+    if value is None:
+        return None
+    if dtype != np.float32 and isinstance(value, str) and value == "bfloat16":
+        problem = f"compute_dtype is 'bfloat16', and dtype {dtype.name!r}"
+        raise ValueError(f"{where}: {problem}; products of bfloat16 numbers are summed in float32")
+    allowed = ("bfloat16", "float32") if dtype == np.float32 else (dtype.name,)
+    value = one_of(where, "compute_dtype", value, allowed)
+    return None if value == dtype.name else value
+
+
 def whole_number(where, name, value, least=1, most=2**63 - 1):
     """``value`` as an int of at least ``least``; None as ``most``: no limit."""
     number = None

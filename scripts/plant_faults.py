@@ -65,6 +65,7 @@ TESTS = {
     "rnnlite/engine/plain.py": "custom_cells gradcheck",
     "rnnlite/engine/processors.py": "processors threads",
     "rnnlite/engine/threads.py": "threads processors layers_threads threads_interrupted",
+    "rnnlite/engine/weight_gradients.py": "bfloat16 engine layers_dense",
     "rnnlite/functional/": "functional functional_refusals",
     "rnnlite/gradcheck/": "gradcheck gradcheck_mistakes gradcheck_refusals",
     "rnnlite/inside/": "inside_measures inside_plots",
@@ -90,6 +91,8 @@ TESTS = {
     "rnnlite/kernels/layer_norm.py": "layers_activation table",
     "rnnlite/kernels/losses.py": "losses loss_options what_counts",
     "rnnlite/kernels/normal.py": "layers_activation table",
+    "rnnlite/kernels/operands.py": "bfloat16 engine layers_dense",
+    "rnnlite/kernels/pairs.py": "bfloat16",
     "rnnlite/kernels/packing.py": "kernels engine functional custom_cells",
     "rnnlite/kernels/product.py": "kernels functional",
     "rnnlite/kernels/target.py": "kernels kernel_cache",
@@ -98,6 +101,7 @@ TESTS = {
     "rnnlite/kernels/parallel.py": "threads kernel_cache",
     "rnnlite/kernels/sgd.py": "optimizers_steps clipping",
     "rnnlite/kernels/simd/": "kernels functional losses",
+    "rnnlite/kernels/simd/bfloat16.py": "bfloat16",
     "rnnlite/layers/": "layers_forward_backward layers_parameters layers_copies layers_refusals"
     " layers_sequential layers_recurrent layers_own embedding dropout flatten layers_dense"
     " layers_activation recurrent_options lengths_of_zero layers_threads boundaries"
@@ -147,7 +151,7 @@ TESTS = {
 }
 LIMIT = 1800  # seconds after which tests hang
 WITHOUT_JIT = ("rnnlite/kernels/", "rnnlite/cells/")
-COMPILED = "jit parallel product tile simd/vector simd/functions simd/memory"
+COMPILED = "jit parallel product tile simd/vector simd/functions simd/memory simd/bfloat16"
 WITH_JIT = tuple(f"rnnlite/kernels/{name}.py" for name in COMPILED.split())
 WITH_JIT += ("rnnlite/cells/functions.py",)
 

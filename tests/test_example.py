@@ -88,6 +88,13 @@ def test_it_begins_with_what_it_trains_on_what(lines):
     assert "30 steps of 128 images" in lines[0]
 
 
+def test_products_of_bfloat16_numbers_are_told_and_change_the_loss_a_little(small, lines):
+    told = small("--compute", "bfloat16")
+    assert ", products of bfloat16 numbers; 4,000 training images" in told[0]
+    (*_, rounded, _), (*_, loss, _) = progress(told)[-1], progress(lines)[-1]
+    assert 0 < abs(rounded - loss) < 0.05
+
+
 def test_it_ends_with_seconds_speed_and_both_accuracies(lines):
     assert len(lines) == 1 + 3 + 4
     speed, first, everything = lines[-4:-1]
@@ -202,7 +209,7 @@ def test_another_seed_begins_with_other_weights(small):
 
 OPTIONS = (
     "--cell", "--hidden", "--batch-size", "--steps", "--epochs", "--lr", "--forget-bias",
-    "--shift", "--seed", "--data", "--threads", "--explain",
+    "--shift", "--seed", "--data", "--threads", "--compute", "--explain",
 )  # fmt: skip
 
 

@@ -700,7 +700,7 @@ def test_an_unknown_vector_width_is_a_clear_error(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
     assert err.splitlines()[-1] == (
-        "ValueError: RNNLITE_SIMD is 'mmx'; it can be one of avx512, avx2, neon, sse2"
+        "ValueError: RNNLITE_SIMD is 'mmx'; it can be one of avx512, avx512bf16, avx2, neon, sse2"
     )
 
 

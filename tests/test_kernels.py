@@ -460,6 +460,21 @@ def test_the_widest_registers_of_a_processor_are_chosen(monkeypatch, features, n
     assert target.choose().name == name
 
 
+def test_pairs_are_multiplied_where_the_processor_does_and_not_forced_where_it_does_not(
+    monkeypatch,
+):
+    monkeypatch.delenv("RNNLITE_SIMD", raising=False)
+    for names, multiplies in (
+        (("avx512f",), False), (("avx512f", "avx512bf16"), True), (("avx512bf16",), False)
+    ):  # fmt: skip
+        found = dict.fromkeys(("avx512f", "avx512bf16", "avx2"), False) | dict.fromkeys(names, True)
+        monkeypatch.setattr(target.llvm, "get_host_cpu_features", lambda found=found: found)
+        assert target.choose().multiplies_pairs == multiplies
+    monkeypatch.setenv("RNNLITE_SIMD", "avx512bf16")
+    with pytest.raises(ValueError, match="'avx512bf16', which this processor does not have"):
+        target.choose()
+
+
 # ---- how kernels are compiled --------------------------------------------------------------------
 
 

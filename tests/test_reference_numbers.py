@@ -251,7 +251,7 @@ def test_forward_equals_a_loop_over_single_numbers(cell):
 WRONG_FORWARD = [
     ("lstm", "z_i, z_f, z_g, z_o =", "z_f, z_i, z_g, z_o =", "gates in another order"),
     ("lstm", "* np.tanh(c_new)", "* c_new", "the cell state shown as it is"),
-    ("lstm", "h[:, t] @ Wh + b", "h[:, 0] @ Wh + b", "the initial state at every step"),
+    ("lstm", "rounded(h[:, t]) @ Wh", "h[:, 0] @ Wh", "the initial state at every step"),
     ("lstm", "f[:, t] * c[:, t] +", "c[:, t] +", "no forget gate"),
     ("rnn-tanh", "@ Wh + b", "@ Wh", "no bias"),
     ("rnn-relu", "np.maximum(z, 0)", "np.abs(z)", "another activation"),
@@ -265,7 +265,7 @@ WRONG_FORWARD = [
     ("lstm-clip", "np.tanh(bounded(c_new, clip))", "np.tanh(c_new)", "the cell state not clipped"),
     ("lstm-clip", "bounded(z_g, clip)", "z_g", "the candidate not clipped"),
     ("lstm-clip", "c_new = f", "c_new = 0.5 * f", "another cell state"),
-    ("gru-2014", "(r[:, t] * h[:, t]) @ Wh_n + bh_n", "r[:, t] * (h[:, t] @ Wh_n + bh_n)",
+    ("gru-2014", "rounded(r[:, t] * h[:, t]) @ Wh_n + bh_n", "r[:, t] * (h[:, t] @ Wh_n + bh_n)",
      "the reset after the product"),
     ("gru-2014", "@ Wh_n + bh_n", "@ Wh_n", "no recurrent bias of the candidate"),
 ]  # fmt: skip

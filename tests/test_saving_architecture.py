@@ -70,6 +70,7 @@ OTHER = {
     "activation": "relu",
     "cell": {"cell": "gru-2014"},
     "clip": 0.5,
+    "compute_dtype": "bfloat16",
     "dim": 9,
     "dtype": "float64",
     "eps": 0.5,

@@ -357,8 +357,20 @@ def written_by_hand():
         (lambda: Mine(), "is a layer of your own"),
         (lambda: Doubled(3, 4), "is a layer of your own"),
         (written_by_hand, "compiled=False"),
+        (lambda: LSTM(3, 4, seed=0, compute_dtype="bfloat16"), "copy.compute_dtype='float32'"),
+        (lambda: Dense(3, 4, seed=0, compute_dtype="bfloat16"), "copy.compute_dtype='float32'"),
     ],
-    ids=["bidirectional", "go_backwards", "flatten", "group", "own", "derived", "not_compiled"],
+    ids=[
+        "bidirectional",
+        "go_backwards",
+        "flatten",
+        "group",
+        "own",
+        "derived",
+        "not_compiled",
+        "rounded cell",
+        "rounded dense",
+    ],
 )
 def test_what_cannot_be_streamed_is_refused_by_name(layer, told):
     name = type(layer()).__name__

@@ -7,11 +7,13 @@ import numpy as np
 
 from rnnlite.engine import threads
 from rnnlite.engine.plain import PlainEngine
-from rnnlite.kernels import gradients, loop, packing
+from rnnlite.engine.weight_gradients import weight_gradients
+from rnnlite.kernels import loop, packing
 from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.freeze import frozen_cell
 from rnnlite.kernels.jit import CompileError
 from rnnlite.kernels.load_store import WRONG_LENGTH
+from rnnlite.kernels.operands import NUMBERS, operands_of
 
 # What the equations of a compiled cell may use: of one unit, and of whole rows.
 _MAY_USE = (
@@ -26,17 +28,20 @@ PACK_FROM = 8
 class Engine:
     """The kernels of one cell; any number of runs may be under way, each with its own workspace."""
 
-    def __init__(self, cell):
+    def __init__(self, cell, compute_dtype=None):
         self.cell = cell.without_equations  # it may outlive the cell
-        self._forward, self._backward = loop.make_forward(cell), loop.make_backward(cell)
+        self._operands = operands = operands_of(compute_dtype)
+        self._forward = loop.make_forward(cell, operands)
+        self._backward = loop.make_backward(cell, operands)
+        self._packing = packing.make_packing(operands)
 
     def forward(self, workspace, x, weights, y):
         """Run the sequence; writes y (B, T, H), or nothing if it is (B, 0, H)."""
         (B, T, I, H), layout = workspace.shape, workspace.layout
         w, products = weights, layout.direct_products
-        if B * T > PACK_FROM:
+        if B * T > PACK_FROM or self._operands is not NUMBERS:
             w, products = workspace.packed, layout.products
-            packing.pack_parts(weights, layout.columns, H, w, layout.packing)
+            self._packing.pack_parts(weights, layout.columns, H, w, layout.packing)
         if self.cell.unit_params:
             workspace.p[:, :H] = weights[layout.p_at :].reshape(-1, H)
         self._parallel_for(
@@ -54,9 +59,10 @@ class Engine:
         """
         (B, T, I, H), layout = workspace.shape, workspace.layout
         w, want_dx = workspace.transposes, dx.size > 0
-        packing.pack_parts_transposed(weights, layout.columns, H, w, layout.packing_back)
+        pack = self._packing.pack_parts_transposed
+        pack(weights, layout.columns, H, w, layout.packing_back)
         if want_dx:
-            packing.pack_parts_transposed(weights, layout.columns, H, w, layout.packing_dx)
+            pack(weights, layout.columns, H, w, layout.packing_dx)
         workspace.dp[...] = 0.0
         self._parallel_for(
             self._backward, B, B * T * (H + I * want_dx) * layout.columns,
@@ -67,10 +73,10 @@ class Engine:
         dW = grads[: layout.p_at].reshape(-1, layout.columns)
         # bh is multiplied by 1 at t = 0 too.
         skipped = B if workspace.from_zero and not self.cell.recurrent_bias else 0
-        threads.parallel_for(
-            gradients.weight_gradients, len(dW), B * T * (I + H) * layout.columns,
-            workspace.xh.reshape(T * B, -1), gates.reshape(T * B, -1), dW, layout.gradients,
-            skipped, workspace.zeros,
+        weight_gradients(
+            self._operands, workspace.xh.reshape(T * B, -1), gates.reshape(T * B, -1), dW,
+            layout.gradients, skipped, workspace.zeros, B * T * (I + H) * layout.columns,
+            workspace.pairs, (layout.dz_at, layout.dz_at + len(layout.blocks) * H),
         )  # fmt: skip
         if self.cell.unit_params:
             # One row after the other: the same sum at any number of threads.
@@ -100,27 +106,27 @@ _engines = weakref.WeakValueDictionary()  # by what the cell computes
 _recent = collections.deque(maxlen=8)
 
 
-def engine_of(cell):
+def engine_of(cell, compute_dtype=None):
     """The engine of a cell: compiled, or plain NumPy if the cell says so.
 
     It stays with the cell's first equation, and goes with it.
     """
     try:
-        return cell.step.engines[cell]
+        return cell.step.engines[cell, compute_dtype]
     except AttributeError:
         cell.step.engines = {}
     except KeyError:
         pass
-    engine = cell.step.engines[cell] = _new_engine(frozen_cell(cell))
+    engine = cell.step.engines[cell, compute_dtype] = _new_engine(frozen_cell(cell), compute_dtype)
     return engine
 
 
-def _new_engine(cell):
+def _new_engine(cell, compute_dtype):
     if not cell.compiled:
-        return PlainEngine(cell)
-    key = identity(cell)
+        return PlainEngine(cell, compute_dtype)
+    key = identity(cell), compute_dtype
     engine = _engines.get(key)
     if engine is None:
-        engine = _engines[key] = Engine(cell)
+        engine = _engines[key] = Engine(cell, compute_dtype)
     _recent.append(engine)
     return engine

@@ -7,17 +7,20 @@ Python: print in them, stop in them with a debugger, call any function of NumPy.
 import numpy as np
 
 from rnnlite.engine.equation_results import checked
+from rnnlite.kernels.simd.plain import rounded
 
 
 class PlainEngine:
     """Runs one cell; the methods are those of ``Engine``."""
 
-    def __init__(self, cell):
+    def __init__(self, cell, compute_dtype=None):
         self.cell = cell
+        self._operand = (lambda a: a) if compute_dtype is None else _rounded
 
     def forward(self, workspace, x, weights, y):
         """Run the sequence; as in ``Engine.forward``."""
         cell, (B, T, I, H), at_a = self.cell, workspace.shape, workspace.layout.a_at
+        dot, operand = self._dot, self._operand
         bias_rows, rows, mask = int(cell.recurrent_bias), np.arange(B), self._mask(workspace)
         Wx, Wh, p = self._parameters(workspace, weights)
         y[...] = 0.0
@@ -31,16 +34,16 @@ class PlainEngine:
             z = [np.zeros((B, H), workspace.dtype) for _ in cell.projections]
             for n, (x_gate, h_gate, *after_intermediate) in enumerate(cell.projections):
                 if x_gate is not None:
-                    z[n] += x1 @ Wx[x_gate]
+                    z[n] += dot(x1, Wx[x_gate])
                 if h_gate is not None and not after_intermediate:
-                    z[n] += h1 @ Wh[h_gate]
+                    z[n] += dot(h1, Wh[h_gate])
             if cell.intermediate is not None:
                 a = self._call("intermediate", tuple(z), state, *p) * mask
                 workspace.xh[slot, :, at_a : at_a + H] = a
                 for n, (_, h_gate, *after_intermediate) in enumerate(cell.projections):
                     if after_intermediate:
-                        z[n] += a @ Wh[h_gate][bias_rows:]
-                        z[n] += Wh[h_gate][:bias_rows].sum(axis=0)
+                        z[n] += dot(a, Wh[h_gate][bias_rows:])
+                        z[n] += operand(Wh[h_gate][:bias_rows]).sum(axis=0)
             new_state, saved = self._call("step", tuple(z), state, *p)
             for n, value in enumerate(saved):
                 workspace.gates[slot, :, workspace.block(n)] = value
@@ -52,6 +55,7 @@ class PlainEngine:
     def backward(self, workspace, gates, dy, weights, grads, dx):
         """Backpropagate; as in ``Engine.backward``."""
         cell, (B, T, I, H), at_a = self.cell, workspace.shape, workspace.layout.a_at
+        dot, operand = self._dot, self._operand
         bias_rows, rows, mask = int(cell.recurrent_bias), np.arange(B), self._mask(workspace)
         Wx, Wh, p = self._parameters(workspace, weights)
         grads[...] = 0.0
@@ -73,7 +77,7 @@ class PlainEngine:
                 da = np.zeros((B, H), workspace.dtype)
                 for n, (_, h_gate, *after_intermediate) in enumerate(cell.projections):
                     if after_intermediate:
-                        da += dz[n] @ Wh[h_gate][bias_rows:].T
+                        da += dot(dz[n], Wh[h_gate][bias_rows:].T)
                 arguments = (da * mask, tuple(dz), tuple(before), saved, state, *p)
                 dz, before = map(list, self._call("intermediate_backward", *arguments))
             dz = [np.where(valid[:, None], value, 0.0) for value in dz]
@@ -81,14 +85,15 @@ class PlainEngine:
             dx_t = np.zeros((B, I), workspace.dtype)
             for n, (x_gate, h_gate, *after_intermediate) in enumerate(cell.projections):
                 if x_gate is not None:
-                    dWx[x_gate] += x1.T @ dz[n]
-                    dx_t += dz[n] @ Wx[x_gate][:I].T
+                    dWx[x_gate] += dot(x1.T, dz[n])
+                    dx_t += dot(dz[n], Wx[x_gate][:I].T)
                 if after_intermediate:
-                    dWh[h_gate][bias_rows:] += workspace.xh[t, :, at_a : at_a + H].T @ dz[n]
-                    dWh[h_gate][:bias_rows] += dz[n].sum(axis=0)
+                    a = workspace.xh[t, :, at_a : at_a + H]
+                    dWh[h_gate][bias_rows:] += dot(a.T, dz[n])
+                    dWh[h_gate][:bias_rows] += operand(dz[n]).sum(axis=0)
                 elif h_gate is not None:
-                    dWh[h_gate] += h1.T @ dz[n]
-                    before[0] = before[0] + mask * (dz[n] @ Wh[h_gate][bias_rows:].T)
+                    dWh[h_gate] += dot(h1.T, dz[n])
+                    before[0] = before[0] + mask * dot(dz[n], Wh[h_gate][bias_rows:].T)
             for s, value in enumerate(before):
                 dstate[s] = np.where(valid[:, None], value, dstate[s])
             if dx.size:
@@ -120,6 +125,10 @@ class PlainEngine:
         H = workspace.shape[3]
         return workspace.h_mask[:, :H] if workspace.h_mask.size else workspace.dtype.type(1.0)
 
+    def _dot(self, a, b):
+        """a @ b; with ``compute_dtype`` of numbers rounded to it."""
+        return self._operand(a) @ self._operand(b)
+
     def _call(self, name, *arguments):
         """Call an equation with arrays (B, H), or row by row if it looks at whole rows."""
         function, (B, H) = getattr(self.cell, name), np.shape(arguments[0])[-2:]
@@ -127,6 +136,10 @@ class PlainEngine:
             return checked(self.cell, name, function(*arguments), (B, H))
         rows = (function(*_row(arguments, row)) for row in range(B))
         return _stacked([checked(self.cell, name, result, (H,)) for result in rows])
+
+
+def _rounded(a):
+    return rounded(np.ascontiguousarray(a))
 
 
 def _row(nested, row):

@@ -1,4 +1,6 @@
-"""How many threads pay: what the environment says, or the processors that this process may use.
+"""What this machine has: processors, as many as this process may use, and what they can do.
+
+How many threads pay is what the environment says, or else their number:
 
     RNNLITE_NUM_THREADS, NUMBA_NUM_THREADS, OMP_NUM_THREADS    the first that is set
     otherwise the processors that the process is bound to, or the whole ones that its container
@@ -12,6 +14,8 @@ import math
 import multiprocessing
 import os
 from pathlib import Path
+
+from rnnlite.kernels.target import CHOSEN
 
 VARIABLES = ("RNNLITE_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -27,6 +31,24 @@ def default_threads():
         if value.isascii() and value.isdigit() and int(value) > 0:
             return int(value)
     return 1 if multiprocessing.current_process().daemon else processors()
+
+
+def multiplies_bfloat16():
+    """Whether ``compute_dtype="bfloat16"`` is made for this processor: it has AVX512-BF16.
+
+    Elsewhere the same products are computed by integer operations and float32 arithmetic, slower
+    than float32 alone.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> multiplies_bfloat16() in (True, False)
+    True
+    """
+    return CHOSEN.multiplies_pairs
 
 
 def processors():

@@ -14,17 +14,18 @@ from rnnlite.engine.workspace import Workspace
 
 def forward(cell, x, weights, hidden_size, workspace=None, *, initial=None, lengths=None, y=None,
             return_sequences=True, reverse=False, for_backward=True, dropout=0.0,
-            rng=None):  # fmt: skip
+            rng=None, compute_dtype=None):  # fmt: skip
     """Run a cell; returns y (B, T, H), or (B, H) after each row's last step, and the workspace.
 
     A workspace that fits is used again; it belongs to the caller: one run at a time.  ``initial``
     has one array (B, H), or None for zeros, a state.  ``reverse`` reads each row from its last
     valid step to its first; y stays at the time of its input.  ``dropout`` is the share of h that
-    ``rng`` drops on its way into the recurrent product.
+    ``rng`` drops on its way into the recurrent product.  ``compute_dtype`` "bfloat16" rounds what
+    is multiplied in products, here and on the way back; arrays are float32 then.
     """
     shape = (*x.shape, hidden_size)
-    if workspace is None or not workspace.fits(cell, shape, x.dtype, for_backward):
-        workspace = Workspace(cell, *shape, x.dtype, for_backward)
+    if workspace is None or not workspace.fits(cell, shape, x.dtype, for_backward, compute_dtype):
+        workspace = Workspace(cell, *shape, x.dtype, for_backward, compute_dtype)
     workspace.set_lengths(lengths)
     workspace.set_initial(initial)
     workspace.drop(dropout, rng)
@@ -36,7 +37,9 @@ def forward(cell, x, weights, hidden_size, workspace=None, *, initial=None, leng
     weights_shape = workspace.weights_shape
     checked = ("x", x, x.shape), ("weights", weights, weights_shape), ("y", y, y_shape)
     door.compare(cell.name, x.dtype, *checked)
-    engine_of(cell).forward(workspace, x, weights, y if return_sequences else workspace.nothing)
+    engine_of(cell, compute_dtype).forward(
+        workspace, x, weights, y if return_sequences else workspace.nothing
+    )
     if not return_sequences:
         y[...] = workspace.final(0)
         if not workspace.all_run:  # without a last step a row answers zeros
@@ -68,6 +71,6 @@ def backward(workspace, dy, weights, grads, *, dfinal=None, dx=None, keep_saved=
     if keep_saved:
         gates = aligned_zeros(gates.shape, gates.dtype)
         gates[...] = workspace.gates
-    engine_of(workspace.cell).backward(
+    engine_of(workspace.cell, workspace.compute_dtype).backward(
         workspace, gates, dy_of_steps, weights, grads, workspace.no_dx if dx is None else dx
     )

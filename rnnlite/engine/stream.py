@@ -60,6 +60,13 @@ class Room:
             panel[:, : part.shape[1]] = part
 
 
+def check_dtype(compute_dtype):
+    """Streams multiply numbers as they are."""
+    if compute_dtype is not None:
+        wanted = "model.copy(compute_dtype='float32').stream()"
+        raise TypeError(f"has compute_dtype={compute_dtype!r}, which no stream has: {wanted}")
+
+
 class Input:
     """Numbers of x, the first part of a model."""
 

@@ -6,7 +6,9 @@ import numpy as np
 
 from rnnlite.engine import door
 from rnnlite.engine.memory import aligned_zeros
+from rnnlite.engine.weight_gradients import pairs_of
 from rnnlite.kernels.layout import layout_of
+from rnnlite.kernels.operands import operands_of
 from rnnlite.kernels.product import panel_width
 from rnnlite.kernels.target import padded
 
@@ -20,10 +22,11 @@ class Workspace:
     from their gradients.  Without ``for_backward`` there is room for the current step alone.
     """
 
-    def __init__(self, cell, B, T, I, H, dtype, for_backward=True):
+    def __init__(self, cell, B, T, I, H, dtype, for_backward=True, compute_dtype=None):
         self.cell, self.shape, self.dtype = cell, (B, T, I, H), np.dtype(dtype)
-        self.for_backward = for_backward
-        self.layout = layout = layout_of(cell, I, H, self.dtype)
+        self.for_backward, self.compute_dtype = for_backward, compute_dtype
+        self.operands = operands_of(compute_dtype)
+        self.layout = layout = layout_of(cell, I, H, self.dtype, self.operands.per_word)
         slots, Hp = T if for_backward else 1, layout.Hp
         states, params = len(cell.states), len(cell.unit_params)
         self.weights_shape = (layout.p_at + params * H,)
@@ -44,20 +47,31 @@ class Workspace:
             self.no_dx = np.zeros((0, 0, 0), dtype)
             self.scratch = aligned_zeros((B, max(Hp, padded(I, self.dtype))), dtype)
 
-    def fits(self, cell, shape, dtype, for_backward):
+    def fits(self, cell, shape, dtype, for_backward, compute_dtype=None):
         """Whether a run like this one may use these buffers again."""
-        own = (self.shape, self.for_backward, self.dtype, self.cell)
-        return own == (shape, for_backward, dtype, cell)
+        own = (self.shape, self.for_backward, self.dtype, self.compute_dtype, self.cell)
+        return own == (shape, for_backward, dtype, compute_dtype, cell)
 
     @functools.cached_property
     def packed(self):
         """Where forward packs the weights."""
-        return aligned_zeros(self.layout.packed_size, self.dtype)
+        return self._packed(self.layout.packed_size, self.layout.xh_row)
 
     @functools.cached_property
     def transposes(self):
         """Where backward packs the transposes of the weights."""
-        return aligned_zeros(self.layout.packed_size_back, self.dtype)
+        return self._packed(self.layout.packed_size_back, self.layout.gate_row)
+
+    def _packed(self, size, row_size):
+        """Room for packed weights, and for the rows that they multiply if those are rounded."""
+        room = self.shape[0] * self.operands.room(row_size)
+        return aligned_zeros(size + room, self.operands.dtype(self.dtype))
+
+    @functools.cached_property
+    def pairs(self):
+        """Where xh and dz are rounded for the weight gradients, or None."""
+        rows, layout = self.shape[0] * self.shape[1], self.layout
+        return pairs_of(self.operands, (rows, layout.xh_row), (rows, layout.gate_row))
 
     def set_lengths(self, lengths):
         """Take each row's number of valid steps; None means all."""

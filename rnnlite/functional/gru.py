@@ -8,11 +8,12 @@ from rnnlite.functional import run
 GRUGradients = namedtuple("GRUGradients", "dx dWx dWh db dbh dh0")  # each shaped as what it is of
 
 
-def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
+def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True,
+                compute_dtype=None):  # fmt: skip
     """Run a gated recurrent unit (Cho et al. 2014) over a batch of sequences.
 
-    The equations are in ``rnnlite/cells/gru.py``.  ``h0``, ``lengths`` and the results are
-    as in ``lstm_forward``.
+    The equations are in ``rnnlite/cells/gru.py``.  ``h0``, ``lengths``, ``compute_dtype`` and the
+    results are as in ``lstm_forward``.
     A layer's parameters are not all of it: it computes
     ``gru_forward(x, **layer.params, reset_after=layer.reset_after)``, and one with
     ``go_backwards`` does so on x reversed in time.
@@ -44,7 +45,9 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
     """
     checking.true_or_false("gru_forward", "reset_after", reset_after)
     cell = cells.GRU if reset_after else cells.GRU_2014
-    h, (hT,), cache = run.forward("gru_forward", cell, x, Wx, Wh, b, bh, (h0,), lengths)
+    h, (hT,), cache = run.forward(
+        "gru_forward", cell, x, Wx, Wh, b, bh, (h0,), lengths, compute_dtype
+    )
     return h, hT, cache
 
 

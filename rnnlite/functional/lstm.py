@@ -28,7 +28,8 @@ LSTMGradients = namedtuple("LSTMGradients", "dx dWx dWh db dh0 dc0")
 PeepholeLSTMGradients = namedtuple("PeepholeLSTMGradients", "dx dWx dWh db dh0 dc0 dpeephole")
 
 
-def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None, clip=None):
+def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None, clip=None,
+                 compute_dtype=None):  # fmt: skip
     """Run an LSTM over a batch of sequences.
 
     Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000; the
@@ -51,6 +52,8 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
         ``rnnlite/cells/peephole_lstm.py``).
     clip : float, optional
         Bound every input of a sigmoid or tanh to [-clip, clip], as ONNX does.
+    compute_dtype : {"bfloat16"}, optional
+        What the operands of products are rounded to, as for ``Recurrent``; for float32 arrays.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     elif peephole is not None:
         cell = cells.peephole_lstm()
     h, final, cache = run.forward(
-        "lstm_forward", cell, x, Wx, Wh, b, None, (h0, c0), lengths, peephole
+        "lstm_forward", cell, x, Wx, Wh, b, None, (h0, c0), lengths, compute_dtype, peephole
     )
     return h, LSTMState(*final), cache
 

@@ -8,12 +8,14 @@ from rnnlite.functional import run
 RNNGradients = namedtuple("RNNGradients", "dx dWx dWh db dh0")  # each shaped as what it is of
 
 
-def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):
+def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh", *,
+                compute_dtype=None):  # fmt: skip
     """Run a vanilla RNN (Elman 1990), h_t = f(x_t Wx + h_{t-1} Wh + b), over a batch.
 
-    ``h0``, ``lengths`` and the results are as in ``lstm_forward``.  A layer's parameters are not
-    all of it: it computes ``rnn_forward(x, **layer.params, activation=layer.activation)``, and
-    one with ``go_backwards`` does so on x reversed in time.
+    ``h0``, ``lengths``, ``compute_dtype`` and the results are as in ``lstm_forward``.
+    A layer's parameters are not all of it: it computes
+    ``rnn_forward(x, **layer.params, activation=layer.activation)``, and one with ``go_backwards``
+    does so on x reversed in time.
 
     Parameters
     ----------
@@ -37,7 +39,9 @@ def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):
     """
     checking.one_of("rnn_forward", "activation", activation, cells.RNN)
     cell = cells.RNN[activation]
-    h, (hT,), cache = run.forward("rnn_forward", cell, x, Wx, Wh, b, None, (h0,), lengths)
+    h, (hT,), cache = run.forward(
+        "rnn_forward", cell, x, Wx, Wh, b, None, (h0,), lengths, compute_dtype
+    )
     return h, hT, cache
 
 

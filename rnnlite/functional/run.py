@@ -7,7 +7,7 @@ from rnnlite.engine.memory import aligned_zeros
 from rnnlite.functional.cache import RecurrentCache
 
 
-def forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
+def forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, compute_dtype, peephole=None):
     """Check the arguments, run the engine, return h, the final states and the cache."""
     given = {"x": x, "Wx": Wx, "Wh": Wh, "b": b}
     if cell.recurrent_bias:
@@ -18,6 +18,7 @@ def forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
     given |= {name: value for name, value in initial.items() if value is not None}
     arrays = {name: checking.real_array(where, name, value) for name, value in given.items()}
     dtype = checking.common_float(*arrays.values())
+    compute_dtype = checking.compute_dtype(where, compute_dtype, dtype)
 
     x = checking.dimensions(where, "x", x, 3, "(batch, time, input)")
     (B, T, I), G = x.shape, len(cell.gates)
@@ -43,7 +44,7 @@ def forward(where, cell, x, Wx, Wh, b, bh, initial, lengths, peephole=None):
     h, workspace = engine.forward(
         cell, checking.contiguous(x, dtype), weights, H,
         initial=[arrays.get(name) for name in initial],
-        lengths=checking.row_lengths(where, lengths, B, T),
+        lengths=checking.row_lengths(where, lengths, B, T), compute_dtype=compute_dtype,
     )  # fmt: skip
     return h, workspace.final_states(), RecurrentCache(workspace, weights)
 

@@ -9,7 +9,7 @@ from rnnlite.gradcheck.naming import is_float32, named, named_loss, sentences
 from rnnlite.gradcheck.report import Report
 from rnnlite.gradcheck.runs import recorded
 from rnnlite.gradcheck.subject import Subject
-from rnnlite.layers import Recurrent
+from rnnlite.layers import Layer, Recurrent
 from rnnlite.losses import softmax_cross_entropy
 
 
@@ -25,9 +25,11 @@ def check(
     Parameters
     ----------
     layer : Layer, or any object with forward, backward, params, grads
-        A layer or a model, your own class of them too, is checked as a float64 copy and stays
-        as it is.  The parameters of another object must be float64; they are moved and put
-        back.  Its ``backward(dy)`` fills ``grads`` and may return dx.
+        A layer or a model, your own class of them too, is checked as a float64 copy and stays as it
+        is. The copy has no ``compute_dtype``: that of rounded products has no derivative that
+        differences could find, and what is checked are the equations. The parameters of another
+        object must be float64; they are moved and put back. Its ``backward(dy)`` fills ``grads``
+        and may return dx.
     x : array_like
         Random numbers are best: at a zero, ReLU has no derivative.
     labels : array_like, optional
@@ -67,8 +69,7 @@ def check(
     subject = Subject(layer, x, labels, loss, initial_state, lengths, seed)
     rng = np.random.default_rng(seed)
     analytic = subject.gradients()
-    parts = [part for _, part in layer.walk()] if subject.is_layer else []
-    recurrent = [part for part in parts if isinstance(part, Recurrent)]
+    recurrent = [part for part in _parts(layer) if isinstance(part, Recurrent)]
     reports, notes = [], []
     for name, array in subject.arrays.items():
         gradient = np.asarray(analytic[name])
@@ -80,6 +81,11 @@ def check(
         if name == "x" and array.ndim == 3 and len(wrong):
             notes += _wrong_steps(wrong, array.shape, recurrent)
     subject.gradients()  # leave grads as backward made them
+    if any(getattr(part, "compute_dtype", None) for part in _parts(layer)):
+        notes.append(
+            "checked in float64, where products are not rounded to bfloat16: the equations and "
+            "their derivatives, not how well the rounded products do"
+        )
     report = Report(tuple(reports), tolerance)
     if report.passed:
         return report._replace(notes=tuple(notes))
@@ -91,6 +97,11 @@ def check(
         notes += sentences(key, alternatives)
         mistakes += [mistake for together in alternatives for mistake in together]
     return report._replace(notes=tuple(notes), mistakes=tuple(dict.fromkeys(mistakes)))
+
+
+def _parts(layer):
+    """All layers in a layer; an object of somebody's own has none."""
+    return [part for _, part in layer.walk()] if isinstance(layer, Layer) else []
 
 
 def _named(subject, tolerance):

@@ -48,7 +48,8 @@ class Report(NamedTuple):
         For every parameter, the input, and the initial state.
     tolerance : float
     notes : tuple of str
-        If it failed, what is known of the mistake: the time step at which the gradient of x
+        What is not checked: products rounded to bfloat16.  If it failed, what is known of the
+        mistake: the time step at which the gradient of x
         first goes wrong, the equation of the cell, the mistakes that would have given these
         numbers.
     mistakes : tuple of Mistake

@@ -77,8 +77,9 @@ class Layout:
     gradients                           what ``gradients.weight_gradients`` adds up
     """
 
-    def __init__(self, cell, I, H, dtype):
+    def __init__(self, cell, I, H, dtype, per_word=1):
         self.I, self.H, self.dtype, self.blocks = I, H, dtype, blocks_of(cell)[0]
+        self.per_word = per_word
         ones = 1 + cell.recurrent_bias
         self.columns, self.Hp = len(cell.gates) * H, padded(H, dtype)
         self.h_at = padded(I + ones, dtype)
@@ -108,23 +109,25 @@ class Layout:
             top = 0 if x >= 0 else I + 1
             end = self.h_row + H if h >= 0 else self.h_row if bias >= 0 else I + 1
             K, N, of_h = end - top, len(group) * H, H if h >= 0 else 0
-            products.append((self.x_at + top, K, of_h, start, panel, K * panel, first * H, N, 1, 0))
+            rows = self._words(K)
+            w = start, panel, rows * panel
+            products.append((self.x_at + top, K, of_h, *w, first * H, N, 1, 0))
             for n, block in enumerate(group):
                 z, recurrent = (first + n) * H, max(block.bias, block.h)
-                for gate, row, rows in ((block.x, 0, I + 1), (recurrent, I + 1, end - I - 1)):
-                    source, used = row * columns + max(gate, 0) * H, rows if gate >= 0 else 0
+                for gate, row, count in ((block.x, 0, I + 1), (recurrent, I + 1, end - I - 1)):
+                    source, used = row * columns + max(gate, 0) * H, count if gate >= 0 else 0
                     part = (self.x_at + row, used, 0, source, columns, panel)
                     direct.append((*part, z, H, row == 0, 0))
-                    packing.append((source, used, start, n * H, row - top, K))
-            start += packed_size(K, N, self.dtype)
+                    packing.append((source, used, start, n * H, row - top, rows))
+            start += packed_size(rows, N, self.dtype)
         first, gates = self.gates_of["a"]
-        N = len(gates) * H
-        products.append((self.a_at, H, 0, start, panel, H * panel, first * H, N, 0, 1))
+        N, rows = len(gates) * H, self._words(H)
+        products.append((self.a_at, H, 0, start, panel, rows * panel, first * H, N, 0, 1))
         for n, gate in enumerate(gates):
             source, z = self.h_row * columns + gate * H, (first + n) * H
             direct.append((self.a_at, H, 0, source, columns, panel, z, H, 0, 1))
-            packing.append((source, H, start, n * H, 0, H))
-        self.packed_size = start + packed_size(H, N, self.dtype)
+            packing.append((source, H, start, n * H, 0, rows))
+        self.packed_size = start + packed_size(rows, N, self.dtype)
         self.products, self.direct_products = _table(products, 10), _table(direct, 10)
         self.packing = _table([part for part in packing if part[1] > 0], 6)
 
@@ -132,11 +135,12 @@ class Layout:
         I, H, h_row, start, tables = self.I, self.H, self.h_row, 0, {}
         for source, row, N in (("a", h_row, H), ("h", h_row, H), ("x", 0, I)):
             gates = self.gates_of[source][1]
+            rows = self._words(len(gates) * H)
             tables[source] = [
-                (row * self.columns + gate * H, N, start, n * H, len(gates) * H)
+                (row * self.columns + gate * H, N, start, n * H, rows)
                 for n, gate in enumerate(gates)
             ]
-            start += packed_size(len(gates) * H, N, self.dtype)
+            start += packed_size(rows, N, self.dtype)
         self.packing_back = _table(tables["a"] + tables["h"], 5)
         self.packing_dx, self.packed_size_back = _table(tables["x"], 5), start
         self.gradients = _table([
@@ -147,6 +151,10 @@ class Layout:
             )
             for run in self._runs(*self.gates_of[source])
         ], 7)  # fmt: skip
+
+    def _words(self, K):
+        """Numbers, or words of ``per_word`` numbers, that K rows of a packed matrix take."""
+        return -(-K // self.per_word)
 
     def _runs(self, block, gates):
         """Columns of dz that lie side by side in dW as well: (first of dz, of dW, how many)."""
@@ -163,9 +171,9 @@ class Layout:
 _layout_of = functools.lru_cache(maxsize=256)(Layout)
 
 
-def layout_of(cell, I, H, dtype):
+def layout_of(cell, I, H, dtype, per_word=1):
     """The one ``Layout`` of these sizes; it holds on to no equations."""
-    return _layout_of(cell.without_equations, I, H, dtype)
+    return _layout_of(cell.without_equations, I, H, dtype, per_word)
 
 
 def alike(blocks):

@@ -36,8 +36,9 @@ from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.jit import equation, inner
 from rnnlite.kernels.layout import blocks_of, range_from
 from rnnlite.kernels.load_store import REGISTERS, ROWS, argument_loader, group_adder
+from rnnlite.kernels.operands import NUMBERS
 from rnnlite.kernels.parallel import parallel
-from rnnlite.kernels.product import TILE_VECTORS, packed_room, product
+from rnnlite.kernels.product import TILE_VECTORS, packed_room
 from rnnlite.kernels.simd import flat, lanes, load, load_masked, store, store_masked, zero_like
 
 # Rows that go through product and equations together: their projections, 32 x 512 floats for 128
@@ -58,6 +59,8 @@ class Sizes(NamedTuple):
     xh_row: int
     h_at: int  # where h begins in a row of xh
     gate_row: int
+    room_row: int  # what products need for a row of operands in pairs, behind the packed weights
+    room: int  # where that begins
 
 
 class Rows(NamedTuple):
@@ -89,29 +92,9 @@ def time_of(t, length, reverse):
 # ---- forward -------------------------------------------------------------------------------------
 
 
-@inner
-def project(s, r, waits, from_zero, products, w, xh, zeros, gates):
-    """z = [x 1 h] W, or, for the blocks that wait for it, z += a Wh.
-
-    A row of ``products`` (n, 10): first column of xh, how many, and how many of them are h's, which
-    are left out while h is zero; start, step by row and by panel in w; first column of gates, how
-    many; 1 to begin z, 0 to add to it; 1 to wait.  Packed weights are few products; for a few rows
-    and steps W is read as it is, block by block, since packing would take longer.
-    """
-    at, to, rows = r.xh + r.first * s.xh_row, r.gates + r.first * s.gate_row, r.last - r.first
-    for n in range(len(products)):
-        column, K, of_h, start, w_row, w_panel, z, N, begins, its_turn = products[n]
-        if its_turn == waits:
-            so_far, at_z, row = gates, to + z, s.gate_row
-            if begins == 1:
-                so_far, at_z, row = zeros, 0, 0
-            used = K - of_h * (from_zero and r.t == 0)
-            product(so_far, at_z, row, xh, at + column, s.xh_row, 1, w, start, w_row, w_panel,
-                    gates, to + z, s.gate_row, rows, used, N)  # fmt: skip
-
-
-def make_forward(cell):
+def make_forward(cell, operands=NUMBERS):
     """The forward loop of a cell, as a kernel."""
+    multiply, per_word = operands.multiply, operands.per_word
     load_store = ROWS if cell.whole_rows else REGISTERS
     load_unit, store_unit, whole_rows = load_store.load_unit, load_store.store_unit, cell.whole_rows
     n_states, bias_rows = len(cell.states), int(cell.recurrent_bias)
@@ -143,6 +126,28 @@ def make_forward(cell):
                 if h_mask.size > 0:
                     h = h * load(h_mask, row * Hp + j)
                 store(xh, to_h + j, h)
+
+    @inner
+    def project(s, r, waits, from_zero, products, w, xh, zeros, gates):
+        """z = [x 1 h] W, or, for the blocks that wait for it, z += a Wh.
+
+        A row of ``products`` (n, 10): first column of xh, how many, and how many of them are h's,
+        which are left out while h is zero; start, step by row and by panel in w; first column of
+        gates, how many; 1 to begin z, 0 to add to it; 1 to wait.  Packed weights are few products;
+        for a few rows and steps W is read as it is, block by block, since packing would take
+        longer.
+        """
+        at, to, rows = r.xh + r.first * s.xh_row, r.gates + r.first * s.gate_row, r.last - r.first
+        for n in range(len(products)):
+            column, K, of_h, start, w_row, w_panel, z, N, begins, its_turn = products[n]
+            if its_turn == waits:
+                so_far, at_z, row = gates, to + z, s.gate_row
+                if begins == 1:
+                    so_far, at_z, row = zeros, 0, 0
+                used = K - of_h * (from_zero and r.t == 0)
+                multiply(so_far, at_z, row, xh, at + column, s.xh_row, w, start, w_row, w_panel,
+                         gates, to + z, s.gate_row, rows, used, N,
+                         s.room + r.first * s.room_row, s.room_row)  # fmt: skip
 
     @inner
     def apply_intermediate(s, r, states, h_mask, p, gates, xh):
@@ -190,7 +195,7 @@ def make_forward(cell):
                     h = zero_like(h)
                 store_masked(y, to_y + j, h, H - j)
 
-    @parallel(identity=identity(cell))
+    @parallel(identity=identity(cell) + operands.name)
     def forward(first, last, x, y, lengths, reverse, from_zero, xh, gates, states,
                 h_mask, p, w, products, zeros):  # fmt: skip
         """Run rows ``first`` to ``last`` through all T steps.
@@ -203,7 +208,9 @@ def make_forward(cell):
         (B, T, I), (_, steps_of_y, H), Hp = x.shape, y.shape, states.shape[3]
         slots, _, xh_row = xh.shape
         h_at = xh_row - Hp * (2 if has_intermediate else 1)
-        s = Sizes(T, B, I, H, Hp, n_states, slots, xh_row, h_at, gates.shape[2])
+        room_row = (per_word - 1) * xh_row
+        s = Sizes(T, B, I, H, Hp, n_states, slots, xh_row, h_at, gates.shape[2],
+                  room_row, w.size - B * room_row)  # fmt: skip
         x, y, xh, gates = flat(x), flat(y), flat(xh), flat(gates)
         states, h_mask, p = flat(states), flat(h_mask), flat(p)
         for t in range(T):
@@ -224,8 +231,9 @@ def make_forward(cell):
 # ---- backward ------------------------------------------------------------------------------------
 
 
-def make_backward(cell):
+def make_backward(cell, operands=NUMBERS):
     """Backpropagation through time of a cell, as a kernel."""
+    multiply, per_word = operands.multiply, operands.per_word
     load_store = ROWS if cell.whole_rows else REGISTERS
     load_unit, whole_rows = load_store.load_unit, cell.whole_rows
     n_states, n_params, n_blocks = map(len, (cell.states, cell.unit_params, cell.projections))
@@ -283,9 +291,10 @@ def make_backward(cell):
         B, H, Hp = s.B, s.H, s.Hp
         panel, K, scratch_row = TILE_VECTORS * lanes(w), (end_a - first_a) * H, scratch.size // B
         at_dz = r.gates + r.first * s.gate_row + (dz_block + first_a) * H
-        product(zeros, 0, 0, gates, at_dz, s.gate_row, 1,
-                w, 0, panel, K * panel, scratch, r.first * scratch_row, scratch_row,
-                r.last - r.first, K, H)  # fmt: skip
+        multiply(zeros, 0, 0, gates, at_dz, s.gate_row,
+                 w, 0, panel, -(-K // per_word) * panel,
+                 scratch, r.first * scratch_row, scratch_row, r.last - r.first, K, H,
+                 s.room + r.first * s.room_row, s.room_row)  # fmt: skip
         for row in range(r.first, r.last):
             if r.t < lengths[row]:
                 at = r.gates + row * s.gate_row
@@ -309,14 +318,14 @@ def make_backward(cell):
         """dh += dz Wh^T, times the mask."""
         B, H, Hp = s.B, s.H, s.Hp
         panel, K, masked = TILE_VECTORS * lanes(w), (end_h - first_h) * H, h_mask.size > 0
-        start = packed_room((end_a - first_a) * H, H, panel)
+        start = packed_room(-(-(end_a - first_a) * H // per_word), H, panel)
         at_dz = r.gates + r.first * s.gate_row + (dz_block + first_h) * H
         so_far, at, row_size, result, to_row = dstate, r.first * Hp, Hp, dstate, Hp
         if masked:
             so_far, at, row_size, result, to_row = zeros, 0, 0, scratch, scratch.size // B
-        product(so_far, at, row_size, gates, at_dz, s.gate_row, 1,
-                w, start, panel, K * panel, result, r.first * to_row, to_row,
-                r.last - r.first, K, H)  # fmt: skip
+        multiply(so_far, at, row_size, gates, at_dz, s.gate_row,
+                 w, start, panel, -(-K // per_word) * panel, result, r.first * to_row, to_row,
+                 r.last - r.first, K, H, s.room + r.first * s.room_row, s.room_row)  # fmt: skip
         if masked:
             for row in range(r.first, r.last):
                 for j in range(0, Hp, lanes(dstate)):
@@ -328,19 +337,20 @@ def make_backward(cell):
         """dx_t = dz Wx^T, by way of ``scratch``: read backwards, rows stand at different times."""
         T, B, I, H = s.T, s.B, s.I, s.H
         panel, K, scratch_row = TILE_VECTORS * lanes(w), (end_x - first_x) * H, scratch.size // B
-        start = packed_room((end_a - first_a) * H, H, panel)
-        start += packed_room((end_h - first_h) * H, H, panel)
+        start = packed_room(-(-(end_a - first_a) * H // per_word), H, panel)
+        start += packed_room(-(-(end_h - first_h) * H // per_word), H, panel)
         at_dz = r.gates + r.first * s.gate_row + (dz_block + first_x) * H
-        product(zeros, 0, 0, gates, at_dz, s.gate_row, 1,
-                w, start, panel, K * panel, scratch, r.first * scratch_row, scratch_row,
-                r.last - r.first, K, I)  # fmt: skip
+        multiply(zeros, 0, 0, gates, at_dz, s.gate_row,
+                 w, start, panel, -(-K // per_word) * panel,
+                 scratch, r.first * scratch_row, scratch_row, r.last - r.first, K, I,
+                 s.room + r.first * s.room_row, s.room_row)  # fmt: skip
         for row in range(r.first, r.last):
             to_x = (row * T + time_of(r.t, lengths[row], reverse)) * I
             for j in range(0, I, lanes(dx)):
                 part = load_masked(scratch, row * scratch_row + j, I - j)
                 store_masked(dx, to_x + j, part, I - j)
 
-    @parallel(identity=identity(cell))
+    @parallel(identity=identity(cell) + operands.name)
     def backward(first, last, dy, dx, lengths, reverse, gates, states, dstate,
                  h_mask, p, dp, w, scratch, zeros):  # fmt: skip
         """Run rows ``first`` to ``last`` back through all T steps.
@@ -352,7 +362,9 @@ def make_backward(cell):
         """
         (T, B, gate_row), (_, steps_of_dy, H) = gates.shape, dy.shape
         I, Hp = dx.shape[2], states.shape[3]
-        s = Sizes(T, B, I, H, Hp, n_states, slots=T, xh_row=0, h_at=0, gate_row=gate_row)
+        room_row = (per_word - 1) * gate_row
+        s = Sizes(T, B, I, H, Hp, n_states, slots=T, xh_row=0, h_at=0, gate_row=gate_row,
+                  room_row=room_row, room=w.size - B * room_row)  # fmt: skip
         dy, dx, gates, states = flat(dy), flat(dx), flat(gates), flat(states)
         dstate, scratch = flat(dstate), flat(scratch)
         h_mask, p, dp = flat(h_mask), flat(p), flat(dp)

@@ -19,49 +19,57 @@ import numpy as np
 
 from rnnlite.kernels.jit import JIT_DISABLED, inner
 from rnnlite.kernels.simd import lanes, load_masked, store, store_masked
-from rnnlite.kernels.target import CHOSEN
+from rnnlite.kernels.simd.plain import high_of, low_of
+from rnnlite.kernels.target import CHOSEN, lanes_of
 from rnnlite.kernels.tile import make_tile
 from rnnlite.kernels.transpose import transpose
 
-TILE_ROWS, TILE_VECTORS = CHOSEN.tile_rows, CHOSEN.tile_vectors
-
-tile_full = make_tile(TILE_ROWS, TILE_VECTORS)
-tile_four = make_tile(4, TILE_VECTORS)
-tile_two = make_tile(2, TILE_VECTORS)
-tile_one = make_tile(1, TILE_VECTORS)
-tile_narrow = make_tile(TILE_ROWS, 1)
+TILE_VECTORS = CHOSEN.tile_vectors
 
 
-@inner
-def _product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, M, K, N):
-    """C (M, N) = S + A (M, K) W (K, N).
+def make_product(tile_rows):
+    """``product`` out of tiles of so many rows.
+
+    product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, M, K, N) computes
+    C (M, N) = S + A (M, K) W (K, N).
 
     ``w`` is packed when ``w_k`` is a panel's width and ``w_panel`` is K times that; it is an
     ordinary matrix, padded on the right, with ``w_k`` the row length and ``w_panel`` the panel's
-    width.  The other arguments are as in ``tile.make_tile``.
+    width.  The other arguments are as in ``tile.make_tile``; a number of A and W may be a pair of
+    bfloat16 numbers (``pairs.py``).
     """
-    width = TILE_VECTORS * lanes(c)
-    for n in range(0, N, width):
-        wn, left, m = w0 + (n // width) * w_panel, N - n, 0
-        while m + TILE_ROWS <= M and left <= lanes(c):
-            tile_narrow(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                        w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
-            m += TILE_ROWS
-        while m + TILE_ROWS <= M:
-            tile_full(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                      w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
-            m += TILE_ROWS
-        if m + 4 <= M:
-            tile_four(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                      w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
-            m += 4
-        if m + 2 <= M:
-            tile_two(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                     w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
-            m += 2
-        if m < M:
-            tile_one(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                     w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+    tile_full = make_tile(tile_rows, TILE_VECTORS)
+    tile_four = make_tile(4, TILE_VECTORS)
+    tile_two = make_tile(2, TILE_VECTORS)
+    tile_one = make_tile(1, TILE_VECTORS)
+    tile_narrow = make_tile(tile_rows, 1)
+
+    @inner
+    def product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, M, K, N):
+        width = TILE_VECTORS * lanes(c)
+        for n in range(0, N, width):
+            wn, left, m = w0 + (n // width) * w_panel, N - n, 0
+            while m + tile_rows <= M and left <= lanes(c):
+                tile_narrow(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                            w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+                m += tile_rows
+            while m + tile_rows <= M:
+                tile_full(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                          w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+                m += tile_rows
+            if m + 4 <= M:
+                tile_four(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                          w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+                m += 4
+            if m + 2 <= M:
+                tile_two(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                         w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+                m += 2
+            if m < M:
+                tile_one(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                         w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+
+    return product
 
 
 def _numpy_product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, M, K, N):
@@ -77,15 +85,22 @@ def _numpy_product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, 
         W = view(w, w0 + (n // width) * w_panel, (K, columns), (w_k, 1))
         S = view(s, s0 + n, (M, columns), (s_row, 1))
         C = view(c, c0 + n, (M, columns), (c_row, 1))
-        C[:] = S + A @ W
+        C[:] = S + _matmul(A, W)
 
 
-product = _numpy_product if JIT_DISABLED else _product
+def _matmul(A, W):
+    if W.dtype != np.int32:
+        return A @ W
+    A, W = np.ascontiguousarray(A), np.ascontiguousarray(W)
+    return low_of(A) @ low_of(W) + high_of(A) @ high_of(W)
+
+
+product = _numpy_product if JIT_DISABLED else make_product(CHOSEN.tile_rows)
 
 
 def panel_width(dtype):
     """Columns of one panel."""
-    return TILE_VECTORS * (CHOSEN.vector_bytes // np.dtype(dtype).itemsize)
+    return TILE_VECTORS * lanes_of(np.dtype(dtype))
 
 
 def _packed_room(rows, columns, width):
@@ -125,11 +140,14 @@ def pack(w, w0, w_row, K, N, packed, p0, n0, k0, rows):
 
 @inner
 def pack_transposed(w, w0, w_row, K, N, packed, p0, k0, rows):
-    """``pack`` for the transpose of a matrix (N, K): element (k, n) is ``w[w0 + n w_row + k]``."""
+    """``pack`` for the transpose of a matrix (N, K): element (k, n) is ``w[w0 + n w_row + k]``.
+
+    ``packed`` may hold pairs: a row of them is two, ``rows`` are half as many.
+    """
     L = lanes(packed)
     width = TILE_VECTORS * L
     for j in range(0, N, L):
-        place = p0 + (j // width * rows + k0) * width + j % width
+        place = p0 + j // width * rows * width + j % width
         for k in range(0, K, L):
             transpose(w, w0 + j * w_row + k, w_row, N - j, K - k,
-                      packed, place + k * width, width)  # fmt: skip
+                      packed, place, width, k0 + k)  # fmt: skip

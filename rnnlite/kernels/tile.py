@@ -26,8 +26,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from rnnlite.kernels.simd.bfloat16 import multiply_add_pairs
 from rnnlite.kernels.simd.memory import element_pointer, first_lanes, load_vector, store_vector
 from rnnlite.kernels.simd.vector import INT64, Vector, call_llvm, llvm_type, splat
+
+
+def _multiply_add(builder, a, w, total):
+    return call_llvm(builder, "fmuladd", total.type, [a, w, total])
 
 
 def make_tile(rows, vectors):
@@ -42,13 +47,14 @@ def make_tile(rows, vectors):
     All arrays are flat; positions and strides count numbers.  ``s`` may be ``c`` itself
     (accumulate), a row of zeros with ``s_row = 0`` (start), or any other start.  ``w`` is read in
     whole registers, so it must be padded; ``c`` and ``s`` beyond ``columns`` are not touched.
+    Where ``a`` and ``w`` are words (int32), each of them is a pair of numbers: see ``pairs.py``.
     """
 
     @intrinsic
     def tile(typingctx, s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, c, c0, c_row, K, columns):
         n = types.intp
         signature = types.none(s, n, n, a, n, n, n, w, n, n, c, n, n, n, n)
-        vector = Vector(c.dtype)
+        vector, words = Vector(c.dtype), w.dtype == types.int32
 
         def codegen(context, builder, signature, arguments):
             _, s0, s_row, _, a0, a_row, a_k, _, w0, w_k, _, c0, c_row, K, columns = arguments
@@ -58,6 +64,8 @@ def make_tile(rows, vectors):
                 for n, position in ((0, s0), (3, a0), (7, w0), (10, c0))
             )
             register, lanes = llvm_type(vector), vector.lanes
+            multiply_add = multiply_add_pairs if words else _multiply_add
+            w_register = llvm_type(Vector(w.dtype))
             whole = builder.icmp_signed(">=", columns, INT64(lanes * vectors))
             masks = [
                 first_lanes(builder, builder.sub(columns, INT64(v * lanes)), lanes)
@@ -87,7 +95,7 @@ def make_tile(rows, vectors):
             with cgutils.for_range(builder, K) as loop:
                 w_row = builder.gep(weights, [builder.mul(loop.index, w_k)])
                 w_registers = [
-                    load_vector(builder, builder.gep(w_row, [INT64(v * lanes)]), register)
+                    load_vector(builder, builder.gep(w_row, [INT64(v * lanes)]), w_register)
                     for v in range(vectors)
                 ]
                 a_column = builder.gep(inputs, [builder.mul(loop.index, a_k)])
@@ -95,8 +103,8 @@ def make_tile(rows, vectors):
                     number = builder.load(builder.gep(a_column, [builder.mul(a_row, INT64(r))]))
                     broadcast = splat(builder, number, lanes)
                     for v in range(vectors):
-                        factors = [broadcast, w_registers[v], builder.load(acc[r, v])]
-                        total = call_llvm(builder, "fmuladd", register, factors)
+                        so_far = builder.load(acc[r, v])
+                        total = multiply_add(builder, broadcast, w_registers[v], so_far)
                         builder.store(total, acc[r, v])
             for_each(result, c_row, end)
             return context.get_dummy_value()

@@ -20,19 +20,21 @@ from numba import types
 from numba.extending import intrinsic
 
 from rnnlite.kernels.jit import JIT_DISABLED
+from rnnlite.kernels.simd.bfloat16 import with_half
 from rnnlite.kernels.simd.memory import element_pointer, first_lanes, load_vector, store_vector
+from rnnlite.kernels.simd.plain import store, store_half
 from rnnlite.kernels.simd.vector import INT32, INT64, Vector, llvm_type
 from rnnlite.kernels.target import lanes_of
 
 
 @intrinsic
-def _transpose(typingctx, a, a0, a_row, rows, columns, c, c0, c_row):
+def _transpose(typingctx, a, a0, a_row, rows, columns, c, c0, c_row, k0):
     n = types.intp
-    vector = Vector(a.dtype)
+    vector, pairs = Vector(a.dtype), c.dtype == types.int32
     L = vector.lanes
 
     def codegen(context, builder, signature, arguments):
-        a, a0, a_row, rows, columns, c, c0, c_row = arguments
+        a, a0, a_row, rows, columns, c, c0, c_row, k0 = arguments
         source = element_pointer(context, builder, signature.args[0], a, a0)
         target = element_pointer(context, builder, signature.args[5], c, c0)
         register = llvm_type(vector)
@@ -56,20 +58,30 @@ def _transpose(typingctx, a, a0, a_row, rows, columns, c, c0, c_row):
             ]
         for j, value in enumerate(values):
             with builder.if_then(builder.icmp_signed("<", INT64(j), columns)):
-                place = builder.gep(target, [builder.mul(c_row, INT64(j))])
+                k = builder.add(k0, INT64(j))
+                row = builder.ashr(k, INT64(1)) if pairs else k
+                place = builder.gep(target, [builder.mul(c_row, row)])
+                if pairs:
+                    words = load_vector(builder, place, lanes)
+                    value = with_half(builder, words, value, builder.trunc(k, ir.IntType(1)))
                 store_vector(builder, value, place)
         return context.get_dummy_value()
 
-    return types.none(a, n, n, n, n, c, n, n), codegen
+    return types.none(a, n, n, n, n, c, n, n, n), codegen
 
 
-def _numpy_transpose(a, a0, a_row, rows, columns, c, c0, c_row):
+def _numpy_transpose(a, a0, a_row, rows, columns, c, c0, c_row, k0):
     L = lanes_of(c.dtype)
-    for j in range(min(columns, L)):
-        column = a[a0 + j :][: (rows - 1) * a_row + 1 : a_row][:L]
-        c[c0 + j * c_row : c0 + j * c_row + L] = np.pad(column, (0, L - len(column)))
+    for k in range(k0, k0 + min(columns, L)):
+        column = a[a0 + k - k0 :][: (rows - 1) * a_row + 1 : a_row][:L]
+        column = np.pad(column, (0, L - len(column)))
+        if c.dtype == np.int32:
+            store_half(c, c0 + k // 2 * c_row, column, k % 2, L)
+        else:
+            store(c, c0 + k * c_row, column)
 
 
-# transpose(a, a0, a_row, rows, columns, c, c0, c_row): up to L rows and L columns of the matrix
-# at a[a0] become whole registers at c[c0 + j c_row], one a column; rows beyond ``rows`` are zero.
+# transpose(a, a0, a_row, rows, columns, c, c0, c_row, k0): up to L rows and L columns of the matrix
+# at a[a0] become rows k0, k0 + 1, ... of the one at c[c0], each a whole register, zero beyond
+# ``rows``.  If c holds pairs of bfloat16 numbers, a row of it is two: see ``pairs.py``.
 transpose = _numpy_transpose if JIT_DISABLED else _transpose

@@ -6,8 +6,9 @@ from rnnlite import checking, initializers
 from rnnlite.engine import door, threads
 from rnnlite.engine import stream as parts
 from rnnlite.engine.memory import aligned_zeros
-from rnnlite.kernels import dense as kernels
-from rnnlite.kernels.gradients import weight_gradients
+from rnnlite.engine.weight_gradients import pairs_of, weight_gradients
+from rnnlite.kernels.dense import clear_padding, make_dense
+from rnnlite.kernels.operands import operands_of
 from rnnlite.kernels.product import packed_size, panel_width
 from rnnlite.kernels.target import padded
 from rnnlite.layers import activation as activations
@@ -17,13 +18,20 @@ from rnnlite.layers.layer import Layer
 class _Buffers:
     """Memory of one forward pass over ``rows`` rows."""
 
-    def __init__(self, rows, I, N, dtype):
+    def __init__(self, rows, I, N, dtype, compute_dtype):
+        self.operands = operands = operands_of(compute_dtype)
+        self.kernels = make_dense(operands)
         self.rows, self.ld, self.dy_row = rows, padded(I + 1, dtype), padded(N, dtype)
         self.x1 = aligned_zeros(rows * self.ld, dtype)
         self.dy = aligned_zeros(rows * self.dy_row, dtype)
-        self.packed = aligned_zeros(packed_size(I + 1, N, dtype), dtype)
-        self.packed_transpose = aligned_zeros(packed_size(N, I, dtype), dtype)
+        words, of = operands.words, operands.dtype(dtype)
+        rooms = (rows * operands.room(size) for size in (self.ld, self.dy_row))
+        sizes = packed_size(words(I + 1), N, dtype), packed_size(words(N), I, dtype)
+        self.packed, self.packed_transpose = (
+            aligned_zeros(size + room, of) for size, room in zip(sizes, rooms, strict=True)
+        )
         self.zeros = aligned_zeros(max(self.ld, self.dy_row) + panel_width(dtype), dtype)
+        self.pairs = pairs_of(operands, (rows, self.ld), (rows, self.dy_row))
         self.parts = np.array([[0, I + 1, 0, 0, 0, N, 0]], np.int64)  # all of dW
 
 
@@ -41,6 +49,8 @@ class Dense(Layer):
         f, as in ``Activation``; none: y = x W + b.
     w_init : str
         Initializer of W by name; see ``rnnlite.initializers``.
+    compute_dtype : {"bfloat16"}, optional
+        What x, W, b and dy are rounded to before they are multiplied; as for ``Recurrent``.
 
     Attributes
     ----------
@@ -60,7 +70,7 @@ class Dense(Layer):
 
     def __init__(
         self, in_features, out_features, seed=None, dtype="float32", *,
-        activation=None, w_init="glorot_uniform",
+        activation=None, w_init="glorot_uniform", compute_dtype=None,
     ):  # fmt: skip
         self.in_features = checking.whole_number("Dense", "in_features", in_features)
         self.input_features = self.in_features
@@ -71,6 +81,7 @@ class Dense(Layer):
         initialize = initializers.get("Dense", w_init, "w_init")
         shapes = {"W": (self.in_features, self.out_features), "b": (self.out_features,)}
         super().__init__(shapes, dtype)
+        self.compute_dtype = checking.compute_dtype("Dense", compute_dtype, self.dtype)
         rng = np.random.default_rng(checking.seed("Dense", seed))
         self.params["W"][...] = initialize(rng, *shapes["W"])
 
@@ -88,6 +99,7 @@ class Dense(Layer):
 
     def stream_parts(self, features):
         """The product, and its activation."""
+        parts.check_dtype(self.compute_dtype)
         found = [parts.Dense(lambda: self.flat_params, self.in_features, self.out_features)]
         if self.activation is not None:
             found.append(parts.Nonlinear(self.activation, self.out_features))
@@ -98,15 +110,15 @@ class Dense(Layer):
         I, N = self.in_features, self.out_features
         rows, buffers = x.size // I, getattr(saved, "buffers", None)
         if buffers is None or buffers.rows != rows:
-            buffers = saved.buffers = _Buffers(rows, I, N, self.dtype)
+            buffers = saved.buffers = _Buffers(rows, I, N, self.dtype, self.compute_dtype)
         rows_of = saved.input_shape[:-1]
         y = saved.result("y", (*rows_of, N), self.dtype)
         door.compare("Dense", self.dtype, ("x", x, (*rows_of, I)))
         if saved.lengths is not None:
             door.within("Dense", "lengths", saved.lengths, rows_of[1] + 1)
-        kernels.pack_matrix(self.flat_params, I + 1, N, buffers.packed)
+        buffers.kernels.pack_matrix(self.flat_params, I + 1, N, buffers.packed)
         threads.parallel_for(
-            kernels.dense_forward, rows, rows * I * N,
+            buffers.kernels.forward, rows, rows * I * N,
             x.reshape(-1), buffers.x1, buffers.ld,
             buffers.packed, buffers.zeros, y.reshape(-1), I, N,
         )  # fmt: skip
@@ -124,17 +136,17 @@ class Dense(Layer):
             dy = np.multiply(saved.without_padding(dy), saved.slope, out=dz)
         if saved.need_dx:
             dx = saved.result("dx", (*dy.shape[:-1], I), self.dtype)
-            kernels.pack_transpose(self.flat_params, I, N, buffers.packed_transpose)
+            buffers.kernels.pack_transpose(self.flat_params, I, N, buffers.packed_transpose)
         threads.parallel_for(
-            kernels.dense_backward, buffers.rows, buffers.rows * I * N,
+            buffers.kernels.backward, buffers.rows, buffers.rows * I * N,
             dy.reshape(-1), buffers.dy, buffers.dy_row, buffers.packed_transpose, buffers.zeros,
             buffers.zeros if dx is None else dx.reshape(-1), saved.need_dx, I, N,
         )  # fmt: skip
         _clear_padding(saved, buffers.rows, buffers.dy, dx)
-        threads.parallel_for(
-            weight_gradients, I + 1, buffers.rows * I * N,
-            buffers.x1.reshape(buffers.rows, -1), buffers.dy.reshape(buffers.rows, -1),
-            self.flat_grads.reshape(-1, N), buffers.parts, 0, buffers.zeros,
+        weight_gradients(
+            buffers.operands, buffers.x1.reshape(buffers.rows, -1),
+            buffers.dy.reshape(buffers.rows, -1), self.flat_grads.reshape(-1, N), buffers.parts, 0,
+            buffers.zeros, buffers.rows * I * N, buffers.pairs, (0, N),
         )  # fmt: skip
         return dx
 
@@ -144,4 +156,4 @@ def _clear_padding(saved, rows, *arrays):
     for array in arrays:
         if saved.lengths is not None and array is not None:
             T, size = saved.input_shape[1], array.size // rows
-            kernels.clear_padding(array.reshape(-1), saved.lengths, T, size)
+            clear_padding(array.reshape(-1), saved.lengths, T, size)

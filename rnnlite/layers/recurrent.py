@@ -32,6 +32,11 @@ class Recurrent(RandomLayer):
         same units at every step (Gal & Ghahramani 2016).
     wx_init, wh_init : str
         Initializers of Wx and Wh by name; see ``rnnlite.initializers``.
+    compute_dtype : {"bfloat16"}, optional
+        What x, h, the weights and biases, and dz are rounded to before they are multiplied; the
+        products are summed in float32, and everything else stays float32.  On a processor with
+        an instruction for it (``rnnlite.multiplies_bfloat16``) that is faster, elsewhere it is
+        slower; ``docs/bfloat16.md`` says when not to.
     **unknown
         None: an argument that does not exist is refused by its name.
 
@@ -48,7 +53,7 @@ class Recurrent(RandomLayer):
     def __init__(
         self, cell, input_size, hidden_size, return_sequences=False, seed=None, dtype="float32", *,
         go_backwards=False, recurrent_dropout=0.0, wx_init="glorot_uniform", wh_init="orthogonal",
-        **unknown,
+        compute_dtype=None, **unknown,
     ):  # fmt: skip
         where = type(self).__name__
         checking.no_others(where, unknown, (*self._options, "seed"))
@@ -68,6 +73,7 @@ class Recurrent(RandomLayer):
         bh = {"bh": (columns,)} if cell.recurrent_bias else {}
         shapes = {"Wx": (I, columns), "b": (columns,), **bh, "Wh": (H, columns)}
         super().__init__(shapes | dict.fromkeys(cell.unit_params, (H,)), dtype)
+        self.compute_dtype = checking.compute_dtype(where, compute_dtype, self.dtype)
         self.wx_init, self.wh_init = wx_init, wh_init
         self.draw_weights(np.random.default_rng(checking.seed(where, seed)))
         for name, value in zip(cell.unit_params, cell.unit_values, strict=True):
@@ -160,6 +166,7 @@ class Recurrent(RandomLayer):
             raise TypeError("reads from the end (go_backwards), and a stream has none")
         if not self.cell.compiled:
             raise TypeError("has a cell with compiled=False, and a stream is compiled")
+        parts.check_dtype(self.compute_dtype)
         sizes = self.input_size, self.hidden_size, self.dtype
         return [parts.Cell(lambda: self.flat_params, self.cell, *sizes)]
 
@@ -175,6 +182,7 @@ class Recurrent(RandomLayer):
             y=saved.result("y", shape, self.dtype), return_sequences=self.return_sequences,
             reverse=self.go_backwards, for_backward=saved.for_backward,
             dropout=self.recurrent_dropout if saved.training else 0.0, rng=self._rng,
+            compute_dtype=self.compute_dtype,
         )  # fmt: skip
         return y
 

@@ -194,13 +194,28 @@ class Tree:
         """Number of trainable numbers."""
         return sum(array.size for array in self.params.values())
 
-    def copy(self, dtype=None):
+    def copy(self, dtype=None, compute_dtype=None):
         """An independent layer with the same parameters, without the memory of a forward pass.
 
         ``dtype``, "float32" or "float64", is the copy's precision: the layer's own if not given.
+        ``compute_dtype``, "bfloat16" or "float32", is what every recurrent and Dense layer inside
+        rounds to before it multiplies: each layer's own if not given, none in float64.
+
+        >>> from rnnlite.layers import GRU
+        >>> GRU(3, 4).copy(compute_dtype="bfloat16")
+        GRU(3, 4, compute_dtype='bfloat16')
         """
         dtype = self.dtype if dtype is None else checking.float_dtype("copy", dtype)
-        return self._copied(dtype, {})
+        twin = self._copied(dtype, {})
+        rounding = [layer for _, layer in twin.walk() if "compute_dtype" in layer._options]
+        if compute_dtype is not None:
+            value = checking.compute_dtype("copy", compute_dtype, dtype)
+            if value and not rounding:
+                problem = f"compute_dtype is {value!r}, and no layer of {self!r} has products"
+                raise ValueError(f"copy: {problem}; recurrent layers and Dense have")
+            for layer in rounding:
+                vars(layer)["compute_dtype"] = value  # past "read-only", before anyone has seen it
+        return twin
 
     def _copied(self, dtype, memo):
         twin = memo[id(self)] = object.__new__(type(self))
@@ -215,6 +230,8 @@ class Tree:
             if name not in made_here:  # the constructor's arguments never change
                 known = name in self._options
                 twin.__dict__[name] = value if known else copy.deepcopy(value, memo)
+        if dtype != self.dtype and "compute_dtype" in self.__dict__:
+            twin.__dict__["compute_dtype"] = None
         return twin
 
     def __copy__(self):

@@ -10,6 +10,8 @@ time is a Python loop, made to be read, stepped through and trusted, not to be f
     adam                  from gradients to better parameters
     activations, arrays   what the cells share, and what stands between Dense layers; shapes, dtypes
     layer_norm            rows to mean 0 and variance 1
+    bfloat16              what products do with ``compute_dtype="bfloat16"``; else ``rounded`` in
+                          the cells does nothing
 
 Notation
 --------
@@ -42,6 +44,7 @@ Sources
 
 from rnnlite.reference.activations import activation_backward, activation_forward, sigmoid
 from rnnlite.reference.adam import adam_step
+from rnnlite.reference.bfloat16 import to_bfloat16
 from rnnlite.reference.cross_entropy import softmax_cross_entropy
 from rnnlite.reference.dense import DenseGradients, dense_backward, dense_forward
 from rnnlite.reference.gru import GRUGradients, gru_backward, gru_forward
@@ -59,5 +62,5 @@ __all__ = [
     "PeepholeLSTMGradients", "RNNGradients", "activation_backward", "activation_forward",
     "adam_step", "dense_backward", "dense_forward", "gru_backward", "gru_forward",
     "layer_norm_backward", "layer_norm_forward", "lstm_backward", "lstm_forward", "rnn_backward",
-    "rnn_forward", "sigmoid", "softmax_cross_entropy",
+    "rnn_forward", "sigmoid", "softmax_cross_entropy", "to_bfloat16",
 ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from rnnlite.reference.bfloat16 import rounding
+
 
 def float_type(*arrays):
     """float64 if one of the arrays is, else float32; integers and None do not decide."""
@@ -32,24 +34,28 @@ def shaped(function, name, value, wanted, dtype, optional=False):
     return np.array(array, dtype)
 
 
-def checked(function, gates, lengths, x, Wx, Wh, **others):
-    """Return the mask of valid steps (B, T, 1) and the arrays, held to their shapes.
+def checked(function, gates, lengths, compute_dtype, x, Wx, Wh, **others):
+    """Return what rounds a product's operands, valid steps (B, T, 1), and the arrays, checked.
 
     The padding of x becomes zero, and a state or peephole that is None.  All are copies: the
-    cache stays true whatever the caller writes into the originals before backward.
+    cache stays true whatever the caller writes into the originals before backward.  x, weights and
+    biases are rounded already: nobody needs them as they were.
     """
     given = {"x": x, "Wx": Wx, "Wh": Wh} | others
     dtype = float_type(*(array_of(function, name, value) for name, value in given.items()))
+    rounded = rounding(function, compute_dtype, dtype)
     H = len(shaped(function, "Wh", Wh, ("hidden", f"{gates}*hidden"), dtype))
     Wh = shaped(function, "Wh", Wh, (H, gates * H), dtype)
     Wx = shaped(function, "Wx", Wx, ("input", gates * H), dtype)
     x = shaped(function, "x", x, ("batch", "time", len(Wx)), dtype)
     B, T, _ = x.shape
     shapes = {"b": (gates * H,), "bh": (gates * H,), "peephole": (3 * H,)}
-    others = [  # what is not in shapes is an initial state
-        shaped(function, name, a, shapes.get(name, (B, H)), dtype, name not in ("b", "bh"))
+    biases = ("b", "bh")
+    others = {  # what is not in shapes is an initial state
+        name: shaped(function, name, a, shapes.get(name, (B, H)), dtype, name not in biases)
         for name, a in others.items()
-    ]
+    }
+    others = [rounded(a) if name in biases else a for name, a in others.items()]
     lengths = np.full(B, T) if lengths is None else array_of(function, "lengths", lengths)
     if lengths.dtype.kind not in "iu":
         raise TypeError(f"{function}: lengths has dtype {lengths.dtype}; wanted integers")
@@ -57,7 +63,8 @@ def checked(function, gates, lengths, x, Wx, Wh, **others):
     if lengths.min() < 0 or lengths.max() > T:
         raise ValueError(f"{function}: lengths is {lengths}; wanted each in 0..{T}")
     valid = (np.arange(T) < lengths[:, None])[:, :, None]
-    return valid, np.where(valid, x, 0), Wx, Wh, *others
+    x, Wx, Wh = rounded(np.where(valid, x, 0)), rounded(Wx), rounded(Wh)
+    return rounded, valid, x, Wx, Wh, *others
 
 
 def slots(initial, T):

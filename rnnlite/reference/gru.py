@@ -20,14 +20,15 @@ from rnnlite.reference.gru_2014 import gru_2014_backward, gru_2014_forward
 GRUGradients = namedtuple("GRUGradients", "dx dWx dWh db dbh dh0")
 
 
-def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
+def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True,
+                compute_dtype=None):  # fmt: skip
     """Run a GRU over a batch of sequences.
 
     x (B, T, I), Wx (I, 3H), Wh (H, 3H), b (3H,) on the input side, bh (3H,) on the recurrent
-    side; h0 and lengths as in ``lstm_forward``; reset_after False: the reset gate acts on h
-    before the recurrent product, ``gru_2014.py``.  Returns h (B, T, H); hT (B, H), the state
-    after each row's last valid step; cache, with r, z, n, h (B, T, H) and what
-    ``gru_backward`` reads.
+    side; h0, lengths and compute_dtype as in ``lstm_forward``; reset_after False: the reset
+    gate acts on h before the recurrent product, ``gru_2014.py``.  Returns h (B, T, H); hT
+    (B, H), the state after each row's last valid step; cache, with r, z, n, h (B, T, H) and
+    what ``gru_backward`` reads.
 
     >>> x, Wx, Wh, b = np.ones((1, 2, 1)), np.zeros((1, 3)), np.zeros((1, 3)), np.zeros(3)
     >>> h, hT, cache = gru_forward(x, Wx, Wh, b, b, h0=[[1.0]])  # halves its state each step
@@ -37,15 +38,18 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
     if not isinstance(reset_after, (bool, np.bool_)):
         raise TypeError(f"gru_forward: reset_after is {reset_after!r}; wanted True or False")
     if not reset_after:
-        return gru_2014_forward(x, Wx, Wh, b, bh, h0, lengths)
-    valid, x, Wx, Wh, b, bh, h0 = checked("gru_forward", 3, lengths, x, Wx, Wh, b=b, bh=bh, h0=h0)
+        return gru_2014_forward(x, Wx, Wh, b, bh, h0, lengths, compute_dtype)
+    rounded, valid, x, Wx, Wh, b, bh, h0 = checked(
+        "gru_forward", 3, lengths, compute_dtype, x, Wx, Wh, b=b, bh=bh, h0=h0
+    )
     T = x.shape[1]
     h = slots(h0, T)
     r, z, n, h_n = (np.zeros_like(h[:, 1:]) for _ in range(4))
 
     for t in range(T):
         x_r, x_z, x_n = np.split(x[:, t] @ Wx + b, 3, axis=1)  # (x_r, x_z, x_n) = a_x = x_t Wx + b
-        h_r, h_z, h_n[:, t] = np.split(h[:, t] @ Wh + bh, 3, axis=1)  # a_h = h_{t-1} Wh + bh
+        a_h = rounded(h[:, t]) @ Wh + bh  # (h_r, h_z, h_n) = a_h = h_{t-1} Wh + bh
+        h_r, h_z, h_n[:, t] = np.split(a_h, 3, axis=1)
         r[:, t] = sigmoid(x_r + h_r)  # r = σ(x_r + h_r)          reset gate
         z[:, t] = sigmoid(x_z + h_z)  # z = σ(x_z + h_z)          update gate
         n[:, t] = np.tanh(x_n + r[:, t] * h_n[:, t])  # n = tanh(x_n + r h_n)   candidate
@@ -53,6 +57,7 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True):
         h[:, t + 1] = np.where(valid[:, t], h_new, h[:, t])  # padding carries the state on
 
     cache = SimpleNamespace(function="gru_forward", inputs=(x, Wx, Wh, valid), states=h)
+    cache.rounded = rounded
     cache.r, cache.z, cache.n, cache.h_n, cache.h = (
         np.where(valid, a, 0) for a in (r, z, n, h_n, h[:, 1:])
     )
@@ -73,7 +78,7 @@ def gru_backward(dh, cache, dhT=None):
     if getattr(cache, "cell", "") == "GRU of 2014":
         return GRUGradients(*gru_2014_backward(dh, cache, dhT))
     dh_seq, dh = incoming("gru_backward", "gru_forward", cache, dh=dh, dhT=dhT)
-    (x, Wx, Wh, valid), h = cache.inputs, cache.states
+    (x, Wx, Wh, valid), h, rounded = cache.inputs, cache.states, cache.rounded
     da_x, da_h = np.zeros((2, *x.shape[:2], Wh.shape[1]), x.dtype)
 
     for t in reversed(range(x.shape[1])):
@@ -88,8 +93,9 @@ def gru_backward(dh, cache, dhT=None):
         da_z = dz * z * (1 - z)  # z = σ(x_z + h_z)
         da_x[:, t] = np.where(valid[:, t], np.hstack([da_r, da_z, dx_n]), 0)
         da_h[:, t] = np.where(valid[:, t], np.hstack([da_r, da_z, dh_n]), 0)
-        dh = np.where(valid[:, t], dh * z + da_h[:, t] @ Wh.T, dh)  # a_h = h_{t-1} Wh + bh
+        dh_before = dh * z + rounded(da_h[:, t]) @ Wh.T  # a_h = h_{t-1} Wh + bh
+        dh = np.where(valid[:, t], dh_before, dh)
 
-    dx, dWx, db = dense_backward(da_x, x, Wx)  # a_x = x_t Wx + b, all steps at once
-    _, dWh, dbh = dense_backward(da_h, h[:, :-1], Wh)  # a_h = h_{t-1} Wh + bh
+    dx, dWx, db = dense_backward(rounded(da_x), x, Wx)  # a_x = x_t Wx + b, all steps at once
+    _, dWh, dbh = dense_backward(rounded(da_h), rounded(h[:, :-1]), Wh)  # a_h = h_{t-1} Wh + bh
     return GRUGradients(dx, dWx, dWh, db, dbh, dh)

@@ -20,7 +20,8 @@ from rnnlite.reference.peephole_lstm import peephole_lstm_backward, peephole_lst
 LSTMGradients = namedtuple("LSTMGradients", "dx dWx dWh db dh0 dc0")
 
 
-def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None, clip=None):
+def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None, clip=None,
+                 compute_dtype=None):  # fmt: skip
     """Run an LSTM over a batch of sequences.
 
     Parameters
@@ -30,6 +31,7 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     lengths : (B,) integers or None, valid steps of each row; None is T for all
     peephole : (3H,) or None, weights by which the gates i, f, o, in this order, see the cell state
     clip : float or None, holds the input of every σ and tanh to [-clip, clip]
+    compute_dtype : None or "bfloat16", what the operands of products are rounded to
 
     Returns
     -------
@@ -44,14 +46,16 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     [0.5  0.75]
     """
     if peephole is not None or clip is not None:
-        return peephole_lstm_forward(x, Wx, Wh, b, h0, c0, lengths, peephole, clip)
-    valid, x, Wx, Wh, b, h0, c0 = checked("lstm_forward", 4, lengths, x, Wx, Wh, b=b, h0=h0, c0=c0)
+        return peephole_lstm_forward(x, Wx, Wh, b, h0, c0, lengths, peephole, clip, compute_dtype)
+    rounded, valid, x, Wx, Wh, b, h0, c0 = checked(
+        "lstm_forward", 4, lengths, compute_dtype, x, Wx, Wh, b=b, h0=h0, c0=c0
+    )
     T = x.shape[1]
     h, c = slots(h0, T), slots(c0, T)
     i, f, g, o = (np.zeros_like(h[:, 1:]) for _ in range(4))
 
     for t in range(T):
-        z = x[:, t] @ Wx + h[:, t] @ Wh + b  # z = x_t Wx + h_{t-1} Wh + b
+        z = x[:, t] @ Wx + rounded(h[:, t]) @ Wh + b  # z = x_t Wx + h_{t-1} Wh + b
         z_i, z_f, z_g, z_o = np.split(z, 4, axis=1)
         i[:, t] = sigmoid(z_i)  # i = σ(z_i)      input gate: how much is written
         f[:, t] = sigmoid(z_f)  # f = σ(z_f)      forget gate: how much is kept
@@ -63,6 +67,7 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
         h[:, t + 1] = np.where(valid[:, t], h_new, h[:, t])
 
     cache = SimpleNamespace(function="lstm_forward", inputs=(x, Wx, Wh, valid), states=(h, c))
+    cache.rounded = rounded
     cache.i, cache.f, cache.g, cache.o, cache.c, cache.h = (
         np.where(valid, a, 0) for a in (i, f, g, o, c[:, 1:], h[:, 1:])
     )
@@ -92,7 +97,7 @@ def lstm_backward(dh, cache, dhT=None, dcT=None):
         gradients = peephole_lstm_backward(dh, cache, dhT, dcT)
         return gradients if cache.has_peepholes else LSTMGradients(*gradients[:6])
     dh_seq, dh, dc = incoming("lstm_backward", "lstm_forward", cache, dh=dh, dhT=dhT, dcT=dcT)
-    (x, Wx, Wh, valid), (h, c) = cache.inputs, cache.states
+    (x, Wx, Wh, valid), (h, c), rounded = cache.inputs, cache.states, cache.rounded
     dz = np.zeros((*x.shape[:2], Wh.shape[1]), x.dtype)
 
     for t in reversed(range(x.shape[1])):
@@ -109,9 +114,10 @@ def lstm_backward(dh, cache, dhT=None, dcT=None):
         dz_g = dg * (1 - g**2)  # g = tanh(z_g)
         dz_o = do * o * (1 - o)  # o = σ(z_o)
         dz[:, t] = np.where(valid[:, t], np.hstack([dz_i, dz_f, dz_g, dz_o]), 0)
-        dh = np.where(valid[:, t], dz[:, t] @ Wh.T, dh)  # z = x_t Wx + h_{t-1} Wh + b
+        dh = np.where(valid[:, t], rounded(dz[:, t]) @ Wh.T, dh)  # z = x_t Wx + h_{t-1} Wh + b
         dc = np.where(valid[:, t], dc * f, dc)  # padding: straight through, as the state
 
+    dz, h_before = rounded(dz), rounded(h[:, :-1])
     dx, dWx, db = dense_backward(dz, x, Wx)  # z = x_t Wx + h_{t-1} Wh + b, all steps at once
-    _, dWh, _ = dense_backward(dz, h[:, :-1], Wh)
+    _, dWh, _ = dense_backward(dz, h_before, Wh)
     return LSTMGradients(dx, dWx, dWh, db, dh, dc)

@@ -21,7 +21,7 @@ from rnnlite.reference.dense import dense_backward
 PeepholeLSTMGradients = namedtuple("PeepholeLSTMGradients", "dx dWx dWh db dh0 dc0 dpeephole")
 
 
-def peephole_lstm_forward(x, Wx, Wh, b, h0, c0, lengths, peephole, clip):
+def peephole_lstm_forward(x, Wx, Wh, b, h0, c0, lengths, peephole, clip, compute_dtype=None):
     """Run the LSTM with peepholes and clip; see ``lstm_forward``.
 
     >>> x, Wx, Wh, b = np.ones((1, 2, 1)), np.zeros((1, 4)), np.zeros((1, 4)), np.zeros(4)
@@ -31,8 +31,8 @@ def peephole_lstm_forward(x, Wx, Wh, b, h0, c0, lengths, peephole, clip):
     [0.5 1. ]
     """
     clip = np.inf if clip is None else positive_number("lstm_forward", "clip", clip, 1e6)
-    valid, x, Wx, Wh, b, h0, c0, p = checked(
-        "lstm_forward", 4, lengths, x, Wx, Wh, b=b, h0=h0, c0=c0, peephole=peephole
+    rounded, valid, x, Wx, Wh, b, h0, c0, p = checked(
+        "lstm_forward", 4, lengths, compute_dtype, x, Wx, Wh, b=b, h0=h0, c0=c0, peephole=peephole
     )
     T, (p_i, p_f, p_o) = x.shape[1], np.split(p, 3)
     h, c = slots(h0, T), slots(c0, T)
@@ -40,7 +40,7 @@ def peephole_lstm_forward(x, Wx, Wh, b, h0, c0, lengths, peephole, clip):
     z = np.zeros((*x.shape[:2], len(b)), x.dtype)
 
     for t in range(T):
-        z[:, t] = x[:, t] @ Wx + h[:, t] @ Wh + b  # z = x_t Wx + h_{t-1} Wh + b
+        z[:, t] = x[:, t] @ Wx + rounded(h[:, t]) @ Wh + b  # z = x_t Wx + h_{t-1} Wh + b
         z_i, z_f, z_g, z_o = np.split(z[:, t], 4, axis=1)  # views: += below writes into z
         if peephole is not None:  # not p = 0: times an infinite c that would be NaN
             z_i += p_i * c[:, t]  # the input and forget gate see c_{t-1}
@@ -57,6 +57,7 @@ def peephole_lstm_forward(x, Wx, Wh, b, h0, c0, lengths, peephole, clip):
         h[:, t + 1] = np.where(valid[:, t], h_new, h[:, t])
 
     cache = SimpleNamespace(function="lstm_forward", inputs=(x, Wx, Wh, valid), states=(h, c))
+    cache.rounded = rounded
     cache.cell, cache.z, cache.p, cache.clip = "LSTM with peepholes", z, p, clip
     cache.has_peepholes = peephole is not None
     cache.i, cache.f, cache.g, cache.o, cache.c, cache.h = (
@@ -80,6 +81,7 @@ def peephole_lstm_backward(dh, cache, dhT, dcT):
     """
     dh_seq, dh, dc = incoming("lstm_backward", "lstm_forward", cache, dh=dh, dhT=dhT, dcT=dcT)
     (x, Wx, Wh, valid), (h, c), clip = cache.inputs, cache.states, cache.clip
+    rounded = cache.rounded
     p_i, p_f, p_o = np.split(cache.p, 3)
     dz = np.zeros_like(cache.z)
 
@@ -104,11 +106,12 @@ def peephole_lstm_backward(dh, cache, dhT, dcT):
         if cache.has_peepholes:
             dc_before = dc_before + dz_i * p_i + dz_f * p_f  # and to two gates
         dz[:, t] = np.where(valid[:, t], np.hstack([dz_i, dz_f, dz_g, dz_o]), 0)
-        dh = np.where(valid[:, t], dz[:, t] @ Wh.T, dh)  # z = x_t Wx + h_{t-1} Wh + b
+        dh = np.where(valid[:, t], rounded(dz[:, t]) @ Wh.T, dh)  # z = x_t Wx + h_{t-1} Wh + b
         dc = np.where(valid[:, t], dc_before, dc)  # padding: straight through, as the state
 
-    dx, dWx, db = dense_backward(dz, x, Wx)  # z = x_t Wx + h_{t-1} Wh + b, all steps at once
-    _, dWh, _ = dense_backward(dz, h[:, :-1], Wh)
+    # z = x_t Wx + h_{t-1} Wh + b, all steps at once
+    dx, dWx, db = dense_backward(rounded(dz), x, Wx)
+    _, dWh, _ = dense_backward(rounded(dz), rounded(h[:, :-1]), Wh)
     dz_i, dz_f, _, dz_o = np.split(dz, 4, axis=2)
     seen = np.dstack([dz_i * c[:, :-1], dz_f * c[:, :-1], dz_o * c[:, 1:]])
     return PeepholeLSTMGradients(dx, dWx, dWh, db, dh, dc, seen.sum(axis=(0, 1)))

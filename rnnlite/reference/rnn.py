@@ -11,12 +11,13 @@ from rnnlite.reference.dense import dense_backward
 RNNGradients = namedtuple("RNNGradients", "dx dWx dWh db dh0")
 
 
-def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):
+def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh", *,
+                compute_dtype=None):  # fmt: skip
     """Run a vanilla RNN over a batch of sequences.
 
-    x (B, T, I), Wx (I, H), Wh (H, H), b (H,); h0 and lengths as in ``lstm_forward``;
-    activation "tanh" or "relu".  Returns h (B, T, H); hT (B, H), the state after each row's
-    last valid step; cache, with h (B, T, H) and what ``rnn_backward`` reads.
+    x (B, T, I), Wx (I, H), Wh (H, H), b (H,); h0, lengths and compute_dtype as in
+    ``lstm_forward``; activation "tanh" or "relu".  Returns h (B, T, H); hT (B, H), the state
+    after each row's last valid step; cache, with h (B, T, H) and what ``rnn_backward`` reads.
 
     >>> x, one, b = np.ones((1, 3, 1)), np.ones((1, 1)), np.zeros(1)
     >>> h, hT, cache = rnn_forward(x, one, one, b, activation="relu")  # counts its inputs
@@ -25,16 +26,19 @@ def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh"):
     """
     if activation not in ("tanh", "relu"):
         raise ValueError(f'rnn_forward: activation is {activation!r}; wanted "tanh" or "relu"')
-    valid, x, Wx, Wh, b, h0 = checked("rnn_forward", 1, lengths, x, Wx, Wh, b=b, h0=h0)
+    rounded, valid, x, Wx, Wh, b, h0 = checked(
+        "rnn_forward", 1, lengths, compute_dtype, x, Wx, Wh, b=b, h0=h0
+    )
     T = x.shape[1]
     h = slots(h0, T)
 
     for t in range(T):
-        z = x[:, t] @ Wx + h[:, t] @ Wh + b  # z = x_t Wx + h_{t-1} Wh + b
+        z = x[:, t] @ Wx + rounded(h[:, t]) @ Wh + b  # z = x_t Wx + h_{t-1} Wh + b
         h_new = np.tanh(z) if activation == "tanh" else np.maximum(z, 0)
         h[:, t + 1] = np.where(valid[:, t], h_new, h[:, t])  # padding carries the state on
 
     cache = SimpleNamespace(function="rnn_forward", inputs=(x, Wx, Wh, valid), states=h)
+    cache.rounded = rounded
     cache.activation, cache.h = activation, np.where(valid, h[:, 1:], 0)
     return cache.h.copy(), h[:, T].copy(), cache
 
@@ -51,7 +55,7 @@ def rnn_backward(dh, cache, dhT=None):
     [[8.]]
     """
     dh_seq, dh = incoming("rnn_backward", "rnn_forward", cache, dh=dh, dhT=dhT)
-    (x, Wx, Wh, valid), h = cache.inputs, cache.states
+    (x, Wx, Wh, valid), h, rounded = cache.inputs, cache.states, cache.rounded
     dz = np.zeros_like(h[:, 1:])
 
     for t in reversed(range(x.shape[1])):
@@ -59,8 +63,9 @@ def rnn_backward(dh, cache, dhT=None):
         h_t = h[:, t + 1]
         slope = 1 - h_t**2 if cache.activation == "tanh" else h_t > 0
         dz[:, t] = np.where(valid[:, t], dh * slope, 0)  # h_t = tanh(z), or max(z, 0)
-        dh = np.where(valid[:, t], dz[:, t] @ Wh.T, dh)  # z = x_t Wx + h_{t-1} Wh + b
+        dh = np.where(valid[:, t], rounded(dz[:, t]) @ Wh.T, dh)  # z = x_t Wx + h_{t-1} Wh + b
 
+    dz, h_before = rounded(dz), rounded(h[:, :-1])
     dx, dWx, db = dense_backward(dz, x, Wx)  # z = x_t Wx + h_{t-1} Wh + b, all steps at once
-    _, dWh, _ = dense_backward(dz, h[:, :-1], Wh)
+    _, dWh, _ = dense_backward(dz, h_before, Wh)
     return RNNGradients(dx, dWx, dWh, db, dh)

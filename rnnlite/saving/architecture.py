@@ -23,6 +23,8 @@ CLASSES = {name: getattr(layers, name) for name in layers.__all__ if name != "La
 
 # Options that files of earlier versions do not have, and what a layer without them is.
 LATER = {"Dense": {"activation": None}, "Embedding": {"padding_idx": None}}
+for _name in ("Dense", "Recurrent", "LSTM", "GRU", "RNN"):
+    LATER[_name] = LATER.get(_name, {}) | {"compute_dtype": None}
 
 
 def describe(model):

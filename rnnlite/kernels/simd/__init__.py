@@ -16,22 +16,36 @@ from rnnlite.kernels.simd.vector import Vector
 
 if JIT_DISABLED:
     from rnnlite.kernels.simd.plain import (  # noqa: I001
-        clip, fence, flat, groups, is_double, lanes, load, load_masked, load_units,
-        power_of_two, round_to_integer, store, store_masked, where_positive, zero_from, zero_like,
+        clip, fence, flat, groups, is_double, lanes, load, load_masked, load_units, pair,
+        pair_neighbours, power_of_two, round_to_integer, store, store_half, store_masked,
+        where_positive, zero_from, zero_like,
     )  # fmt: skip
 else:
-    from rnnlite.kernels.simd.functions import (  # noqa: I001
-        clip, is_double, lanes, power_of_two, round_to_integer, where_positive, zero_from,
+    from rnnlite.kernels.simd.bfloat16 import pair, pair_neighbours, store_half
+    from rnnlite.kernels.simd.functions import (
+        clip,
+        is_double,
+        lanes,
+        power_of_two,
+        round_to_integer,
+        where_positive,
+        zero_from,
         zero_like,
     )  # fmt: skip
     from rnnlite.kernels.simd.memory import (
-        fence, flat, groups, load, load_masked, store, store_masked,
+        fence,
+        flat,
+        groups,
+        load,
+        load_masked,
+        store,
+        store_masked,
     )  # fmt: skip
 
     load_units = load_masked
 
 __all__ = [
     "Vector", "clip", "fence", "flat", "groups", "is_double", "lanes", "load", "load_masked",
-    "load_units", "power_of_two", "round_to_integer", "store", "store_masked", "where_positive",
-    "zero_from", "zero_like",
+    "load_units", "pair", "pair_neighbours", "power_of_two", "round_to_integer", "store",
+    "store_half", "store_masked", "where_positive", "zero_from", "zero_like",
 ]  # fmt: skip

@@ -10,8 +10,11 @@ from numba.extending import intrinsic
 from rnnlite.kernels.simd.vector import INT32, INT64, Vector, as_vector, call_llvm
 
 
-def _of_registers(emit):
-    """``emit(builder, *registers)`` for kernels; a number given for one fills a register."""
+def of_registers(emit, result=None):
+    """``emit(builder, *registers)`` for kernels; a number given for one fills a register.
+
+    ``result`` is the type of what it returns, that of the first register if not given.
+    """
 
     def typing(typingctx, *kinds):
         vector = next(kind for kind in kinds if isinstance(kind, Vector))
@@ -20,7 +23,7 @@ def _of_registers(emit):
             values = zip(arguments, signature.args, strict=True)
             return emit(builder, *(as_vector(context, builder, *value, vector) for value in values))
 
-        return vector(*kinds), codegen
+        return (result or vector)(*kinds), codegen
 
     typing.__name__, typing.__doc__ = emit.__name__, emit.__doc__
     names = ["typingctx", *list(inspect.signature(emit).parameters)[1:]]  # Numba counts them
@@ -30,7 +33,7 @@ def _of_registers(emit):
     return intrinsic(typing)
 
 
-@_of_registers
+@of_registers
 def clip(builder, value, low, high):
     """``value`` bounded to [low, high]; NaN stays NaN."""
     # A comparison with NaN is false, so NaN passes through both.  No fast-math flags here: they
@@ -39,13 +42,13 @@ def clip(builder, value, low, high):
     return builder.select(builder.fcmp_ordered(">", value, high), high, value)
 
 
-@_of_registers
+@of_registers
 def round_to_integer(builder, value):
     """The nearest whole number; halves go to the even one."""
     return call_llvm(builder, "rint", value.type, [value])
 
 
-@_of_registers
+@of_registers
 def power_of_two(builder, exponent):
     """2^n for whole numbers n: its bits are n + bias in the exponent field, zero elsewhere."""
     single, count = exponent.type.element == ir.FloatType(), exponent.type.count
@@ -57,21 +60,21 @@ def power_of_two(builder, exponent):
     return builder.bitcast(number, exponent.type)
 
 
-@_of_registers
+@of_registers
 def where_positive(builder, condition, value):
     """``value`` where ``condition`` > 0, else 0."""
     zero = ir.Constant(value.type, None)
     return builder.select(builder.fcmp_ordered(">", condition, zero), value, zero)
 
 
-@_of_registers
+@of_registers
 def zero_from(builder, x, bound, value):
     """``value`` where x < bound or x is NaN, else 0."""
     reached = builder.fcmp_ordered(">=", x, bound)  # false for NaN
     return builder.select(reached, ir.Constant(value.type, None), value)
 
 
-@_of_registers
+@of_registers
 def zero_like(builder, value):
     """A register of zeros."""
     return ir.Constant(value.type, None)

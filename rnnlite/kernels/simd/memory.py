@@ -25,12 +25,13 @@ def first_lanes(builder, count, lanes):
 
 
 def _bytes_of_a_lane(vector):
-    return 4 if vector.element == ir.FloatType() else 8
+    return 8 if vector.element == ir.DoubleType() else 4
 
 
 def _masked(builder, name, vector, result, arguments):
+    kind = "i" if vector.element == INT32 else "f"
     function = builder.module.declare_intrinsic(
-        f"llvm.masked.{name}.v{vector.count}f{8 * _bytes_of_a_lane(vector)}.p0",
+        f"llvm.masked.{name}.v{vector.count}{kind}{8 * _bytes_of_a_lane(vector)}.p0",
         (),
         ir.FunctionType(result, [argument.type for argument in arguments]),
     )

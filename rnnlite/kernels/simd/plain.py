@@ -88,3 +88,43 @@ def zero_from(x, bound, value):
 def is_double(value):
     """Whether the lanes are float64; known when the kernel is compiled."""
     return value.dtype == np.float64
+
+
+# --- bfloat16, two numbers in a word ---
+
+
+def rounded(value):
+    """float32 numbers of which the lower halves are zero: to the nearest, or the even one."""
+    bits = value.view(np.uint32)
+    nearest = bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)
+    bits = np.where(np.isnan(value), bits | np.uint32(0x400000), nearest)
+    return (bits & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def pair(low, high):
+    """Words of two registers: lane j holds ``low[j]`` and ``high[j]``, rounded."""
+    low, high = rounded(low).view(np.uint32), rounded(high).view(np.uint32)
+    return (low >> 16 | high).view(np.int32)
+
+
+def pair_neighbours(first, second):
+    """Words of two registers, one behind the other: lane j holds numbers 2j and 2j + 1, rounded."""
+    numbers = np.concatenate([first, second])
+    return pair(numbers[::2].copy(), numbers[1::2].copy())
+
+
+def low_of(words):
+    """The lower numbers of pairs, as float32."""
+    return (words.view(np.uint32) << 16).view(np.float32)
+
+
+def high_of(words):
+    """The upper ones."""
+    return (words.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def store_half(words, position, value, odd, count):
+    """Write numbers, rounded, as the upper or lower halves of the first ``count`` words."""
+    old = load_masked(words, position, count)
+    new = pair(low_of(old), value) if odd else pair(value, high_of(old))
+    store_masked(words, position, new, count)

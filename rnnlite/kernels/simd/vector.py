@@ -12,10 +12,11 @@ from rnnlite.kernels.target import CHOSEN
 # Multiply-adds may be fused.  Nothing may be reassociated: expm1 relies on the order of its sums.
 FLAGS = ("contract", "nsz")
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
+ELEMENTS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.int32: INT32}
 
 
 class Vector(types.Type):
-    """Numba type of one register full of float32 or float64."""
+    """Numba type of one register full of float32, float64, or int32: pairs of bfloat16."""
 
     def __init__(self, dtype):
         self.dtype = dtype
@@ -25,8 +26,7 @@ class Vector(types.Type):
 
 def llvm_type(vector):
     """LLVM's type of a ``Vector``."""
-    element = ir.FloatType() if vector.dtype == types.float32 else ir.DoubleType()
-    return ir.VectorType(element, vector.lanes)
+    return ir.VectorType(ELEMENTS[vector.dtype], vector.lanes)
 
 
 @register_model(Vector)

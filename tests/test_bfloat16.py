@@ -1,0 +1,399 @@
+"""``compute_dtype="bfloat16"``: products of rounded numbers, everywhere else float32."""
+
+import os
+import subprocess
+import sys
+
+import conftest
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+import pytest
+from conftest import (
+    GRU,
+    LSTM,
+    RNN_RELU,
+    RNN_TANH,
+    assert_all_close,
+    assert_close,
+    assert_same_bits,
+    for_each,
+    needs_jit,
+    sized,
+)
+from reference_cells import REFERENCE_CELLS, plant
+
+import rnnlite
+from rnnlite import cells, gradcheck, reference
+from rnnlite.kernels import simd
+from rnnlite.kernels.jit import OPTIONS
+from rnnlite.layers import Bidirectional, Dense, Dropout, Embedding, Recurrent, Sequential
+from rnnlite.reference import bfloat16
+
+EDGES = (1, 2, 3, 7, 8, 15, 16, 17, 32, 33, 65)
+ROUNDED = {"compute_dtype": "bfloat16"}
+
+
+def with_rounding(cell):
+    return cell._replace(options=(*cell.options, *ROUNDED.items()))
+
+
+# One of each layout: four gates in a row, halves that stand apart, an intermediate.  Others compile
+# for seconds, and are told apart by no product.
+FEW = [LSTM, GRU, REFERENCE_CELLS["gru-2014"]]
+OTHERS = [cell for cell in REFERENCE_CELLS.values() if cell not in FEW]
+
+
+def problem(cell, **sizes):
+    return conftest.problem(cell, dtype=np.float32, **sizes)
+
+
+def upstream(cell, **sizes):
+    return conftest.upstream(cell, dtype=np.float32, **sizes)
+
+
+def truncated(x):
+    """What a rounding that only cuts off would give."""
+    return (np.asarray(x, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+# --- rounding -------------------------------------------------------------------------------
+
+PAIR, LOAD, STORE, LANES = simd.pair, simd.load, simd.store, simd.lanes
+
+
+@numba.njit(**OPTIONS)  # called from Python, and not kept on disk
+def _pairs(low, high, words):
+    for j in range(0, words.size, LANES(words)):
+        STORE(words, j, PAIR(LOAD(low, j), LOAD(high, j)))
+
+
+def rounded(x):
+    """x as registers round it; its size a multiple of their length."""
+    words = np.zeros(x.size, np.int32)
+    _pairs(x, x[::-1].copy(), words)
+    low, high = (words << 16).view(np.float32), (words & -0x10000).view(np.float32)
+    assert_same_bits("upper halves", high[::-1], low)
+    return low
+
+
+def hard_to_round():
+    """Every sign, exponent and last digit, with what is cut off at, above and below a tie."""
+    upper = np.arange(0, 1 << 16, sized(3, 97), dtype=np.uint32) << 16
+    lower = np.array([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF], np.uint32)
+    x = (upper[:, None] | lower).view(np.float32).ravel()
+    return x[: x.size // 16 * 16]
+
+
+def test_registers_round_to_the_nearest_and_ties_to_even():
+    x = hard_to_round()
+    wanted = reference.to_bfloat16(x)
+    assert_same_bits("rounded", rounded(x)[~np.isnan(x)], wanted[~np.isnan(x)])
+    assert (np.isnan(rounded(x)) == np.isnan(x)).all()
+    assert np.isinf(rounded(np.full(16, np.finfo("f").max)))[0]  # past the largest bfloat16
+    assert (truncated(x) != wanted).any()  # a rounding by cutting off would be noticed
+
+
+def test_the_reference_rounds_as_pytorch_does():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x = hard_to_round()
+    x = x[~np.isnan(x)]
+    assert_same_bits("x", reference.to_bfloat16(x), torch.tensor(x).bfloat16().float().numpy())
+
+
+def test_a_step_is_that_of_pytorch_with_rounded_operands():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    arguments = problem(LSTM, T=1)
+    x, h0, c0, Wx, Wh, b = (
+        torch.tensor(arguments[name]).bfloat16().float() if name != "c0" else
+        torch.tensor(arguments[name]) for name in ("x", "h0", "c0", "Wx", "Wh", "b")
+    )  # fmt: skip
+    cell = torch.nn.LSTMCell(5, 6)
+    values = {"weight_ih": Wx.T, "weight_hh": Wh.T, "bias_ih": b, "bias_hh": 0 * b}
+    cell.load_state_dict(values)
+    with torch.no_grad():
+        h, c = cell(x[:, 0], (h0, c0))
+    _, state, _ = rnnlite.functional.lstm_forward(**arguments, **ROUNDED)
+    assert_close("h", state.h, h.numpy(), 2e-6)
+    assert_close("c", state.c, c.numpy(), 2e-6)
+    _, plain, _ = rnnlite.functional.lstm_forward(**arguments)
+    assert np.abs(plain.h - state.h).max() > 1e-4  # else nothing was rounded
+
+
+# --- the numbers of the reference -----------------------------------------------------------
+
+
+def check_against_reference(cell, **sizes):
+    cell = with_rounding(cell)
+    arguments, gradients = problem(cell, **sizes), upstream(cell)
+    truth = conftest.everything(cell, arguments, gradients, reference)
+    results = conftest.everything(cell, arguments, gradients)
+    assert_all_close(results, truth, 2e-6, np.float32)
+
+
+@for_each(FEW)
+@pytest.mark.parametrize("lengths", [None, [4, 0, 2]], ids=["whole", "ragged"])
+def test_every_result_equals_the_reference_that_rounds(cell, lengths):
+    check_against_reference(cell, lengths=lengths)
+
+
+@pytest.mark.long
+@for_each(OTHERS)
+def test_the_results_of_other_cells_equal_the_reference_that_rounds(cell):
+    check_against_reference(cell, lengths=[4, 0, 2])
+
+
+FORGOTTEN = [
+    ("lstm", "forward", "rounded(h[:, t])", "h[:, t]"),
+    ("lstm", "backward", "rounded(dz[:, t])", "dz[:, t]"),
+    ("lstm", "backward", "rounded(h[:, :-1])", "h[:, :-1]"),
+    ("lstm", "backward", "rounded(dz), ", "dz, "),
+    ("gru-2014", "forward", "rounded(r[:, t] * h[:, t])", "(r[:, t] * h[:, t])"),
+    ("gru-2014", "backward", "rounded(da_n)", "da_n"),
+]
+
+
+@pytest.mark.parametrize(("name", "direction", "old", "new"), FORGOTTEN)
+def test_a_product_that_is_not_rounded_is_noticed(name, direction, old, new, monkeypatch):
+    plant(monkeypatch, REFERENCE_CELLS[name], direction, old, new)
+    with pytest.raises(AssertionError, match="differs first"):
+        check_against_reference(REFERENCE_CELLS[name])
+
+
+def test_numbers_that_are_cut_off_are_noticed(monkeypatch):
+    monkeypatch.setattr(bfloat16, "to_bfloat16", truncated)
+    with pytest.raises(AssertionError, match="differs first"):
+        check_against_reference(LSTM)
+
+
+@pytest.mark.parametrize("size", sized(EDGES, EDGES[:8]))
+def test_sizes_at_the_edges_of_registers_give_the_bits_of_the_reference(size):
+    """Of whole numbers all sums are exact, and so is each rounding: not a bit may differ."""
+    cell = with_rounding(RNN_RELU)
+    others = {"B": 3, "I": 5, "H": 6}
+    for name in others:
+        B, I, H = (others | {name: size}).values()
+        rng, T = np.random.default_rng(size), 3
+        whole = {
+            "x": rng.integers(-999, 999, (B, T, I)), "h0": rng.integers(0, 999, (B, H)),
+            "Wx": rng.choice([-1, 0, 0, 0, 1], (I, H)), "Wh": rng.choice([-1, 0, 0, 0, 1], (H, H)),
+            "b": rng.integers(-999, 999, H),
+        }  # fmt: skip
+        arguments = {key: value.astype("f") for key, value in whole.items()}
+        lengths = np.append(T, rng.integers(0, T + 1, B - 1))
+        arguments |= {"lengths": lengths, **dict(cell.options)}
+        dh = {"dh": rng.integers(-999, 999, (B, T, H)).astype("f")}
+        truth = conftest.everything(cell, arguments, dh, reference)
+        for key, got in conftest.everything(cell, arguments, dh).items():
+            assert_same_bits(key, got, truth[key])
+    assert (reference.to_bfloat16(truth["h"]) != truth["h"]).any(), "nothing to round"
+
+
+@pytest.mark.parametrize("size", EDGES)
+def test_a_dense_layer_of_any_size_equals_the_reference_that_rounds(size):
+    for name in ("rows", "I", "N"):
+        rows, I, N = ({"rows": 5, "I": 6, "N": 7} | {name: size}).values()
+        rng = np.random.default_rng(size)
+        layer = Dense(I, N, seed=0, **ROUNDED)
+        layer.params["b"] = rng.normal(size=N)
+        x, dy = (rng.normal(size=(rows, n)).astype("f") for n in (I, N))
+        y, dx = layer.forward(x), layer.backward(dy)
+        wanted = reference.dense_forward(x, **layer.params, **ROUNDED)
+        assert_close("y", y, wanted, 2e-6)
+        gradients = reference.dense_backward(dy, x, layer.params["W"], **ROUNDED)
+        for key, got in (("dx", dx), ("dW", layer.grads["W"]), ("db", layer.grads["b"])):
+            assert_close(key, got, getattr(gradients, key), 2e-6)
+
+
+def test_a_custom_cell_is_rounded_compiled_or_not():
+    x, dy = (np.random.default_rng(n).normal(size=(3, 4, 5)).astype("f") for n in (0, 1))
+    found = []
+    for compiled in (True, False):
+        cell = cells.GRU_2014._replace(compiled=compiled)
+        layer = Recurrent(cell, 5, 5, return_sequences=True, seed=0, **ROUNDED)
+        layer.params["bh"] = np.linspace(-1, 1, 15)
+        y = layer.forward(x)
+        found.append({"y": y, "dx": layer.backward(dy), **layer.grads})
+        plain = layer.copy(compute_dtype="float32")
+        assert 1e-4 < np.abs(plain(x) - y).max() < 1e-2
+    assert_all_close(found[0], found[1], 2e-6, np.float32)
+
+
+def test_dropped_units_are_rounded_after_the_mask():
+    """0.7 h has more digits than h: rounded before, it would be another number."""
+    found = []
+    for compiled in (True, False):
+        cell = cells.RNN["tanh"]._replace(compiled=compiled)
+        layer = Recurrent(cell, 3, 6, recurrent_dropout=0.3, seed=0, **ROUNDED)
+        x = np.random.default_rng(0).normal(size=(4, 5, 3))
+        y = layer.forward(x, training=True).copy()
+        found.append({"y": y, "dx": layer.backward(np.ones_like(y)), **layer.grads})
+    assert_all_close(found[0], found[1], 2e-6, np.float32)
+
+
+# --- what it must not change ----------------------------------------------------------------
+
+
+def model():
+    return Sequential([
+        Embedding(11, 5, seed=0),
+        Bidirectional(rnnlite.LSTM(5, 7, return_sequences=True, recurrent_dropout=0.3, seed=1)),
+        Dropout(0.2, seed=2),
+        rnnlite.GRU(14, 9, seed=3),
+        Dense(9, 4, seed=4, activation="tanh"),
+    ])  # fmt: skip
+
+
+def trained(network, threads=1):
+    rnnlite.set_num_threads(threads)
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 11, (41, 5)), rng.integers(0, 4, 41)
+    lengths, optimizer = rng.integers(1, 6, 41), rnnlite.Adam(network, lr=0.01)
+    for _ in range(2):
+        logits = network.forward(x, lengths=lengths, training=True)
+        _, dlogits = rnnlite.softmax_cross_entropy(logits, y)
+        network.backward(dlogits)
+        optimizer.step()
+    return network
+
+
+@needs_jit
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
+    monkeypatch.setattr(rnnlite.engine.threads, "WORTH_A_THREAD", 1_000)
+    alone = trained(model().copy(compute_dtype="bfloat16"))
+    for threads in (2, 3):
+        together = trained(model().copy(compute_dtype="bfloat16"), threads)
+        assert_same_bits("weights", together.flat_params, alone.flat_params)
+        assert_same_bits("gradients", together.flat_grads, alone.flat_grads)
+    plain = trained(model())
+    assert 0 < np.abs(plain.flat_params - alone.flat_params).max() < 0.05
+
+
+@needs_jit
+def test_arrays_are_float32_and_results_do_not_depend_on_the_rows_beside():
+    layer = rnnlite.LSTM(5, 6, return_sequences=True, seed=0, **ROUNDED)
+    x = np.random.default_rng(0).normal(size=(19, 4, 5)).astype("f")
+    y = layer(x)
+    assert y.dtype == layer.params["Wx"].dtype == np.float32
+    assert (layer.params["Wx"] != reference.to_bfloat16(layer.params["Wx"])).any()
+    for row in (0, 18):
+        assert_same_bits("y", layer(x[row : row + 1])[0], y[row])
+
+
+@for_each([RNN_TANH, LSTM])
+def test_nan_and_infinity_pass_as_in_float32(cell):
+    layer = cell.make(5, 6, seed=0, return_sequences=True)
+    twin = layer.copy(compute_dtype="bfloat16")
+    x = np.random.default_rng(0).normal(size=(3, 4, 5)).astype("f")
+    for value in (np.nan, np.inf, -np.inf):
+        x[1, 2, 3] = value
+        found = []
+        for each in (layer, twin):
+            y = each.forward(x)
+            with np.errstate(invalid="ignore"):
+                found.append({"y": y, "dx": each.backward(np.ones_like(y)), **each.grads})
+        for name, array in found[0].items():
+            assert_same_bits(name, np.isnan(found[1][name]), np.isnan(array))
+        assert np.isnan(found[1]["y"][1, 2:]).any() == np.isnan(value)
+        assert not np.isnan(found[1]["y"][[0, 2]]).any()
+
+
+# --- the option -----------------------------------------------------------------------------
+
+
+def test_the_option_is_told_copied_and_refused():
+    layer = rnnlite.LSTM(3, 4, seed=0, **ROUNDED)
+    assert repr(layer) == "LSTM(3, 4, compute_dtype='bfloat16')" == repr(layer.copy())
+    assert repr(layer.copy(compute_dtype="float32")) == "LSTM(3, 4)"
+    assert repr(rnnlite.LSTM(3, 4, compute_dtype="float32")) == "LSTM(3, 4)"
+    assert layer.copy("float64").compute_dtype is None
+    whole = model().copy(compute_dtype="bfloat16")
+    inside = [part.compute_dtype for _, part in whole.walk() if hasattr(part, "compute_dtype")]
+    assert inside == ["bfloat16"] * 4
+    assert_same_bits("weights", whole.flat_params, model().flat_params)
+    sums = "products of bfloat16 numbers are summed in float32"
+    with pytest.raises(ValueError, match=f"GRU: .* dtype 'float64'; {sums}"):
+        rnnlite.GRU(3, 4, dtype="float64", **ROUNDED)
+    with pytest.raises(ValueError, match=f"copy: compute_dtype is 'bfloat16', and .*; {sums}"):
+        layer.copy("float64", compute_dtype="bfloat16")
+    with pytest.raises(ValueError, match="Dense: compute_dtype is 'half'; it can be 'bfloat16' or"):
+        Dense(3, 4, compute_dtype="half")
+    with pytest.raises(ValueError, match=r"no layer of Dropout.* has products"):
+        Dropout(0.5).copy(compute_dtype="bfloat16")
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        layer.compute_dtype = None
+    one = np.ones((1, 1, 1))
+    with pytest.raises(ValueError, match=f"rnn_forward: .*; {sums}"):
+        rnnlite.functional.rnn_forward(one, one[0], one[0], one[0, 0], **ROUNDED)
+    with pytest.raises(ValueError, match=r"rnn_forward: .*; wanted float32 arrays"):
+        reference.rnn_forward(one, one[0], one[0], one[0, 0], **ROUNDED)
+
+
+def test_files_and_checkpoints_hold_it(tmp_path):
+    network = Sequential([rnnlite.LSTM(3, 4, seed=0), Dense(4, 2, seed=1)])
+    network = network.copy(compute_dtype="bfloat16")
+    path, x = tmp_path / "model.npz", np.random.default_rng(0).normal(size=(6, 4, 3)).astype("f")
+    rnnlite.save(network, path)
+    assert_same_bits("y", rnnlite.load(path)(x), network(x))
+    assert_same_bits("y", rnnlite.load(path, into=network.copy())(x), network(x))
+    with pytest.raises(ValueError, match="compute_dtype is bfloat16 in the file, None in"):
+        rnnlite.load(path, into=network.copy(compute_dtype="float32"))
+    y, place = np.arange(6) % 2, tmp_path / "checkpoint.npz"
+    arguments = {"seed": 0, "batch_size": 3, "progress": False}
+    whole = network.copy()
+    rnnlite.fit(whole, x, y, epochs=3, **arguments)
+    rnnlite.fit(network, x, y, epochs=2, checkpoint=place, **arguments)
+    resumed = rnnlite.load(place)
+    assert resumed.layers[0].compute_dtype == "bfloat16"
+    rnnlite.fit(resumed, x, y, epochs=3, checkpoint=place, resume=True, **arguments)
+    assert_same_bits("weights", resumed.flat_params, whole.flat_params)
+
+
+def test_the_gradient_check_says_that_it_checks_without_rounding():
+    x = np.random.default_rng(0).normal(size=(2, 3, 3))
+    layer = rnnlite.RNN(3, 4, seed=0, **ROUNDED)
+    report = gradcheck.check(layer, x)
+    assert report.passed
+    assert "not rounded to bfloat16" in report.notes[0]
+    assert report.notes[0] in str(report)
+    assert gradcheck.check(layer.copy(compute_dtype="float32"), x).notes == ()
+
+
+# --- the instruction ------------------------------------------------------------------------
+
+NEW_LLVM = pytest.mark.skipif(llvm.llvm_version_info < (16,), reason="LLVM 15 has not heard of it")
+
+COMPILE = """
+import numba
+from rnnlite.kernels.jit import OPTIONS
+from rnnlite.kernels.operands import PAIRS, NUMBERS
+def assembly(operands, word):
+    multiply = operands.product
+    def product(s, a, w, c, M, K, N):
+        multiply(s, 0, 0, a, 0, K, 1, w, 0, 32, K * 32, c, 0, N, M, K, N)
+    f, n = numba.float32[::1], numba.intp
+    compiled = numba.njit((f, word[::1], word[::1], f, n, n, n), **OPTIONS)(product)
+    return compiled.inspect_asm(compiled.signatures[0])
+
+pairs, numbers = assembly(PAIRS, numba.int32), assembly(NUMBERS, numba.float32)
+print(*(text.count(name) for text in (pairs, numbers) for name in ("vdpbf16ps", "vfmadd")))
+"""
+
+
+@needs_jit
+@pytest.mark.long
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="x86 by name, on one system")
+@pytest.mark.parametrize("processor", ["cooperlake", pytest.param("znver4", marks=NEW_LLVM)])
+def test_a_processor_that_multiplies_pairs_is_told_to(processor, tmp_path):
+    """Compiled for it, and not run: the machine of the tests need not have it."""
+    environment = os.environ | {
+        "RNNLITE_SIMD": "avx512bf16", "NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": "",
+        "RNNLITE_CACHE": str(tmp_path),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True, check=True
+    )
+    pairs, fused, none, others = map(int, done.stdout.split())
+    assert pairs >= 16, "the tile of 8 x 2 registers"
+    assert fused == none == 0
+    assert others >= 16
