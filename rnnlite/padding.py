@@ -58,6 +58,27 @@ def as_array(where, name, sequences, lengths):
     return _padded(where, name, sequences, None, 0, None)
 
 
+def until_nan(where, x):
+    """x (n, T, F) with zeros for the NaN behind each row's end, and lengths (n,), or None.
+
+    NaN at any other place is a missing value, and refused.
+    """
+    nan = np.isnan(x)
+    if not nan.any():
+        return x, None
+    T, has_values = x.shape[1], ~nan.all(axis=2)
+    lengths = np.where(has_values.any(axis=1), T - has_values[:, ::-1].argmax(axis=1), 0)
+    if not lengths.all():
+        row = (lengths == 0).argmax()
+        raise ValueError(f"{where}: Input X contains NaN alone in row {row}; wanted steps, too")
+    gaps = nan.any(axis=2) & (np.arange(T) < lengths[:, None])
+    if gaps.any():
+        row, step = np.argwhere(gaps)[0]
+        hint = "it may stand behind the end of a sequence only; fill gaps first"
+        raise ValueError(f"{where}: Input X contains NaN, in row {row} at step {step}: {hint}")
+    return np.where(nan, x.dtype.type(0), x), lengths
+
+
 def _padded(where, name, sequences, length, value, dtype):
     arrays = [
         checking.real_array(where, f"{name}[{n}]", s)

@@ -62,7 +62,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 # Doors, and the library that their examples need.
-DOORS = {"rnnlite/interop/onnx_": "onnx", "rnnlite/interop/safetensors_": "safetensors"}
+DOORS = {
+    "rnnlite/interop/onnx_": "onnx",
+    "rnnlite/interop/safetensors_": "safetensors",
+    "rnnlite/logs/mlflow": "mlflow",
+    "rnnlite/logs/optuna": "optuna",
+    "rnnlite/logs/tensorboard": "tensorboardX",
+    "rnnlite/tables/reader": "pandas",
+}
 
 
 def pytest_collection_modifyitems(items):
@@ -71,6 +78,12 @@ def pytest_collection_modifyitems(items):
         for start, library in DOORS.items():
             if start in item.path.as_posix() and importlib.util.find_spec(library) is None:
                 item.add_marker(pytest.mark.skip(reason=f"{library} is not installed"))
+
+
+def pytest_ignore_collect(collection_path):
+    """Estimators derive from scikit-learn's: without it, not even their examples can be read."""
+    is_estimator = "rnnlite/sklearn" in collection_path.as_posix()
+    return True if is_estimator and importlib.util.find_spec("sklearn") is None else None
 
 
 needs_jit = pytest.mark.skipif(

@@ -27,6 +27,9 @@ SHOWN = (
     "optim/__init__.py",
     "optim/schedules.py",
     "initializers.py",
+    "sklearn/__init__.py",
+    "logs/__init__.py",
+    "tables/__init__.py",
     "__init__.py",
 )
 # Its docstrings are the text of a lesson, in a form of their own.
@@ -40,13 +43,14 @@ NOT_FOR_USERS = {
 }  # fmt: skip
 
 # The rooms, each with those that it may import; ``rnnlite/__init__.py`` shows them all.
-COMMON = {"checking", "cache_folder", "padding"}
+COMMON = {"checking", "cache_folder", "needed", "padding"}
 RUNNING = {"kernels", "cells", "engine"}
 LEARNING = {*RUNNING, "initializers", "layers", "losses", "optim"}
 ROOMS = {
     "checking": set(),
     "padding": {"checking"},
     "cache_folder": set(),
+    "needed": set(),
     "reference": set(),
     "initializers": COMMON,
     "kernels": COMMON,
@@ -74,6 +78,10 @@ ROOMS = {
         "reference",
         "saving",
     },
+    # Doors to other libraries: nothing imports them.
+    "sklearn": {*COMMON, *LEARNING, "training"},
+    "logs": {*COMMON, "saving", "training"},
+    "tables": COMMON,
 }
 # Against the stream, at a call: a layer is pickled as the file that ``save`` would write.
 AT_A_CALL = {("layers", "saving")}

@@ -17,9 +17,12 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 every_doc = pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
-NEEDS = {"deploy.md": ("onnx", "onnxruntime")}
+NEEDS = {
+    "deploy.md": ("onnx", "onnxruntime"),
+    "how_to_tables.md": ("narwhals", "pandas", "matplotlib"),
+}
 # They train networks; one draws a dozen pictures, too.
-SLOW = dict.fromkeys(("inside.md", "deploy.md"), pytest.mark.long)
+SLOW = dict.fromkeys(("inside.md", *NEEDS), pytest.mark.long)
 every_doc_in_time = pytest.mark.parametrize(
     "page", [pytest.param(page, marks=SLOW.get(page.name, ()), id=page.name) for page in DOCS]
 )

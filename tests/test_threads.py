@@ -5,6 +5,7 @@ import os
 import threading
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -37,6 +38,18 @@ def test_the_number_of_threads_is_what_was_set(n):
 def test_a_bad_number_of_threads_is_refused_and_changes_nothing(n, error):
     set_num_threads(2)
     assert_refused(error, [f"set_num_threads: n is {n!r}"], set_num_threads, n)
+    assert get_num_threads() == 2
+
+
+def test_a_thread_may_be_told_how_many_to_compute_with_and_others_are_not():
+    set_num_threads(2)
+    with threads.threads_here(3), ThreadPoolExecutor(1) as other:
+        assert get_num_threads() == 3 and other.submit(get_num_threads).result() == 2
+        with threads.threads_here(None):
+            assert get_num_threads() == 3
+        with threads.threads_here(1):
+            assert get_num_threads() == 1
+        assert get_num_threads() == 3
     assert get_num_threads() == 2
 
 

@@ -6,6 +6,7 @@ ends the process, where OpenMP is missing, when two Python threads use it at onc
 8563 and 9288).  Kernels give the same bits for any number of threads; see ``kernels/tile.py``.
 """
 
+import contextlib
 import functools
 import logging
 import os
@@ -223,7 +224,7 @@ def get_num_threads():
     >>> get_num_threads() >= 1
     True
     """
-    return _pool.size
+    return _size()
 
 
 def set_num_threads(n):
@@ -244,13 +245,31 @@ def set_num_threads(n):
     _pool.chosen = checking.whole_number("set_num_threads", "n", n)
 
 
+_here = threading.local()  # ``n``: what the calling thread was told in a block of ``threads_here``
+
+
+@contextlib.contextmanager
+def threads_here(n):
+    """A block in which the calling thread computes with ``n`` threads; None: with what it has."""
+    before = getattr(_here, "n", None)
+    _here.n = before if n is None else n
+    try:
+        yield
+    finally:
+        _here.n = before
+
+
+def _size():
+    return getattr(_here, "n", None) or _pool.size
+
+
 def parallel_for(kernel, count, work, *arguments):
     """Run ``kernel(first, last, *arguments)`` over ``range(count)``, dealt to the threads.
 
     ``work`` counts multiplications: little work is done by the caller alone.
     """
     pool = _pool
-    n = min(pool.size, count, 1 + int(work / WORTH_A_THREAD))
+    n = min(_size(), count, 1 + int(work / WORTH_A_THREAD))
     if n > 1 and not JIT_DISABLED:
         n = pool.grow(n)
     if n <= 1 or JIT_DISABLED:

@@ -4,11 +4,11 @@ import importlib
 import json
 
 from rnnlite import checking
-from rnnlite.interop.needed import needed_onnx
 from rnnlite.interop.onnx_build import Export, Options, features_of
 from rnnlite.interop.onnx_own import own_metadata
 from rnnlite.interop.onnx_recurrent import FORMS
 from rnnlite.layers import Layer
+from rnnlite.needed import needed_onnx
 from rnnlite.saving.atomic import replace_file
 
 OLDEST = 13  # opset

@@ -1,9 +1,9 @@
 """import_onnx: a model out of an ONNX file."""
 
 from rnnlite import checking
-from rnnlite.interop.needed import needed_onnx
 from rnnlite.interop.onnx_own import own_model
 from rnnlite.interop.onnx_reading import Reading
+from rnnlite.needed import needed_onnx
 
 EXTERNAL = "it keeps numbers in other files, which are not read; save it with all of them inside"
 

@@ -6,8 +6,8 @@ import math
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.interop.needed import needed
 from rnnlite.layers import Layer
+from rnnlite.needed import needed
 from rnnlite.saving import CorruptFile, architecture, atomic, models
 from rnnlite.saving.header import LARGEST
 

@@ -10,7 +10,7 @@ import numpy as np
 from rnnlite import checking, layers
 from rnnlite.interop import torch_infer, torch_modules, torch_names
 from rnnlite.interop.leaves import check_kind, directions, leaves, place_of
-from rnnlite.interop.needed import needed
+from rnnlite.needed import needed
 
 
 def from_torch(

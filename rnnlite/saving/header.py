@@ -65,6 +65,11 @@ def encode(kind, header, arrays):
     return text
 
 
+def json_size(value):
+    """How many bytes a part of a header takes."""
+    return len(json.dumps(value, separators=(",", ":")))
+
+
 def decode(text, kinds):
     """Kind, header and list of arrays, if ``encode`` makes exactly this text of them."""
     try:

@@ -1,20 +1,44 @@
 """save and load: a model in a file.
 
 The header of a file with a model, a checkpoint's too, has the key "model": its architecture and
-its random states.  Its weights are the arrays "params/NAME".
+its random states.  Its weights are the arrays "params/NAME".  ``beside.py`` says what else a
+model's file may hold.
 """
 
 import io
+from typing import Any, NamedTuple
 
+from rnnlite import checking
 from rnnlite.cells import Cell
-from rnnlite.saving import architecture, cells_in_files, container, random_states
+from rnnlite.saving import architecture, beside, cells_in_files, container, random_states
 from rnnlite.saving.header import CorruptFile
 
 KINDS = ("model", "checkpoint")
 PREFIX = "params/"
 
 
-def save(model, path):
+class Loaded(NamedTuple):
+    """All that a model's file holds, from ``load(path, return_all=True)``.
+
+    Attributes
+    ----------
+    model : Layer
+    extra : what JSON holds, or None
+        What ``save`` was given; tuples have become lists.
+    optimizer : Optimizer or None
+        Of this model, to go on with.
+
+    Examples
+    --------
+    >>> model, extra, optimizer = Loaded(None, {"classes": ["cat", "dog"]}, None)
+    """
+
+    model: Any
+    extra: Any
+    optimizer: Any
+
+
+def save(model, path, *, extra=None, optimizer=None):
     """Write a model into a file: architecture, weights, dtype, random states.
 
     Parameters
@@ -24,6 +48,12 @@ def save(model, path):
     path : str or os.PathLike
         Taken as it is, in a folder that exists.  ``.npz`` suits: ``numpy.load`` reads the
         weights, under ``"params/0.Wx"``, ....
+    extra : dict, list, text, number, optional
+        What you need beside the model, as JSON holds it: names of classes, a vocabulary, the scale
+        of the data.  2 MiB at most; ``load(path, return_all=True)`` gives it back.
+    optimizer : Adam or SGD, optional
+        Of this model, to keep its settings and all that it has gathered.  A run that may be
+        stopped at any moment is what ``fit(checkpoint=)`` is for.
 
     Raises
     ------
@@ -31,7 +61,10 @@ def save(model, path):
         The file cannot be written; what was there before is as it was, or, where the last step
         of all fails, the new file is in place: the message says which.
     TypeError
-        For something that is not a layer, or has an option that no file can hold.
+        For something that is not a layer, or has an option that no file can hold, and for an
+        ``extra`` with something in it that JSON cannot hold.
+    ValueError
+        ``extra`` is too large, or has NaN; the optimizer is of another model.
 
     Examples
     --------
@@ -39,14 +72,17 @@ def save(model, path):
     >>> from rnnlite import GRU, Dense, Sequential
     >>> model = Sequential([GRU(28, 64, seed=0), Dense(64, 10, seed=1)])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(model, f"{folder}/model.npz")
-    ...     bool((load(f"{folder}/model.npz").flat_params == model.flat_params).all())
-    True
+    ...     save(model, f"{folder}/model.npz", extra={"classes": ["cat", "dog"]})
+    ...     loaded = load(f"{folder}/model.npz", return_all=True)
+    >>> bool((loaded.model.flat_params == model.flat_params).all()), loaded.extra
+    (True, {'classes': ['cat', 'dog']})
     """
-    container.write(path, "model", {"model": model_header(model)}, model_arrays(model))
+    header = {"model": model_header(model)} | beside.extra_header(extra)
+    part, moments = beside.optimizer_parts(model, optimizer)
+    container.write(path, "model", header | part, model_arrays(model) | moments)
 
 
-def load(path, into=None, cells=(), layers=()):
+def load(path, into=None, cells=(), layers=(), *, return_all=False):
     """Read a model from a file that ``save`` wrote, or from a checkpoint.
 
     Nothing in the file is run, and nothing is used before all of it is checked.
@@ -61,10 +97,14 @@ def load(path, into=None, cells=(), layers=()):
         knows their equations.
     layers : iterable of classes, optional
         The classes of your own layers in a new model; the file has their names and options.
+    return_all : bool
+        Whether to return what stands beside the model, too.
 
     Returns
     -------
-    Layer, a new model, or ``into``
+    Layer, a new model, or ``into``; with ``return_all`` a ``Loaded`` (model, extra, optimizer), the
+    last two None where the file has none.  A checkpoint's optimizer goes on by ``fit(resume=True)``
+    alone.
 
     Raises
     ------
@@ -82,12 +122,26 @@ def load(path, into=None, cells=(), layers=()):
     ...     load(f"{folder}/lstm.npz")
     LSTM(3, 4)
     """
-    _, header, arrays = container.read(path, KINDS)
+    return_all = checking.true_or_false("load", "return_all", return_all)
+    kind, header, arrays = container.read(path, KINDS)
     try:
-        return load_model(header, arrays, into, cells, layers)
+        if kind != "model":
+            found = Loaded(load_model(header, arrays, into, cells, layers), None, None)
+        else:
+            found = _all_of(header, arrays, into, cells, layers)
+        return found if return_all else found.model
     except ValueError as error:
         kind = CorruptFile if isinstance(error, CorruptFile) else ValueError
         raise kind(f"{path}: {error}") from None
+
+
+def _all_of(header, arrays, into, cells, layers):
+    """What the file of a model holds; ``into`` is as it was if anything of it is wrong."""
+    beside.check_nothing_else(header, arrays, PREFIX)
+    if into is not None and "optimizer" in header:  # it is built on a copy first
+        beside.optimizer_of(load_model(header, arrays, into.copy()), header, arrays)
+    model = load_model(header, arrays, into, cells, layers)
+    return Loaded(model, header.get("extra"), beside.optimizer_of(model, header, arrays))
 
 
 def to_bytes(model):

@@ -3,14 +3,18 @@
 import importlib
 
 
-def needed(where, name, *parts):
-    """The module ``name``, with these parts of it, or an error with the pip command."""
+def needed(where, name, *parts, package=None):
+    """The module ``name``, with these parts of it, or an error with the pip command.
+
+    ``package`` is what pip installs, where it has another name.
+    """
     try:
         module = importlib.import_module(name)
         for part in parts:
             importlib.import_module(f"{name}.{part}")
     except ImportError as error:
-        raise ImportError(f"{where} needs the library {name}: pip install {name}") from error
+        hint = f"pip install {package or name}"
+        raise ImportError(f"{where} needs the library {name}: {hint}") from error
     return module
 
 
