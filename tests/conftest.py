@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tracemalloc
+from pathlib import Path
 from typing import NamedTuple
 
 # Before NumPy is there.  Threads of its OpenBLAS wait for each other by spinning: on a busy
@@ -46,6 +47,9 @@ pytest.register_assert_rewrite("saved_models", "array_files")
 # Thousands of tests are made and stay until the end: the garbage collector need not look at them.
 def pytest_configure(config):
     gc.disable()
+    if importlib.util.find_spec("sklearn") is None:  # of which the estimators are made
+        estimators = Path(rnnlite.__file__).with_name("sklearn")
+        config.option.ignore = [*(config.option.ignore or ()), str(estimators)]
 
 
 def pytest_collection_finish(session):
@@ -78,12 +82,6 @@ def pytest_collection_modifyitems(items):
         for start, library in DOORS.items():
             if start in item.path.as_posix() and importlib.util.find_spec(library) is None:
                 item.add_marker(pytest.mark.skip(reason=f"{library} is not installed"))
-
-
-def pytest_ignore_collect(collection_path):
-    """Estimators derive from scikit-learn's: without it, not even their examples can be read."""
-    is_estimator = "rnnlite/sklearn" in collection_path.as_posix()
-    return True if is_estimator and importlib.util.find_spec("sklearn") is None else None
 
 
 needs_jit = pytest.mark.skipif(
