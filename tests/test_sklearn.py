@@ -117,9 +117,12 @@ def test_other_features_than_before_are_refused_and_other_lengths_are_not():
     X, y = ragged(F=2)
     classifier = RNNClassifier(**SMALL).fit(X, y)
     assert classifier.predict(np.zeros((3, 50, 2))).shape == (3,)
+    words = ["shape (6, 2)", "sequences of 2 features", "[sequence]"]
+    assert_refused(ValueError, words, classifier.predict, np.zeros((6, 2)))
     words = ["3 features", "expecting 2 features"]
     assert_refused(ValueError, words, classifier.predict, np.zeros((3, 6, 3)))
-    assert_refused(ValueError, ["1 features"], classifier.predict, [[1.0, 2.0], [1.0]])
+    words = ["1 features", "expecting 2 features"]
+    assert_refused(ValueError, words, classifier.predict, [[1.0, 2.0], [1.0]])
 
 
 # ---- targets ---------------------------------------------------------------------------------
@@ -144,6 +147,12 @@ def test_several_questions_in_one():
     assert (right > 0.85).all(), right
     assert [part.shape for part in classifier.predict_proba(X)] == [(60, 2), (60, 3)]
     assert [part.shape for part in classifier.decision_function(X)] == [(60,), (60, 3)]
+    # Right is a row whose questions are all answered right: 45 of 60, or of weights 45 of 67.5.
+    y = classifier.predict(X)
+    y[:15, 1] = np.where(y[:15, 1] == "a", "b", "a")
+    assert classifier.score(X, y) == 0.75
+    weights = np.where(np.arange(60) < 15, 1.5, 1.0)
+    assert classifier.score(X, list(y), weights) == pytest.approx(2 / 3)
 
     labels = np.stack([first, X[:, -1] > 0, X[:, 0] > 0], axis=1).astype(int)
     classifier = RNNClassifier(**settings).fit(X, labels)
@@ -303,6 +312,8 @@ def test_a_cell_of_one_s_own(tmp_path):
         ("n_threads", 0, ["n_threads is 0"]),
         ("class_weight", {5: 2.0}, ["class_weight is for [5]", "[0, 1]"]),
         ("class_weight", "even", ["class_weight is 'even'", "'balanced'"]),
+        ("class_weight", {0: -1.0, 1: 1.0}, ["class_weight is {0: -1.0", "at least 0"]),
+        ("validation_fraction", 1.5, ["validation_fraction is 1.5"]),
         ("dtype", "float16", ["dtype is 'float16'"]),
     ],
 )

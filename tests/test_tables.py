@@ -203,6 +203,39 @@ def test_a_table_that_is_none_is_refused(changes, words):
                    table("polars", **changes))  # fmt: skip
 
 
+def test_what_pandas_keeps_elsewhere_and_what_polars_calls_otherwise():
+    reader = Reader(["load"], group="site", time="day")
+    words = ["no column 'site'", "reset_index()"]
+    assert_refused(ValueError, words, reader.learn, table("pandas").set_index(["site", "day"]))
+    assert_refused(TypeError, ["LazyFrame", "collect()"], reader.learn, table("polars").lazy())
+    frame = table("polars", day=[2.0, float("nan"), 1.0, 2.0, 3.0])  # no null, and no time
+    assert_refused(ValueError, ["row 1 has no 'day'"], reader.learn, frame)
+
+
+@every_library
+def test_classes_are_what_json_holds(library):
+    for names in (["a", "b", "a", "b", "a"], [7, 5, 7, 5, 7], [True, False, True, False, True]):
+        frame = table(library, state=names)
+        reader = Reader(["load"], group="site", time="day", label="state", per_step=True)
+        again = Reader.from_dict(json.loads(json.dumps(reader.learn(frame).to_dict())))
+        data = again.read(frame)
+        assert again.classes == sorted(set(names))
+        assert list(again.frame(data, data.y)["state_predicted"]) == [
+            names[n] for n in (1, 3, 2, 0, 4)
+        ]
+    dates = np.array(["2026-02-01"] * 5, "datetime64[us]")
+    wanted = ["'state' holds datetime", "text, numbers"]
+    assert_refused(TypeError, wanted, reader.learn, table(library, state=dates))
+
+
+@pytest.mark.parametrize("wrong", [2, -1, 0.7])
+def test_predictions_that_are_no_classes_are_refused(wrong):
+    reader = Reader(["load"], group="site", label="kind").learn(table("pandas"))
+    data = reader.read(table("pandas"))
+    words = [f"from {wrong} to {wrong}", "class numbers, 0 to 1"]
+    assert_refused(ValueError, words, reader.frame, data, np.array([wrong, wrong]))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

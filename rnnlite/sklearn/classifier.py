@@ -170,6 +170,23 @@ class RNNClassifier(ClassifierMixin, RNNEstimator):
         scores = self._values(X)
         return self._target.decisions(scores)
 
+    def score(self, X, y, sample_weight=None):
+        """The share of sequences whose class is right; of K questions, all K of them.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as for ``fit``
+
+        Returns
+        -------
+        float
+        """
+        y = np.asarray(_plain(y)) if hasattr(y, "ndim") else np.asarray(y)
+        if y.ndim < 2:
+            return super().score(X, y, sample_weight)
+        right = np.all(self.predict(X) == y, axis=1)
+        return float(np.average(right, weights=sample_weight))
+
     def _new_target(self, where, y, classes=None):
         target = targets.target_of(where, _plain(y), classes)
         self.classes_ = target.classes
@@ -195,6 +212,10 @@ class RNNClassifier(ClassifierMixin, RNNEstimator):
                 of_classes = compute_sample_weight(self.class_weight, _plain(data.y))
             else:
                 of_classes = self._target.weights(where, self.class_weight, codes, counts)
+            if not (np.isfinite(of_classes).all() and of_classes.min() >= 0):
+                wanted = "finite weights of at least 0"
+                got = f"class_weight is {self.class_weight!r:.200}"
+                raise ValueError(f"{where}: {got}; wanted {wanted}")
             weights = counts * of_classes
         return codes, weights
 

@@ -131,6 +131,11 @@ class RNNEstimator(BaseEstimator):
                 where, "early_stopping", self.early_stopping
             )
         found.validation_fraction = self.validation_fraction
+        if self.validation_fraction is not None:
+            found.validation_fraction = checking.real_number(
+                where, "validation_fraction", self.validation_fraction, 0.0, 1.0,
+                low_included=False, high_included=False,
+            )  # fmt: skip
         return found
 
     def _data(self, where, x, lengths, y, sample_weight):

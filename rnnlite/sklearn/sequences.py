@@ -32,9 +32,13 @@ def read(estimator, X, y=NO_Y, reset=False):
     elif isinstance(X, list):  # of float32 arrays scikit-learn would make float64
         X = checking.any_array(where, "X", X)
     is_table = getattr(X, "ndim", 2) != 3
+    if is_table and not reset and estimator.fitted_to_sequences_ and estimator.n_features_in_ > 1:
+        got = f"X has shape {np.shape(X)}"
+        wanted = f"sequences of {estimator.n_features_in_} features, (n, T, F) or a list of (T, F)"
+        raise ValueError(f"{where}: {got}; wanted {wanted}; a single one goes in as [sequence]")
     # One more way: to a network that was fitted to sequences of one feature, a table is more of
     # them, of any length.
-    if is_table and (reset or not estimator.fitted_to_sequences_ or estimator.n_features_in_ > 1):
+    if is_table and (reset or not estimator.fitted_to_sequences_):
         found = validate_data(estimator, X, y, reset=reset, **options)
     elif y is NO_Y:
         found = check_array(X, estimator=estimator, allow_nd=True, **options)

@@ -110,7 +110,7 @@ class Reader:
             mean, scale = _moments(rows.numbers([self.target]))
             self.y_mean, self.y_scale = float(mean[0]), float(scale[0])
         if self.label is not None:
-            self.classes = np.unique(rows.column(self.label)).tolist()
+            self.classes = rows.classes(self.label)
         return self
 
     def read(self, frame):
@@ -204,7 +204,12 @@ class Reader:
         if self.target is not None:
             columns = {name: self.restore(values.reshape(len(values)))}
         elif values.ndim == 1:
-            columns = {name: [self.classes[number] for number in values.astype(int)]}
+            numbers = values.astype(np.int64)
+            if (numbers != values).any() or not np.isin(numbers, range(len(self.classes))).all():
+                got = f"predictions runs from {values.min()} to {values.max()}"
+                wanted = f"class numbers, 0 to {len(self.classes) - 1}, or an axis of probabilities"
+                raise ValueError(f"{where}: {got}; wanted {wanted}")
+            columns = {name: [self.classes[number] for number in numbers]}
         elif values.shape[1] == len(self.classes):
             columns = {f"{name}_{c}": values[:, k] for k, c in enumerate(self.classes)}
         else:

@@ -13,19 +13,26 @@ class Rows:
         try:
             frame = nw.from_native(source, eager_only=True)
         except TypeError:
-            kind = type(source).__name__
-            raise TypeError(f"{where}: frame is of type {kind}; wanted a data frame") from None
+            got = f"frame is of type {type(source).__name__}"
+            hint = "; its collect() makes one" if hasattr(source, "collect") else ""
+            raise TypeError(f"{where}: {got}; wanted a data frame{hint}") from None
         self.where, self.group, self.time = where, reader.group, reader.time
         by = [*self.group, *([self.time] if self.time is not None else ())]
         for name in (*by, *reader.features):
             if name not in frame.columns:
                 every = ", ".join(map(repr, frame.columns))
-                raise ValueError(f"{where}: there is no column {name!r}; there are {every}")
+                in_index = name in getattr(getattr(source, "index", None), "names", ())
+                hint = "; it is in the index, and a column of frame.reset_index()"
+                hint = hint if in_index else f"; there are {every}"
+                raise ValueError(f"{where}: there is no column {name!r}{hint}")
         if not len(frame):
             raise ValueError(f"{where}: the table has no row")
         for name in by:
-            if frame[name].is_null().any():
-                row = int(frame[name].is_null().to_numpy().argmax())
+            missing = frame[name].is_null().to_numpy()
+            if frame[name].dtype.is_float():  # where polars has NaN beside null
+                missing = missing | np.isnan(frame[name].to_numpy())
+            if missing.any():
+                row = int(missing.argmax())
                 raise ValueError(f"{where}: row {row} has no {name!r}, and belongs nowhere")
         index = "_rnnlite_row"  # keeps the order of rows that nothing else orders
         self.frame = frame.with_row_index(index).sort(*by, index).drop(index)
@@ -57,6 +64,16 @@ class Rows:
         if self.frame[name].is_null().any():
             raise ValueError(f"{self.where}: column {name!r} has missing values, which is no class")
         return self.frame[name].to_numpy()
+
+    def classes(self, name):
+        """The classes of a column, in order: of a kind that JSON holds, to be saved."""
+        found = set(self.column(name).tolist())
+        for kind in (str, bool, int | float):
+            if all(isinstance(value, kind) for value in found):
+                return sorted(found)
+        kinds = ", ".join(sorted({type(value).__name__ for value in found}))
+        wanted = "one kind of text, numbers, or True and False"
+        raise TypeError(f"{self.where}: column {name!r} holds {kinds}; wanted {wanted}")
 
     def numbers(self, names):
         """Columns as float64 (rows, columns), NaN where a value is missing."""
