@@ -131,7 +131,13 @@ def check_against_reference(cell, **sizes):
     assert_all_close(results, truth, 2e-6, np.float32)
 
 
-@for_each(FEW)
+@pytest.mark.parametrize(
+    "cell",
+    [  # the kernels of a cell take seconds to compile
+        pytest.param(cell, id=cell.name, marks=() if cell is LSTM else pytest.mark.long)
+        for cell in FEW
+    ],
+)
 @pytest.mark.parametrize("lengths", [None, [4, 0, 2]], ids=["whole", "ragged"])
 def test_every_result_equals_the_reference_that_rounds(cell, lengths):
     check_against_reference(cell, lengths=lengths)
@@ -205,6 +211,7 @@ def test_a_dense_layer_of_any_size_equals_the_reference_that_rounds(size):
             assert_close(key, got, getattr(gradients, key), 2e-6)
 
 
+@pytest.mark.long
 def test_a_custom_cell_is_rounded_compiled_or_not():
     x, dy = (np.random.default_rng(n).normal(size=(3, 4, 5)).astype("f") for n in (0, 1))
     found = []
@@ -219,6 +226,7 @@ def test_a_custom_cell_is_rounded_compiled_or_not():
     assert_all_close(found[0], found[1], 2e-6, np.float32)
 
 
+@pytest.mark.long
 def test_dropped_units_are_rounded_after_the_mask():
     """0.7 h has more digits than h: rounded before, it would be another number."""
     found = []
@@ -280,6 +288,7 @@ def test_arrays_are_float32_and_results_do_not_depend_on_the_rows_beside():
         assert_same_bits("y", layer(x[row : row + 1])[0], y[row])
 
 
+@pytest.mark.long
 @for_each([RNN_TANH, LSTM])
 def test_nan_and_infinity_pass_as_in_float32(cell):
     layer = cell.make(5, 6, seed=0, return_sequences=True)
