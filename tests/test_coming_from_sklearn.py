@@ -98,6 +98,17 @@ def solver(first, ours):
     assert any(name.startswith("v.") for name in fitted.optimizer_state_)  # second moments
 
 
+@row('`X.astype("float32")`: a network of that precision')
+def precision(first, ours):
+    given = {"X": X.astype(float)}
+    theirs = MLPClassifier(**MLP).fit(eval(*code_in(first), given), Y)
+    mine = RNNClassifier(**SMALL).fit(eval(*code_in(first), given), Y)
+    assert theirs.coefs_[0].dtype == mine.model_.dtype == np.float32
+    rounded = RNNClassifier(**SMALL, **options(ours)).fit(given["X"], Y)
+    assert rounded.model_.layers[0].compute_dtype == "bfloat16" and ours.startswith("the same")
+    assert RNNClassifier(**SMALL).fit(given["X"], Y).model_.dtype == np.float64
+
+
 @row("`alpha=1e-4`, weight decay")
 def decay(first, ours):
     assert ours.startswith("none") and "alpha" not in RNNClassifier().get_params()

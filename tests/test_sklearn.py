@@ -276,6 +276,11 @@ def test_the_arguments_describe_the_network():
     ]  # fmt: skip
     assert model.dtype == np.float64
     assert RNNClassifier(**SMALL).fit(X, y).model_.dtype == np.float32
+    rounded = RNNClassifier(**SMALL, compute_dtype="bfloat16").fit(X.astype(float), y).model_
+    assert rounded.dtype == np.float32
+    assert [layer.compute_dtype for layer in rounded.layers] == ["bfloat16"] * 2
+    mixed = RNNClassifier(**SMALL, compute_dtype="bfloat16", dtype="float64")
+    assert_refused(ValueError, ["compute_dtype is 'bfloat16'", "'float64'"], mixed.fit, X, y)
     assert RNNClassifier(**SMALL).fit(X.astype(float), y).model_.dtype == np.float64
 
 
@@ -315,6 +320,7 @@ def test_a_cell_of_one_s_own(tmp_path):
         ("class_weight", {0: -1.0, 1: 1.0}, ["class_weight is {0: -1.0", "at least 0"]),
         ("validation_fraction", 1.5, ["validation_fraction is 1.5"]),
         ("dtype", "float16", ["dtype is 'float16'"]),
+        ("compute_dtype", "float16", ["compute_dtype is 'float16'"]),
     ],
 )
 def test_an_argument_out_of_bounds_is_named(argument, value, words):

@@ -47,7 +47,7 @@ class RNNClassifier(ClassifierMixin, RNNEstimator):
         Largest norm of a step's gradient.
     early_stopping : bool or "auto"
         Whether to stop when rows that were set aside are not answered better any more, and to go
-        back to the best weights.  "auto": from 10,000 rows on.
+        back to the best weights.  "auto": with more than 10,000 rows.
     validation_fraction : float, optional
         Share of the rows to set aside, evenly from all classes.  None: stop by the training loss.
     n_iter_no_change : int
@@ -61,6 +61,10 @@ class RNNClassifier(ClassifierMixin, RNNEstimator):
         from the steps of the training rows.
     dtype : {"float32", "float64"}, optional
         Precision of the network, if not that of X.
+    compute_dtype : {"bfloat16"}, optional
+        Round the numbers of every product, whose sums and all else stay float32: faster where the
+        processor has instructions for it (docs/bfloat16.md).  The network is then float32,
+        whatever X is.
     random_state : int, RandomState or None
         Of initial weights, dropout, the order of rows, and the rows set aside.
     n_threads : int, optional
@@ -97,14 +101,16 @@ class RNNClassifier(ClassifierMixin, RNNEstimator):
         self, cell="lstm", units=32, *, layers=1, bidirectional=False, dropout=0.0, epochs=100,
         batch_size=128, lr=0.01, schedule="constant", clip_norm=1.0, early_stopping="auto",
         validation_fraction=0.1, n_iter_no_change=10, tol=0.0, class_weight=None,
-        standardize=True, dtype=None, random_state=None, n_threads=None, verbose=0,
+        standardize=True, dtype=None, compute_dtype=None, random_state=None, n_threads=None,
+        verbose=0,
     ):  # fmt: skip
         super().__init__(
             cell, units, layers=layers, bidirectional=bidirectional, dropout=dropout,
             epochs=epochs, batch_size=batch_size, lr=lr, schedule=schedule, clip_norm=clip_norm,
             early_stopping=early_stopping, validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change, tol=tol, standardize=standardize, dtype=dtype,
-            random_state=random_state, n_threads=n_threads, verbose=verbose,
+            compute_dtype=compute_dtype, random_state=random_state, n_threads=n_threads,
+            verbose=verbose,
         )  # fmt: skip
         self.class_weight = class_weight
 

@@ -13,7 +13,7 @@ from rnnlite.optim import Adam
 from rnnlite.sklearn import network, scaling, sequences, workers
 from rnnlite.training import EarlyStopping, fit, predict_values
 
-# Rows from which on "auto" stops early, as in scikit-learn's HistGradientBoosting.
+# With more rows "auto" stops early, as in scikit-learn's HistGradientBoosting.
 MANY_ROWS = 10_000
 
 
@@ -26,7 +26,7 @@ class RNNEstimator(BaseEstimator):
         self, cell="lstm", units=32, *, layers=1, bidirectional=False, dropout=0.0, epochs=100,
         batch_size=128, lr=0.01, schedule="constant", clip_norm=1.0, early_stopping="auto",
         validation_fraction=0.1, n_iter_no_change=10, tol=0.0, standardize=True, dtype=None,
-        random_state=None, n_threads=None, verbose=0,
+        compute_dtype=None, random_state=None, n_threads=None, verbose=0,
     ):  # fmt: skip
         self.cell = cell
         self.units = units
@@ -44,6 +44,7 @@ class RNNEstimator(BaseEstimator):
         self.tol = tol
         self.standardize = standardize
         self.dtype = dtype
+        self.compute_dtype = compute_dtype
         self.random_state = random_state
         self.n_threads = n_threads
         self.verbose = verbose
@@ -123,6 +124,10 @@ class RNNEstimator(BaseEstimator):
         found.clip_norm, found.dtype = self.clip_norm, self.dtype
         if self.dtype is not None:
             found.dtype = checking.float_dtype(where, self.dtype)
+        found.compute_dtype = self.compute_dtype
+        if self.compute_dtype is not None:
+            found.dtype = checking.float_dtype(where, found.dtype or np.float32)
+            checking.compute_dtype(where, self.compute_dtype, found.dtype)
         found.schedule = self.schedule
         network.schedule(where, self.schedule, 0.1, 1)
         found.early_stopping = self.early_stopping

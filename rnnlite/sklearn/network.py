@@ -15,6 +15,7 @@ def build(where, settings, features, outputs, dtype, rng):
         options = {
             "return_sequences": number < settings.layers - 1,
             "dtype": dtype,
+            "compute_dtype": settings.compute_dtype,
             "seed": draw(rng),
         }
         if isinstance(settings.cell, cells.Cell):
@@ -25,7 +26,8 @@ def build(where, settings, features, outputs, dtype, rng):
         features = settings.units * (2 if settings.bidirectional else 1)
         if settings.dropout:
             layers.append(Dropout(settings.dropout, seed=draw(rng)))
-    return Sequential([*layers, Dense(features, outputs, dtype=dtype, seed=draw(rng))])
+    options = {"dtype": dtype, "compute_dtype": settings.compute_dtype, "seed": draw(rng)}
+    return Sequential([*layers, Dense(features, outputs, **options)])
 
 
 def draw(rng):

@@ -19,7 +19,7 @@ class RNNRegressor(RegressorMixin, RNNEstimator):
     cell, units, layers, bidirectional, dropout : as for ``RNNClassifier``
     epochs, batch_size, lr, schedule, clip_norm : as for ``RNNClassifier``
     early_stopping, validation_fraction, n_iter_no_change, tol : as for ``RNNClassifier``
-    standardize, dtype, random_state, n_threads, verbose : as for ``RNNClassifier``
+    standardize, dtype, compute_dtype, random_state, n_threads, verbose : as for ``RNNClassifier``
 
     Attributes
     ----------
