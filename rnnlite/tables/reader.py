@@ -198,7 +198,8 @@ class Reader:
         if self.per_step:
             values = values[np.arange(T) < data.lengths[:, None]]
         else:
-            keys = keys[(np.cumsum(data.lengths) - 1).tolist()].select(self.group)
+            last_rows = (np.cumsum(data.lengths) - 1).tolist()
+            keys = nw.maybe_reset_index(keys[last_rows].select(self.group))
         name = self.target if self.label is None else self.label
         name = f"{name}_in_{self.horizon}" if self.horizon else f"{name}_predicted"
         if self.target is not None:
