@@ -143,6 +143,11 @@ def test_every_result_equals_the_reference_that_rounds(cell, lengths):
     check_against_reference(cell, lengths=lengths)
 
 
+def test_a_first_row_that_shares_its_pair_with_a_row_of_zeros_counts():
+    """Without initial states the weight gradient leaves out step 0: of three rows, one pair."""
+    check_against_reference(LSTM, initial=False)
+
+
 @pytest.mark.long
 @for_each(OTHERS)
 def test_the_results_of_other_cells_equal_the_reference_that_rounds(cell):

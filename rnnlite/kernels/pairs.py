@@ -1,8 +1,8 @@
 """bfloat16 numbers in pairs: what a product reads that rounds its operands.
 
-A bfloat16 has two bytes: the sign, the exponent and 8 binary digits of a float32.  Products of two
-of them are exact in float32, and so are summed.  AVX512-BF16 has an instruction for it that takes
-two numbers of A and two of W at once, in words of 32 bits, and so does twice as much:
+A bfloat16 has two bytes: the sign, the exponent and 8 binary digits of a float32.  A product of two
+of them is exact in float32, in which the products are summed.  AVX512-BF16 has an instruction that
+takes two numbers of A and two of W at once, in words of 32 bits, and so does twice as much:
 
     lane j:    acc[j]  +=  a[k] w[k, j]  +  a[k+1] w[k+1, j]
 

@@ -1,5 +1,7 @@
 """Dense: y = x W + b."""
 
+import functools
+
 import numpy as np
 
 from rnnlite import checking, initializers
@@ -31,8 +33,12 @@ class _Buffers:
             aligned_zeros(size + room, of) for size, room in zip(sizes, rooms, strict=True)
         )
         self.zeros = aligned_zeros(max(self.ld, self.dy_row) + panel_width(dtype), dtype)
-        self.pairs = pairs_of(operands, (rows, self.ld), (rows, self.dy_row))
         self.parts = np.array([[0, I + 1, 0, 0, 0, N, 0]], np.int64)  # all of dW
+
+    @functools.cached_property
+    def pairs(self):
+        """Where backward rounds x1 and dy, or None."""
+        return pairs_of(self.operands, (self.rows, self.ld), (self.rows, self.dy_row))
 
 
 class Dense(Layer):

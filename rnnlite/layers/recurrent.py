@@ -34,9 +34,9 @@ class Recurrent(RandomLayer):
         Initializers of Wx and Wh by name; see ``rnnlite.initializers``.
     compute_dtype : {"bfloat16"}, optional
         What x, h, the weights and biases, and dz are rounded to before they are multiplied; the
-        products are summed in float32, and everything else stays float32.  On a processor with
-        an instruction for it (``rnnlite.multiplies_bfloat16``) that is faster, elsewhere it is
-        slower; ``docs/bfloat16.md`` says when not to.
+        products are summed in float32, and everything else stays float32.  Made for processors
+        with an instruction for it (``rnnlite.multiplies_bfloat16``), slower than float32 on
+        others; ``docs/bfloat16.md`` says when not to use it.
     **unknown
         None: an argument that does not exist is refused by its name.
 
