@@ -164,7 +164,10 @@ FORGOTTEN = [
 ]
 
 
-@pytest.mark.parametrize(("name", "direction", "old", "new"), FORGOTTEN)
+@pytest.mark.parametrize(
+    ("name", "direction", "old", "new"),
+    [pytest.param(*f, marks=() if f[0] == "lstm" else pytest.mark.long) for f in FORGOTTEN],
+)
 def test_a_product_that_is_not_rounded_is_noticed(name, direction, old, new, monkeypatch):
     plant(monkeypatch, REFERENCE_CELLS[name], direction, old, new)
     with pytest.raises(AssertionError, match="differs first"):
@@ -177,6 +180,7 @@ def test_numbers_that_are_cut_off_are_noticed(monkeypatch):
         check_against_reference(LSTM)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", sized(EDGES, EDGES[:8]))
 def test_sizes_at_the_edges_of_registers_give_the_bits_of_the_reference(size):
     """Of whole numbers all sums are exact, and so is each rounding: not a bit may differ."""
