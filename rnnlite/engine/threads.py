@@ -269,9 +269,9 @@ def parallel_for(kernel, count, work, *arguments):
     ``work`` counts multiplications: little work is done by the caller alone.
     """
     pool = _pool
-    n = min(_size(), count, 1 + int(work / WORTH_A_THREAD))
+    n = min(count, 1 + int(work / WORTH_A_THREAD))
     if n > 1 and not JIT_DISABLED:
-        n = pool.grow(n)
+        n = pool.grow(min(n, _size()))
     if n <= 1 or JIT_DISABLED:
         kernel(0, count, *arguments)
         return
