@@ -1,15 +1,15 @@
 """Look inside a model: traces, what one reads off them, pictures, an interactive page.
 
-trace.py       every quantity inside, forward and backward, as arrays
-gates.py       gates and states as maps over time; how often a gate is shut or open
-flow.py        how far gradients reach, and which step's loss sends them
-saliency.py    which inputs an answer hangs on
-text.py        a text coloured by a unit, with the likeliest next characters
-answers.py     the answer while reading
-counting.py    which unit counts
-plane.py       states in the plane of their principal components
-explain.py     one page in which the network runs, forward and backward
-film.py        any of the pictures again and again while a model learns
+    trace.py       every quantity inside, forward and backward, as arrays
+    gates.py       gates and states as maps over time; how often a gate is shut or open
+    flow.py        how far gradients reach, and which step's loss sends them
+    saliency.py    which inputs an answer hangs on
+    text.py        a text coloured by a unit, with the likeliest next characters
+    answers.py     the answer while reading
+    counting.py    which unit counts
+    plane.py       states in the plane of their principal components
+    explain.py     one page in which the network runs, forward and backward
+    film.py        any of the pictures again and again while a model learns
 
 Functions return arrays; the ``plot_*`` beside each draws them with matplotlib, into ``ax`` if
 axes are given, into the file ``path`` too, and returns the figure.
