@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tracemalloc
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,9 +77,16 @@ DOORS = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
 def pytest_collection_modifyitems(items):
-    """Skip the examples of a door whose library is not installed."""
+    """Skip the examples of a door whose library is not installed; what is not quick is long."""
+    cases = Counter()
     for item in items:
+        if marker := item.get_closest_marker("quick"):
+            test = item.nodeid.partition("[")[0]
+            if cases[test] % marker.kwargs["every"]:
+                item.add_marker(pytest.mark.long)
+            cases[test] += 1
         for start, library in DOORS.items():
             if start in item.path.as_posix() and importlib.util.find_spec(library) is None:
                 item.add_marker(pytest.mark.skip(reason=f"{library} is not installed"))

@@ -256,7 +256,7 @@ def model():
         Embedding(11, 5, seed=0),
         Bidirectional(rnnlite.LSTM(5, 7, return_sequences=True, recurrent_dropout=0.3, seed=1)),
         Dropout(0.2, seed=2),
-        rnnlite.GRU(14, 9, seed=3),
+        rnnlite.LSTM(14, 9, seed=3),
         Dense(9, 4, seed=4, activation="tanh"),
     ])  # fmt: skip
 

@@ -67,6 +67,7 @@ def test_repr_says_what_it_is():
 # --- what it computes -----------------------------------------------------------------------
 
 
+@pytest.mark.quick(every=3)
 @every_dtype
 @pytest.mark.parametrize("per_sequence", [False, True])
 @settings(max_examples=sized(60, 20))
@@ -403,6 +404,7 @@ def test_arguments_are_taken_as_they_are_and_left_alone():
     np.testing.assert_array_equal(same, x)
 
 
+@pytest.mark.quick(every=3)
 @every_dtype
 @pytest.mark.parametrize("per_sequence", [False, True])
 def test_a_training_step_allocates_nothing(dtype, per_sequence):

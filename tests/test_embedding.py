@@ -441,6 +441,7 @@ def test_read_only_arguments_are_taken_and_left_alone():
     np.testing.assert_array_equal(x, X)
 
 
+@pytest.mark.quick(every=2)
 @needs_jit
 @pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 def test_a_training_step_allocates_nothing(ragged):

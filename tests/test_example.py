@@ -286,6 +286,7 @@ raise ModuleNotFoundError("No module named 'pooch'", name="pooch")
 """
 
 
+@pytest.mark.quick(every=2)
 @pytest.mark.parametrize(
     "modules",
     [{"sitecustomize": NO_NETWORK}, {"sitecustomize": NO_NETWORK, "pooch": NO_POOCH}],

@@ -148,7 +148,9 @@ EVALUATION = {
 }
 
 
-@pytest.mark.parametrize("name", EXPLICIT)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.long) if n == "stream" else n for n in EXPLICIT]
+)
 def test_ctrl_c_ends_a_loop_after_its_step_and_what_was_trained_is_tried(
     run_example, ctrl_c_in_step_3, name
 ):

@@ -54,6 +54,7 @@ def test_the_solution_passes_alone_and_the_stub_does_not(exercise, student):
     assert not result.passed and result.message.startswith(f"{exercise.name}: not yet.")
 
 
+@pytest.mark.quick(every=2)
 @pytest.mark.parametrize(
     ("exercise", "mistake"), WRONG, ids=[f"{e.name}-{m.name}" for e, m in WRONG]
 )

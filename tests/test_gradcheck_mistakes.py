@@ -53,6 +53,7 @@ FACTORS = {"missing": 0.0, "sign turned": -1.0, "1% off": 1.01, "0.1% off": 1.00
 every_factor = pytest.mark.parametrize("factor", FACTORS.values(), ids=FACTORS.keys())
 
 
+@pytest.mark.quick(every=3)
 @every_factor
 @pytest.mark.parametrize(("base", "name"), ARRAYS, ids=array_ids)
 def test_a_spoilt_gradient_is_caught_and_named(base, name, factor):
@@ -321,6 +322,7 @@ def test_backpropagation_by_hand_without_a_mistake_passes(base):
 FACTORS_OF_A_TERM = {"dropped": 0.0, "sign turned": -1.0, "1% off": 1.01, "0.1% off": 1.001}
 
 
+@pytest.mark.quick(every=3)
 @pytest.mark.parametrize("factor", FACTORS_OF_A_TERM.values(), ids=FACTORS_OF_A_TERM.keys())
 @pytest.mark.parametrize(("base", "term"), TERMS, ids=term_ids)
 def test_a_spoilt_term_of_bptt_is_caught(base, term, factor):
@@ -329,6 +331,7 @@ def test_a_spoilt_term_of_bptt_is_caught(base, term, factor):
     assert report.max_relative_error > 1e-5
 
 
+@pytest.mark.quick(every=3)
 @pytest.mark.parametrize("at", range(T))
 @pytest.mark.parametrize("term", ["dWh", "dWx", "db", "dx", "recursion"])
 @pytest.mark.parametrize("base", BY_HAND)
@@ -424,12 +427,15 @@ def with_cell(name, right, wrong, compiled):
 
 
 def every_mistake():
-    """Each in the plain engine; compiled, the first of each cell in .ci/run and others by hand."""
+    """The first of each cell in the plain engine is quick; compiled, others are by hand."""
     seen = set()
     for (cell, what), texts in MISTAKES.items():
-        marks = [pytest.mark.long, *([pytest.mark.by_hand] if cell in seen else ())]
+        again = cell in seen
+        marks = [pytest.mark.long, *([pytest.mark.by_hand] if again else ())]
         seen.add(cell)
-        yield pytest.param(cell, *texts, False, id=f"{cell}: {what}-plain")
+        yield pytest.param(
+            cell, *texts, False, id=f"{cell}: {what}-plain", marks=marks[:1] if again else ()
+        )
         yield pytest.param(cell, *texts, True, id=f"{cell}: {what}-compiled", marks=marks)
 
 

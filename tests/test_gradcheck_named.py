@@ -108,6 +108,7 @@ def test_right_gradients_have_no_mistake(name):
     assert named(run_of(name, ())) == []
 
 
+@pytest.mark.quick(every=3)
 @every_cell
 def test_every_mistake_draws_its_own_sentence_and_no_other(name):
     for mistake in made_in(name):
@@ -116,6 +117,7 @@ def test_every_mistake_draws_its_own_sentence_and_no_other(name):
         assert [[m.name for m in together] for together in found] == [[wanted]]
 
 
+@pytest.mark.quick(every=3)
 @every_cell
 def test_two_mistakes_at_once_are_found(name):
     backward = [mistake for mistake in made_in(name) if is_backward(mistake)]
@@ -127,6 +129,7 @@ def test_two_mistakes_at_once_are_found(name):
         assert pairs[n] in found or any(m in found for m in hidden), [m.name for m in pairs[n]]
 
 
+@pytest.mark.quick(every=3)
 @every_cell
 def test_what_is_not_in_the_catalogue_has_no_name(name):
     run = run_of(name, ())
@@ -160,6 +163,7 @@ def test_the_report_says_what_it_is_as_if_and_why_and_where_to_read_on():
     assert gradcheck.check_equations(cell)[-2:] == list(report.notes[-2:])
 
 
+@pytest.mark.long
 def test_a_cell_of_ones_own_is_known_by_its_numbers_whatever_its_gates_are_called():
     def step(z, state):
         show, write, keep, new = z

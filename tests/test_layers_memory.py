@@ -121,6 +121,7 @@ def test_memory_of_inference_does_not_grow_with_time(cell):
     assert many < 1.1 * few
 
 
+@pytest.mark.quick(every=5)
 @needs_jit
 @every_cell
 @pytest.mark.parametrize(("lengths", "n"), [(False, 1), (True, 2)], ids=["full", "ragged"])

@@ -30,6 +30,7 @@ def test_a_mistake_exchanges_one_line_and_changes_the_numbers(subject):
         assert same(results(subject, cases, mistake), numbers, 0.0), mistake
 
 
+@pytest.mark.quick(every=2)
 @every_subject
 def test_a_planted_mistake_is_found_by_its_numbers_and_no_other(subject):
     cases = mistakes.cases(subject)

@@ -53,6 +53,7 @@ WAYS = {
 NEEDS = {"onnx": "onnx", "safetensors": "safetensors"}
 
 
+@pytest.mark.quick(every=3)
 @pytest.mark.parametrize("value", [3.5, ["a"], 7, b"a"], ids=["float", "list", "int", "bytes"])
 @pytest.mark.parametrize("name", WAYS)
 def test_what_is_no_name_of_a_file_is_refused_by_name(name, value):

@@ -117,6 +117,7 @@ WRONG_BACKWARD = [
 ]
 
 
+@pytest.mark.quick(every=4)
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [mistake[:3] for mistake in WRONG_BACKWARD],

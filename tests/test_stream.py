@@ -312,6 +312,7 @@ def test_text_is_refused():
         small().stream()([["a", "b", "c"]])
 
 
+@pytest.mark.long
 def test_an_index_of_no_row_is_refused_and_nothing_has_happened():
     stream = Sequential([Embedding(4, 3, seed=0), Dense(3, 2, seed=1)]).stream(batch=2)
     good = stream(np.array([3, 0])).copy()
@@ -397,6 +398,7 @@ def test_a_batch_is_a_whole_number(batch):
         small().stream(batch=batch)
 
 
+@pytest.mark.long
 def test_a_stream_keeps_its_batch_and_is_not_copied():
     stream = small().stream(batch=2)
     with pytest.raises(AttributeError, match="batch"):
