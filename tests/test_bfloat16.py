@@ -134,7 +134,7 @@ def check_against_reference(cell, **sizes):
 @pytest.mark.parametrize(
     "cell",
     [  # the kernels of a cell take seconds to compile
-        pytest.param(cell, id=cell.name, marks=() if cell is LSTM else pytest.mark.long)
+        pytest.param(cell, id=cell.name, marks=() if cell is RNN_TANH else pytest.mark.long)
         for cell in FEW
     ],
 )
@@ -145,7 +145,7 @@ def test_every_result_equals_the_reference_that_rounds(cell, lengths):
 
 def test_a_first_row_that_shares_its_pair_with_a_row_of_zeros_counts():
     """Without initial states the weight gradient leaves out step 0: of three rows, one pair."""
-    check_against_reference(LSTM, initial=False)
+    check_against_reference(RNN_TANH, initial=False)
 
 
 @pytest.mark.long
@@ -155,6 +155,8 @@ def test_the_results_of_other_cells_equal_the_reference_that_rounds(cell):
 
 
 FORGOTTEN = [
+    ("rnn-tanh", "forward", "rounded(h[:, t])", "h[:, t]"),
+    ("rnn-tanh", "backward", "rounded(dz[:, t])", "dz[:, t]"),
     ("lstm", "forward", "rounded(h[:, t])", "h[:, t]"),
     ("lstm", "backward", "rounded(dz[:, t])", "dz[:, t]"),
     ("lstm", "backward", "rounded(h[:, :-1])", "h[:, :-1]"),
@@ -166,7 +168,7 @@ FORGOTTEN = [
 
 @pytest.mark.parametrize(
     ("name", "direction", "old", "new"),
-    [pytest.param(*f, marks=() if f[0] == "lstm" else pytest.mark.long) for f in FORGOTTEN],
+    [pytest.param(*f, marks=() if f[0] == "rnn-tanh" else pytest.mark.long) for f in FORGOTTEN],
 )
 def test_a_product_that_is_not_rounded_is_noticed(name, direction, old, new, monkeypatch):
     plant(monkeypatch, REFERENCE_CELLS[name], direction, old, new)
@@ -274,6 +276,7 @@ def trained(network, threads=1):
     return network
 
 
+@pytest.mark.long
 @needs_jit
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
     monkeypatch.setattr(rnnlite.engine.threads, "WORTH_A_THREAD", 1_000)
@@ -288,7 +291,7 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
 
 @needs_jit
 def test_arrays_are_float32_and_results_do_not_depend_on_the_rows_beside():
-    layer = rnnlite.LSTM(5, 6, return_sequences=True, seed=0, **ROUNDED)
+    layer = rnnlite.RNN(5, 6, return_sequences=True, seed=0, **ROUNDED)
     x = np.random.default_rng(0).normal(size=(19, 4, 5)).astype("f")
     y = layer(x)
     assert y.dtype == layer.params["Wx"].dtype == np.float32
@@ -348,7 +351,7 @@ def test_the_option_is_told_copied_and_refused():
 
 
 def test_files_and_checkpoints_hold_it(tmp_path):
-    network = Sequential([rnnlite.LSTM(3, 4, seed=0), Dense(4, 2, seed=1)])
+    network = Sequential([rnnlite.RNN(3, 4, seed=0), Dense(4, 2, seed=1)])
     network = network.copy(compute_dtype="bfloat16")
     path, x = tmp_path / "model.npz", np.random.default_rng(0).normal(size=(6, 4, 3)).astype("f")
     rnnlite.save(network, path)

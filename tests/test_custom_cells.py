@@ -27,7 +27,6 @@ from rnnlite.kernels.target import lanes_of
 FOLDER = Path(__file__).parent.parent / "examples" / "custom_cells"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 LENGTHS = [6, 3, 1, 4]
-QUICK = ("minimal_gated_unit",)  # to compile
 
 
 def cell_of(name):
@@ -73,7 +72,7 @@ def test_every_example_cell_passes_the_gradient_check(name, compiled):
 @pytest.mark.parametrize("options", [{}, {"go_backwards": True}, {"recurrent_dropout": 0.4}])
 @pytest.mark.parametrize(
     "name",
-    [*(n if n in QUICK else long(n) for n in NAMES), "LSTM", "GRU", "GRU_2014", "tanh", "relu"],
+    [*(long(n) for n in NAMES), "LSTM", "GRU", "GRU_2014", "tanh", "relu"],
 )
 def test_compiled_and_plain_engine_agree(name, options):
     cell = cell_of(name) if name in NAMES else cells.RNN.get(name) or getattr(cells, name)
@@ -104,6 +103,7 @@ def test_a_custom_irnn_is_the_library_s_relu_rnn():
     np.testing.assert_array_equal(custom.forward(sequences()), own.forward(sequences()))
 
 
+@pytest.mark.long
 def test_the_minimal_gated_unit_computes_its_equations():
     layer, x = layer_of(cell_of("minimal_gated_unit")), sequences()
     Wx, Wh, b = (layer.params[name].reshape(-1, 2, 5) for name in ("Wx", "Wh", "b"))
