@@ -4,6 +4,7 @@ import pytest
 from conftest import assert_allocates_little
 
 
+@pytest.mark.long
 def test_a_step_that_takes_or_keeps_memory_is_noticed():
     kept = []
     for step in (lambda: bytes(50_000), lambda: kept.append(bytes(2_000))):

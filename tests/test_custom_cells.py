@@ -176,7 +176,7 @@ def test_the_check_names_the_wrong_result_of_an_equation(place):
     assert note in str(report)
 
 
-@pytest.mark.quick(every=2)
+@pytest.mark.long
 @pytest.mark.parametrize(("go_backwards", "step"), [(False, 4), (True, 1)])
 def test_the_check_names_the_first_wrong_time_step(go_backwards, step):
     """A mistake in dc reaches x only one step further on the way back."""
@@ -740,6 +740,7 @@ def test_engines_of_cells_that_are_gone_are_freed():
     assert not any(one() for one in made)
 
 
+@pytest.mark.long
 @needs_jit
 def test_a_cell_made_and_dropped_again_and_again_is_compiled_once():
     def once():

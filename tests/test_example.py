@@ -123,6 +123,7 @@ def test_the_last_step_is_shown_even_if_it_is_no_tenth(small):
     assert [step for step, *_ in progress(small(steps=3))] == [3]
 
 
+@pytest.mark.long
 def test_on_a_terminal_a_bar_moves_instead(tmp_path):
     pytest.importorskip("tqdm", reason="the bar is tqdm's")
     pty = pytest.importorskip("pty", reason="no terminals to make here")

@@ -78,6 +78,7 @@ def test_untrained_networks_have_not_solved_it(run_example):
 # ---- characters --------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @needs_jit
 def test_the_writer_learns_more_than_how_often_characters_occur(run_example):
     out = run_example("char_lstm", "--steps", 200, "--hidden", 24, "--lr", 0.02, "--length", 40)

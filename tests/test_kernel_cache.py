@@ -477,6 +477,7 @@ print(json.dumps([*a.tolist(), sum(kernel.stats.cache_hits.values())]))
 """
 
 
+@pytest.mark.long
 def test_a_folder_that_cannot_be_made_costs_a_line_and_nothing_else(tmp_path):
     (tmp_path / "file").write_text("in the way")
     cache = tmp_path / "file" / "cache"
@@ -485,6 +486,7 @@ def test_a_folder_that_cannot_be_made_costs_a_line_and_nothing_else(tmp_path):
     assert len(lines) == 1 and "cannot keep compiled kernels" in lines[0] and str(cache) in lines[0]
 
 
+@pytest.mark.long
 def test_a_folder_that_becomes_a_file_half_way_is_no_error(tmp_path):
     taken = """
 import pathlib, shutil

@@ -64,6 +64,7 @@ def test_loss_and_gradient_equal_the_definition_and_the_reference(shape, dtype, 
         assert_close("dlogits", dlogits, wanted, TOLERANCE[dtype])
 
 
+@pytest.mark.long
 @settings(max_examples=sized(200, 100))
 @given(
     st.integers(1, 40), st.integers(1, 40), st.floats(0.1, 30.0), st.integers(0, 2**32 - 1),

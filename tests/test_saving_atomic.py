@@ -418,6 +418,7 @@ def test_a_process_that_is_killed_at_any_moment_leaves_whole_files(tmp_path):
     assert last > 1 and interrupted > 4
 
 
+@pytest.mark.long
 @unix_only
 def test_two_processes_that_write_at_once_never_mix_their_files(tmp_path):
     first, second = run(AT_ONCE, tmp_path / "run.npz")

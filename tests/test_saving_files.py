@@ -61,6 +61,7 @@ def test_every_type_and_shape_comes_back(path, dtype, order, shape):
         assert file["a"].tobytes() == given.astype(headers.TYPES[dtype]).tobytes()
 
 
+@pytest.mark.long
 @given(
     arrays=st.dictionaries(
         st.text(st.characters(categories=("L", "N")), min_size=1, max_size=5),

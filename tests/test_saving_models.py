@@ -211,6 +211,7 @@ def stacks(draw, dtype, depth=2, width=3):
     return Sequential(layers)
 
 
+@pytest.mark.long
 @given(model=dtypes.flatmap(stacks))
 @settings(max_examples=60)
 def test_any_architecture_comes_back(tmp_path_factory, model):
