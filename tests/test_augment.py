@@ -90,6 +90,7 @@ def test_a_bend_moves_pixels_as_far_as_it_says():
         assert np.abs(steps).max() <= 2, "neighbours stay neighbours"
 
 
+@pytest.mark.quick(every=2)
 @pytest.mark.parametrize(
     "dtype",
     [">f4", "uint8", *(pytest.param(d, marks=pytest.mark.long)  # a kernel each

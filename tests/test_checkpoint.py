@@ -91,6 +91,7 @@ def train(model, optimizer=Adam, **options):
     return {name: column for name, column in history.items() if name != "seconds"}
 
 
+@pytest.mark.quick(every=3)
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("step", [1, 5, 6, 7, 17])
 def test_a_broken_run_ends_where_an_unbroken_one_does(tmp_path, step, options):

@@ -40,6 +40,7 @@ def test_there_are_some_twenty_in_the_order_of_a_course():
     assert names.index("numeric_gradient") < names.index("lstm_step_backward")
 
 
+@pytest.mark.quick(every=3)
 @pytest.mark.parametrize("student", ["", "4711"])
 @every_exercise
 def test_the_solution_passes_alone_and_the_stub_does_not(exercise, student):

@@ -100,6 +100,7 @@ def test_every_result_equals_the_reference(drawn):
     check_against_reference(*drawn)
 
 
+@pytest.mark.quick(every=3)
 @every_cell
 @every_dtype
 @pytest.mark.parametrize("size", EDGES)

@@ -68,6 +68,7 @@ def state_of(layer, seed=5):
     return states if len(states) > 1 else states[0]
 
 
+@pytest.mark.quick(every=3)
 @every_recurrent
 @pytest.mark.parametrize(
     ("sequences", "lengths", "given"),
@@ -451,6 +452,7 @@ def test_a_hand_written_network_gets_lengths_if_it_takes_them():
     assert gradcheck.check(TakesLengths(I, H), X, lengths=[4, 2]).passed
 
 
+@pytest.mark.quick(every=3)
 @pytest.mark.parametrize("factor", [0.0, -1.0, 1.01, 1.001], ids=["0", "-1", "1.01", "1.001"])
 @pytest.mark.parametrize("name", ["U", "V", "a", "x"])
 def test_a_mistake_in_a_hand_written_network_is_caught(name, factor):

@@ -68,7 +68,7 @@ def test_every_picture_is_here():
     assert drawn <= used and len(drawn) == 9
 
 
-@pytest.mark.quick(every=4)
+@pytest.mark.quick(every=12)
 @every_plot
 def test_a_picture_is_returned_and_written(plot, tmp_path):
     path = tmp_path / "picture.png"

@@ -49,6 +49,7 @@ def test_what_it_shows_is_what_functional_computes(cell, lengths):
         close(getattr(found, name), getattr(cache, name))
 
 
+@pytest.mark.quick(every=3)
 @every_cell
 @every_lengths
 @every_direction

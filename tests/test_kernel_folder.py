@@ -173,6 +173,7 @@ NO_KERNEL = {
 }
 
 
+@pytest.mark.quick(every=4)
 @posix
 @pytest.mark.parametrize("what", NO_KERNEL)
 def test_what_is_no_kernel_of_ours_is_compiled_again(cache, caplog, what):

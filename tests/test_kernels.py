@@ -290,6 +290,7 @@ def check_product(rng, M, N, K, dtype, transposed, is_packed, start):
     assert_same_bits(name, c, expected)
 
 
+@pytest.mark.quick(every=3)
 @every_dtype
 @pytest.mark.parametrize("start", ["zeros", "matrix", "result"])
 @pytest.mark.parametrize("is_packed", [True, False], ids=["packed", "rows of W"])

@@ -32,6 +32,7 @@ def test_a_row_of_no_step_answers_zeros_and_its_initial_state(cell, module):
         np.testing.assert_array_equal(getattr(gradients, f"d{name}0")[0], dfinal[f"d{name}T"][0])
 
 
+@pytest.mark.quick(every=3)
 @every_cell
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("options", [{}, {"return_sequences": True}, {"go_backwards": True}])

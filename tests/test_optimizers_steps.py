@@ -221,6 +221,7 @@ def test_the_same_bits_however_the_array_is_cut(name, dtype):
     assert_same_bits(name, after(list(range(n + 1))), whole)
 
 
+@pytest.mark.quick(every=3)
 @needs_jit
 @every_optimizer
 def test_the_same_bits_at_any_number_of_threads(name):

@@ -40,6 +40,7 @@ def stirred(layer):
     return layer
 
 
+@pytest.mark.quick(every=3)
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 @pytest.mark.parametrize("options", [{}, {"return_sequences": True}, {"go_backwards": True},
                                      {"return_sequences": True, "go_backwards": True}])  # fmt: skip
@@ -73,6 +74,7 @@ def test_padding_never_reaches_a_layer_that_goes_backwards(x):
     np.testing.assert_array_equal(layer.backward(np.ones_like(clean)), dx)
 
 
+@pytest.mark.quick(every=3)
 @pytest.mark.parametrize("merge", ["concat", "sum"])
 @pytest.mark.parametrize("sequences", [True, False])
 @pytest.mark.parametrize("lengths", [None, LENGTHS])

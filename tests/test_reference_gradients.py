@@ -47,6 +47,7 @@ def worst_error(cell, lengths=None, initial=True, use_dh=True, use_final=True):
 NOTICED = 1e-6  # the check's tolerance: far above its own error, far below a 0.1% mistake
 
 
+@pytest.mark.quick(every=3)
 @every_reference_cell
 @pytest.mark.parametrize(
     ("lengths", "initial", "use_dh", "use_final"),
