@@ -7,6 +7,7 @@ to ten scores, one a digit.
     python examples/mnist_lstm.py
     python examples/mnist_lstm.py --explain digits.html
     python examples/mnist_lstm.py --cell rnn --hidden 150 --batch-size 150 --epochs 5
+    mpiexec -n 4 python -m mpi4py examples/mnist_lstm.py
     python examples/mnist_lstm.py --help
 """
 
@@ -89,8 +90,9 @@ def options():
     parser.add_argument(
         "--threads",
         type=number(int, 1, 1024),
-        default=rnnlite.get_num_threads(),
-        help="threads to compute with",
+        default=argparse.SUPPRESS,
+        help=f"threads to compute with (default: {rnnlite.get_num_threads()}; under mpiexec the "
+        "processes of a machine share them)",
     )
     parser.add_argument(
         "--compute", choices=["float32", "bfloat16"], default="float32",
@@ -108,7 +110,7 @@ def options():
     return args
 
 
-def load(where):
+def load(where, say):
     """The data, how to train on them, and whether they stand in for others."""
     if where == "bundled":
         return datasets.mnist_5k(), ON_BUNDLED, False
@@ -117,7 +119,7 @@ def load(where):
     try:
         return datasets.mnist(), ON_MNIST, False
     except datasets.DataNotFound as error:
-        print(f"{error}. Using the 5,000 bundled images instead.", flush=True)
+        say(f"{error}. Using the 5,000 bundled images instead.", flush=True)
         return datasets.mnist_5k(), ON_BUNDLED, True
 
 
@@ -191,13 +193,26 @@ def seconds_of_a_step(model, some):
     return time.perf_counter() - began
 
 
+def train_together(comm, model, images, labels, shift, **told):
+    """The same in several processes, each of which computes a part of every batch."""
+
+    def moved(x, rng):
+        return datasets.random_affine(x, rng, shift=shift) if shift else x
+
+    rnnlite.fit(model, images, labels, augment=moved, record_every=10, comm=comm, **told)
+
+
 def main():
     """Load, train, test."""
+    comm = rnnlite.distributed.world()  # the processes that mpiexec has started, or None
+    is_first = comm is None or comm.rank == 0
+    say = print if is_first else lambda *_, **__: None
     args = options()
     logging.basicConfig(format="%(message)s")
-    rnnlite.set_num_threads(args.threads)
+    if hasattr(args, "threads"):
+        rnnlite.set_num_threads(args.threads)
     try:
-        data, recipe, stand_in = load(args.data)
+        data, recipe, stand_in = load(args.data, say)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"mnist_lstm.py: {error}")
     images, labels = data.train
@@ -222,25 +237,35 @@ def main():
         rng = np.random.default_rng(args.seed)
         return batches(images, labels, args.batch_size, shift, rng)
 
-    seconds = steps * seconds_of_a_step(model, shuffled())
+    workers = f"{rnnlite.get_num_threads()} threads"
+    if comm is not None:
+        workers, stand_in = f"{comm.size} processes", False
+    seconds = steps * seconds_of_a_step(model, shuffled()) if comm is None else 0
     products = "" if args.compute == "float32" else f", products of {args.compute} numbers"
-    print(
+    say(
         f"{args.cell.upper()} of {args.hidden} units, {model.num_params():,} parameters{products}; "
         f"{len(images):,} training images"
         f"{f', moved by up to {shift} pixels' if shift > 1 else ', moved by a pixel' * shift}; "
-        f"{steps} steps of {args.batch_size} images; {args.threads} threads"
+        f"{steps} steps of {args.batch_size} images; {workers}"
         f"{f'; this takes about {seconds:.0f} s' if stand_in else ''}",
         flush=True,
     )
 
     progress = Progress(steps)
     counted = Steps(steps)
-    for step, (x, y) in zip(counted, shuffled(), strict=False):
+    if comm is not None:
+        told = {"batch_size": args.batch_size, "steps": steps, "seed": args.seed}
+        told |= {"optimizer": optimizer, "schedule": schedule}
+        train_together(comm, model, images, labels, shift, **told)
+        counted.done = optimizer.t
+    for step, (x, y) in zip(counted, shuffled(), strict=False) if comm is None else ():
         optimizer.lr = schedule(step - 1)
         loss, logits = train_on(x, y, model, optimizer)
         if step % 10 == 0 or step == steps:
             progress.show(step, loss, np.mean(logits.argmax(axis=1) == y))
     seconds, seen = progress.seconds(), counted.done * args.batch_size
+    if not is_first:
+        return  # what follows one process does for all
 
     test_images, test_labels = data.test
     first = accuracy(model, test_images[:128], test_labels[:128])

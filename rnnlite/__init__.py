@@ -9,6 +9,7 @@
     trace, inside           every gate and every gradient at every step, in numbers and pictures
     explain                 the same as a page to open, in which the network runs
     interop                 doors to PyTorch, Keras, safetensors
+    distributed             training in several processes, on one machine or many
     datasets                MNIST, sequence tasks, text, time series
 
 Every function checks its arguments: a ValueError or TypeError names the function, the argument,
@@ -19,6 +20,7 @@ what came and what was wanted.
 from rnnlite import (
     cells,
     datasets,
+    distributed,
     functional,
     gradcheck,
     initializers,
@@ -76,11 +78,11 @@ __all__ = [
     "ConfusionMatrix", "DataWarning", "Dense", "Dropout", "EarlyStopping", "Embedding", "Flatten",
     "Group", "History", "Layer", "LayerNorm", "Metrics", "Recurrent", "Sequential",
     "TrainingDiverged", "accuracy_interval", "binary_cross_entropy", "cells", "clip_gradients",
-    "confusion_matrix", "custom_cell", "datasets", "evaluate", "explain", "fit", "functional",
-    "get_num_threads", "gradcheck", "gradient_norm", "initializers", "inside", "interop", "layers",
-    "load", "mean_squared_error", "multiplies_bfloat16", "pad", "predict", "predict_proba",
-    "predict_values", "reference", "save", "saving", "schedules", "set_num_threads",
-    "softmax_cross_entropy", "trace",
+    "confusion_matrix", "custom_cell", "datasets", "distributed", "evaluate", "explain", "fit",
+    "functional", "get_num_threads", "gradcheck", "gradient_norm", "initializers", "inside",
+    "interop", "layers", "load", "mean_squared_error", "multiplies_bfloat16", "pad", "predict",
+    "predict_proba", "predict_values", "reference", "save", "saving", "schedules",
+    "set_num_threads", "softmax_cross_entropy", "trace",
 ]  # fmt: skip
 
 

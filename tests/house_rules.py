@@ -29,6 +29,7 @@ SHOWN = (
     "initializers.py",
     "sklearn/__init__.py",
     "logs/__init__.py",
+    "distributed/__init__.py",
     "tables/__init__.py",
     "__init__.py",
 )
@@ -81,10 +82,12 @@ ROOMS = {
     # Doors to other libraries: nothing imports them.
     "sklearn": {*COMMON, *LEARNING, "training"},
     "logs": {*COMMON, "saving", "training"},
+    "distributed": {*COMMON, *LEARNING, "saving", "training"},
     "tables": COMMON,
 }
 # Against the stream, at a call: a layer is pickled as the file that ``save`` would write.
-AT_A_CALL = {("layers", "saving")}
+# So is a team of processes made by whoever is given a communicator.
+AT_A_CALL = {("layers", "saving"), ("training", "distributed")}
 
 # Words that the house no longer uses, as parts of a name in the code ...
 OLD_WORDS = {

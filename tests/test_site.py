@@ -19,8 +19,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 # Rooms of the package that have a page, or a part of one, of their own.
-MODULES = {"cells", "datasets", "functional", "gradcheck", "initializers", "inside", "interop",
-           "layers", "reference", "saving", "schedules"}  # fmt: skip
+MODULES = {"cells", "datasets", "distributed", "functional", "gradcheck", "initializers", "inside",
+           "interop", "layers", "reference", "saving", "schedules"}  # fmt: skip
 NO_NETWORK = """
 import socket, sys
 def refuse(*_, **__): raise OSError("the site needs no network")

@@ -53,11 +53,14 @@ def multiplies_bfloat16():
 
 def processors():
     """Processors that this process may use: those it is bound to, as far as its quota goes."""
+    return max(1, math.ceil(min(len(bound_to()), quota())))
+
+
+def bound_to():
+    """Numbers of the processors that this process may run on, as the system has them."""
     if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    return max(1, math.ceil(min(count, quota())))
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 def quota(mounted="/sys/fs/cgroup", groups="/proc/self/cgroup"):

@@ -245,6 +245,11 @@ def set_num_threads(n):
     _pool.chosen = checking.whole_number("set_num_threads", "n", n)
 
 
+def chosen():
+    """What ``set_num_threads`` was given; None if it was not called."""
+    return _pool.chosen
+
+
 _here = threading.local()  # ``n``: what the calling thread was told in a block of ``threads_here``
 
 

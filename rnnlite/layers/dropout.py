@@ -80,7 +80,7 @@ class Dropout(RandomLayer):
         draws = saved.result("draws", (shape[0], 1, *shape[2:]) if shared else shape, np.float32)
         apart = shared or self.dtype != np.float32
         saved.mask = mask = saved.result("mask", shape, self.dtype) if apart else draws
-        self._rng.random(dtype=np.float32, out=draws)  # even in [0, 1)
+        self.generator.random(dtype=np.float32, out=draws)  # even in [0, 1)
         # 1 where the draw reaches the rate, else 0.  A comparison would need another array, and
         # np.copyto(mask, scale, where=...) guesses at branches: 4.1 ns a number, this 0.3.
         draws -= np.float32(self.rate)

@@ -181,7 +181,7 @@ class Recurrent(RandomLayer):
             initial=self._states(where, "initial_state", initial_state, B), lengths=saved.lengths,
             y=saved.result("y", shape, self.dtype), return_sequences=self.return_sequences,
             reverse=self.go_backwards, for_backward=saved.for_backward,
-            dropout=self.recurrent_dropout if saved.training else 0.0, rng=self._rng,
+            dropout=self.recurrent_dropout if saved.training else 0.0, rng=self.generator,
             compute_dtype=self.compute_dtype,
         )  # fmt: skip
         return y

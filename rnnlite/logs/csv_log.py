@@ -32,6 +32,8 @@ class CSVLog(Callback):
     True
     """
 
+    everywhere = False
+
     def __init__(self, path):
         self.path = checking.file_name("CSVLog", "path", path)
 

@@ -35,6 +35,8 @@ class MLflow(Callback):
     True
     """
 
+    everywhere = False
+
     def __init__(self, experiment=None, *, tracking_uri=None, params=None):
         self._mlflow = needed("MLflow", "mlflow", package="mlflow-skinny")
         if params is not None and not isinstance(params, dict):

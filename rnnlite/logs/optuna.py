@@ -34,6 +34,8 @@ class OptunaPruning(Callback):
     True
     """
 
+    everywhere = False
+
     def __init__(self, trial, monitor="val_loss"):
         self._optuna = needed("OptunaPruning", "optuna")
         if not hasattr(trial, "report") or not hasattr(trial, "should_prune"):

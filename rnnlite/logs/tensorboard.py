@@ -29,6 +29,8 @@ class TensorBoard(Callback):
     1
     """
 
+    everywhere = False
+
     def __init__(self, folder, *, weights=False):
         self._library = needed("TensorBoard", "tensorboardX")
         self.folder, self._writer = checking.file_name("TensorBoard", "folder", folder), None

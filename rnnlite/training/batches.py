@@ -7,6 +7,7 @@ the batches of one call for three epochs.
 """
 
 import copy
+import functools
 import hashlib
 import math
 import sys
@@ -18,6 +19,7 @@ import numpy as np
 
 from rnnlite import checking, padding
 from rnnlite.losses.arguments import over
+from rnnlite.training.cut import Cut
 from rnnlite.training.weights import sample_weights
 
 PACKAGE = str(Path(checking.__file__).parent)
@@ -43,6 +45,15 @@ class Batch(NamedTuple):
     weights: np.ndarray | None = None  # (B,) or (B, T)
     rows: Any = None  # which rows of the data these are, if that is known: (B,) or a slice
 
+    @property
+    def size(self):
+        """How many rows it has."""
+        return len(self.x)
+
+    def some(self, first, last):
+        """Rows ``first`` to ``last``, as views."""
+        return Batch(*(a if a is None else a[first:last] for a in self[:4]))
+
 
 class Arrays:
     """Batches of the rows of arrays."""
@@ -64,8 +75,8 @@ class Arrays:
         self.weights = sample_weights(where, weights, self.rows, T, self.lengths)
         self.batch_size, self.shuffle, self.seed, self.augment = batch_size, shuffle, seed, augment
         self.batches = -(-self.rows // batch_size)
-        self._memory, self._model = {}, model  # the model to warn by, once
-        if augment is None:
+        self._memory, self._model = {}, model  # the model to warn by, once; None: do not
+        if augment is None and model is not None:
             self._warn(self.x)
 
     def fingerprint(self):
@@ -120,10 +131,11 @@ class Arrays:
         if hint is not None:
             warnings.warn(f"{self._where}: {hint}", DataWarning, stacklevel=_callers_level())
 
-    def epoch(self, number=0, first=0, taken=0):
+    def epoch(self, number=0, first=0, taken=0, chunks=None):
         """The batches of an epoch, from batch ``first`` on; the order of rows is that of ``taken``.
 
-        All epochs are alike but for the steps that the optimizer had taken before.
+        All epochs are alike but for the steps that the optimizer had taken before.  With
+        ``chunks`` each batch is a ``Cut``, of which only those rows are read that are asked for.
         """
         order = None
         if self.shuffle:
@@ -133,17 +145,32 @@ class Arrays:
             chosen = slice(start, min(start + self.batch_size, self.rows))
             if order is not None:
                 chosen = order[chosen]
-            x, y = self._rows("x", self.x, chosen), self._rows("y", self.y, chosen)
-            if self.augment is not None:
-                x = self.augment(x, np.random.default_rng((self.seed, taken, batch)))
-                x = checking.real_array(self._where, "what augment returned", x)
-                if self._model is not None and x.ndim:
-                    self._warn(x)
-                if len(np.atleast_1d(x)) != len(y):
-                    got = f"augment returned shape {x.shape}"
-                    raise ValueError(f"{self._where}: {got}; wanted {len(y)} rows, as it was given")
-            lengths, weights = (a if a is None else a[chosen] for a in (self.lengths, self.weights))
-            yield Batch(x, y, lengths, weights, chosen)
+            if chunks is None:
+                yield self._batch(chosen, (self.seed, taken, batch))
+                continue
+            size = min(self.batch_size, self.rows - start)
+            yield Cut(size, chunks, functools.partial(self._some, chosen, (taken, batch)))
+
+    def _some(self, chosen, key, first, last):
+        """Rows ``first`` to ``last`` of a batch, augmented by a key that the first is part of."""
+        if isinstance(chosen, slice):
+            chosen = range(self.rows)[chosen]
+            return self._batch(slice(chosen[first], chosen[last - 1] + 1), (self.seed, *key, first))
+        return self._batch(chosen[first:last], (self.seed, *key, first))
+
+    def _batch(self, chosen, key):
+        """Rows of the data, augmented with random numbers of this key."""
+        x, y = self._rows("x", self.x, chosen), self._rows("y", self.y, chosen)
+        if self.augment is not None:
+            x = self.augment(x, np.random.default_rng(key))
+            x = checking.real_array(self._where, "what augment returned", x)
+            if self._model is not None and x.ndim:
+                self._warn(x)
+            if len(np.atleast_1d(x)) != len(y):
+                got = f"augment returned shape {x.shape}"
+                raise ValueError(f"{self._where}: {got}; wanted {len(y)} rows, as it was given")
+        lengths, weights = (a if a is None else a[chosen] for a in (self.lengths, self.weights))
+        return Batch(x, y, lengths, weights, chosen)
 
     def _rows(self, name, array, chosen):
         """Rows of an array: a view, or memory that the next batch writes again."""
@@ -162,7 +189,7 @@ class Arrays:
 class Stream:
     """Batches that someone else makes."""
 
-    rows = batches = None
+    rows = batches = augment = None
     passed_over = None  # the last batch of an epoch of which all had been trained on
 
     def fingerprint(self):
@@ -178,7 +205,7 @@ class Stream:
         self._where, self._source = where, source
         self.can_start_anew = callable(source) or not hasattr(source, "__next__")
 
-    def epoch(self, number=0, first=0, taken=0):
+    def epoch(self, number=0, first=0, taken=0, chunks=None):
         """The batches of an epoch, from batch ``first`` on; those before are passed over."""
         made = self._source(number) if callable(self._source) else self._source
         try:
@@ -190,7 +217,8 @@ class Stream:
         for position, batch in enumerate(batches):
             count += 1
             if position >= first:
-                yield self._checked(batch, position)
+                batch = self._checked(batch, position)
+                yield batch if chunks is None else Cut(batch.size, chunks, batch.some, batch)
         if count < first:
             had = f"x has {count} batches in epoch {number + 1}"
             raise ValueError(f"{self._where}: {had}; the run had {first} of it before the break")

@@ -8,6 +8,9 @@ from rnnlite import checking
 class Callback:
     """Base of callbacks; override what you need.
 
+    With several processes (``comm``) it is called in each, and what it does to the model must be
+    the same in all; with ``everywhere = False`` in the first alone, as what writes files should be.
+
     Each method is given the ``Run``: its ``model``, ``optimizer``, ``history``, ``epoch`` and
     ``step`` (so far), ``loss`` (of the last step), and ``stop(reason)``.
 
@@ -18,6 +21,8 @@ class Callback:
     ...         if run.loss > 100:
     ...             run.stop("loss above 100")
     """
+
+    everywhere = True
 
     def begin(self, run):
         """Before the first step; see ``Callback``."""

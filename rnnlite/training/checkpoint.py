@@ -1,6 +1,7 @@
 """Checkpoints: all that the rest of a training run depends on, in one file."""
 
 import dataclasses
+import io
 import time
 
 import numpy as np
@@ -29,15 +30,20 @@ class Checkpoint:
     def start(self, run):
         """Load the run if it is to be resumed; never let a new one write over an old one."""
         self._began_with = _optimizer_settings(run.optimizer)
+        found = run.team.of_first("whether there is a checkpoint", self._found)
+        if found is not None:
+            self._began_with = load(run, found, self.where)
+
+    def _found(self):
+        """Path of the file to go on from; None if there is none."""
         found = next((p for p in (self.path, previous_path(self.path)) if p.exists()), None)
         if found is None:
-            return
+            return None
         if not self.resume and _has_steps(found):
             got = f"checkpoint {found} exists and would be lost"
             hint = "give resume=True to go on from it, or another path"
             raise FileExistsError(f"{self.where}: {got}; {hint}")
-        if self.resume:
-            self._began_with = load(run, found, self.where)
+        return str(found) if self.resume else None
 
     def is_due(self, run):
         """Whether to save in the middle of an epoch."""
@@ -47,6 +53,8 @@ class Checkpoint:
 
     def save(self, run):
         """Write the file, whole or not at all; the one before it stays beside it."""
+        if not run.is_first:
+            return
         header, arrays = _state(run)
         header["began_with"] = self._began_with
         container.write(self.path, "checkpoint", header, arrays, keep_previous=True)
@@ -61,7 +69,7 @@ def _state(run):
     header = {
         "model": models.model_header(run.model),
         "optimizer": optimizer,
-        "settings": _settings(run),
+        "settings": settings_of(run),
         "counters": dataclasses.asdict(run.counters),
         "totals": dataclasses.asdict(run.totals),
         "history": list(run.history),  # names: a header has no room for many numbers
@@ -82,7 +90,7 @@ def _state(run):
 
 def load(run, path, where):
     """Put a run where the file says it was; on an error it is as it was before."""
-    header, arrays = _read(path)
+    header, arrays = _read_for_all(run.team, path)
     prefix, place = "optimizer/", f"{path} is not a whole checkpoint"
     before = run.optimizer.state_dict()
     try:
@@ -115,10 +123,10 @@ def load(run, path, where):
         problem = str(error) if place in str(error) else f"{place}: {error}"
         raise CorruptFile(problem) from error
     try:
-        if len(states) != given:
+        if run.is_first and len(states) != given:
             hint = f"this one has {given}"
             raise ValueError(f"{where}: {path} is of a run with {len(states)} callbacks; {hint}")
-        for callback, state in zip(run.settings.callbacks, states, strict=True):
+        for callback, state in zip(run.settings.callbacks, states, strict=run.is_first):
             callback.load_state_dict(state)
         models.load_model(header, arrays, into=run.model)
     except BaseException:  # a callback may raise anything
@@ -163,6 +171,15 @@ def _read(path):
     return header, arrays
 
 
+def _read_for_all(team, path):
+    """What the first process reads; others, on other disks perhaps, are sent it."""
+    if team.processes == 1:
+        return _read(path)
+    content = b"".join(container.dump("checkpoint", *_read(path))) if team.is_first else b""
+    content = team.bytes_of_first("the checkpoint", content)
+    return container.parse(io.BytesIO(content), ("checkpoint",))[1:]
+
+
 def _has_steps(path):
     """Whether there is something to lose: a run that failed at its first step left nothing."""
     counters = _read(path)[0].get("counters")
@@ -172,7 +189,7 @@ def _has_steps(path):
     return step > 0
 
 
-def _settings(run):
+def settings_of(run):
     """What two runs must have in common for one to go on from the other's checkpoint."""
     source, validation = run.source, run.validation
     data = {"rows": source.rows}
@@ -183,6 +200,7 @@ def _settings(run):
         "loss": name_of(run.settings.loss),
         "optimizer": type(run.optimizer).__name__,
         "class_weight": _text(run.settings.class_weight),
+        "chunks": run.settings.chunks,
         "validation_split": run.settings.validation_split,
         "schedule": name_of(run.settings.schedule),
         "clip_norm": run.settings.clip_norm,
@@ -221,7 +239,7 @@ def _check_same_run(where, path, header, run):
     difference = architecture.difference(model["architecture"], architecture.describe(run.model))
     if difference is not None:
         raise _AnotherRun(f"{where}: checkpoint {path} is of another model: {difference}")
-    saved, now = fields.settings(place, header["settings"]), _settings(run)
+    saved, now = fields.settings(place, header["settings"]), settings_of(run)
     pairs = [(saved, now)]
     if saved.get("optimizer") == now["optimizer"]:
         # An optimizer may begin as the run began, or go on from where it was.

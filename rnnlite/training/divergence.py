@@ -27,10 +27,10 @@ class TrainingDiverged(FloatingPointError):
     history = step = None
 
 
-def explain(model, batch, step, epoch, loss, lr):
-    """The error for a step whose loss or gradient is not finite."""
+def explain(model, batches, step, epoch, loss, lr):
+    """The error for a step whose loss or gradient is not finite; ``batches()`` are those it saw."""
     at = f"fit: step {step} (epoch {epoch})"
-    if blame := bad_data(at, batch):
+    if blame := next(filter(None, (bad_data(at, batch) for batch in batches())), None):
         return blame
     advice = f"try a smaller learning rate (lr is {lr:g}), clip_norm=1.0, or smaller inputs"
     what = f"the loss is {loss}" if not np.isfinite(loss) else "a gradient is not finite"
@@ -40,7 +40,9 @@ def explain(model, batch, step, epoch, loss, lr):
     elif np.isfinite(loss):
         cause = f"{_first_bad_gradient(model)}: the gradient exploded on its way back"
     else:
-        cause = _first_bad_layer(model, batch)
+        causes = (_first_bad_layer(model, batch) for batch in batches())
+        nowhere = "all outputs are finite, so it comes from the loss function"
+        cause = next(filter(None, causes), nowhere)
     return TrainingDiverged(f"{at}: {what}; {cause}; {advice}")
 
 
@@ -98,7 +100,7 @@ def _first_bad_gradient(model):
 
 
 def _first_bad_layer(model, batch):
-    """The first layer whose output is not finite."""
+    """The first layer whose output is not finite, in words; None if there is none."""
     twin, found = model.copy(), []
 
     def watched(key, layer):
@@ -114,9 +116,7 @@ def _first_bad_layer(model, batch):
         if not layer.layers:
             vars(layer)["infer"] = watched(key, layer)  # the twin is nobody else's
     twin.infer(batch.x, batch.lengths)
-    if found:
-        return f"the first output that is not finite is that of {found[0]}"
-    return "all outputs are finite, so it comes from the loss function"
+    return f"the first output that is not finite is that of {found[0]}" if found else None
 
 
 def _named(key, layer):

@@ -1,6 +1,7 @@
 """What a trained model is worth, and what it answers: in batches, without a backward pass."""
 
 import math
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -8,10 +9,12 @@ import numpy as np
 from rnnlite import checking
 from rnnlite.layers import Layer
 from rnnlite.padding import as_array
+from rnnlite.training import agreement
 from rnnlite.training.batches import source_of
 from rnnlite.training.counters import RunningTotals
 from rnnlite.training.divergence import bad_data
-from rnnlite.training.objective import objective_for
+from rnnlite.training.objective import Outcome, objective_for
+from rnnlite.training.one_process import OneProcess, team_of
 
 
 class Metrics(NamedTuple):
@@ -36,7 +39,7 @@ class Metrics(NamedTuple):
     accuracy: float | None
 
 
-def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
+def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256, comm=None):
     """Loss and accuracy of a model on data.
 
     Parameters
@@ -52,6 +55,8 @@ def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
         As for ``fit``.
     batch_size : int
         Rows computed at once.
+    comm : mpi4py.MPI.Comm, optional
+        Processes that share the batches; each gets the result, with the bits of a single process.
 
     Returns
     -------
@@ -66,23 +71,37 @@ def evaluate(model, x, y=None, *, lengths=None, loss=None, batch_size=256):
     0.6667
     """
     where = "evaluate"
-    check_model(where, model)
-    batch_size = checking.whole_number(where, "batch_size", batch_size)
-    source = source_of(where, model, x, y, lengths, batch_size)
-    return evaluate_source(where, model, source, loss)
+    with team_of(where, comm) as team:
+        check_model(where, model)
+        batch_size = checking.whole_number(where, "batch_size", batch_size)
+        source = source_of(where, model, x, y, lengths, batch_size)
+        told = {"batches": str(source.batches), "batch_size": str(batch_size)}
+        team.compare(where, lambda: agreement.facts_of_model(model) | told)
+        return evaluate_source(where, model, source, loss, team)
 
 
-def evaluate_source(where, model, source, loss):
-    """``evaluate`` once the batches are at hand."""
-    objective, totals = None, RunningTotals()
-    for batch in source.epoch(0):
-        output = model(batch.x, lengths=batch.lengths)
-        if objective is None:
-            objective = objective_for(where, loss, output, batch, source)
-        outcome = objective(output, batch.y, batch.lengths, batch.weights)
-        if not math.isfinite(outcome.loss) and (blame := bad_data(where, batch)):
-            raise blame
-        totals.add(outcome)
+def evaluate_source(where, model, source, loss, team=None):
+    """``evaluate`` once the batches are at hand, which the processes of a team share."""
+    objective, outcomes, team = None, [], OneProcess() if team is None else team
+    with team.compiling():
+        for number, batch in enumerate(source.epoch(0)):
+            is_own = number % team.processes == team.process
+            if not is_own and objective is not None:
+                continue
+            output = model(batch.x, lengths=batch.lengths)
+            if objective is None:
+                objective = objective_for(where, loss, output, batch, source)
+            outcome = objective(output, batch.y, batch.lengths, batch.weights)
+            if not math.isfinite(outcome.loss) and (blame := bad_data(where, batch)):
+                raise blame
+            if is_own:
+                outcomes.append((number, *outcome._replace(doutput=None)))
+    counts = objective is not None and objective.counts_right_answers
+    told, totals = team.share("an evaluation", (outcomes, counts)), RunningTotals()
+    for _, *outcome in sorted((of for outcomes, _ in told for of in outcomes), key=itemgetter(0)):
+        totals.add(Outcome(*outcome))
+    if objective is not None and not all(counts for _, counts in told):
+        objective.counts_right_answers = False
     if objective is None:
         raise ValueError(f"{where}: there is no batch to evaluate")
     if not totals.counted:
@@ -92,7 +111,7 @@ def evaluate_source(where, model, source, loss):
     return Metrics(totals.mean_loss(), None if math.isnan(accuracy) else accuracy)
 
 
-def predict_values(model, x, *, lengths=None, batch_size=256):
+def predict_values(model, x, *, lengths=None, batch_size=256, comm=None):
     """Scores or forecasts of a model, (n, C) or (n, T, C); arguments as in ``evaluate``.
 
     Examples
@@ -101,10 +120,10 @@ def predict_values(model, x, *, lengths=None, batch_size=256):
     >>> predict_values(RNN(2, 4, seed=0), np.zeros((5, 6, 2), "float32")).shape
     (5, 4)
     """
-    return _outputs("predict_values", model, x, lengths, batch_size)
+    return _outputs("predict_values", model, x, lengths, batch_size, comm)
 
 
-def predict(model, x, *, lengths=None, batch_size=256):
+def predict(model, x, *, lengths=None, batch_size=256, comm=None):
     """The class of each row, or of each step; arguments as in ``evaluate``.
 
     Returns int64 (n,) or (n, T): the class of the highest score, or for a single output, the score
@@ -117,7 +136,7 @@ def predict(model, x, *, lengths=None, batch_size=256):
     array([0, 0, 0])
     """
     x, lengths = as_array("predict", "x", x, lengths)
-    scores = _outputs("predict", model, x, lengths, batch_size)
+    scores = _outputs("predict", model, x, lengths, batch_size, comm)
     classes = scores.argmax(axis=-1) if scores.shape[-1] > 1 else scores[..., 0] > 0
     classes, nothing = classes.astype(np.int64), np.isnan(scores).any(axis=-1)
     if lengths is not None and classes.ndim == 2:
@@ -129,7 +148,7 @@ def predict(model, x, *, lengths=None, batch_size=256):
     return classes
 
 
-def predict_proba(model, x, *, lengths=None, batch_size=256):
+def predict_proba(model, x, *, lengths=None, batch_size=256, comm=None):
     """The probability of each class: the softmax of the scores; arguments as in ``evaluate``.
 
     Of a single output, the score of yes, the sigmoid.  Returns (n, C) or (n, T, C), 0 at padded
@@ -142,7 +161,7 @@ def predict_proba(model, x, *, lengths=None, batch_size=256):
     array([[0.5, 0.5]], dtype=float32)
     """
     x, lengths = as_array("predict_proba", "x", x, lengths)
-    scores = _outputs("predict_proba", model, x, lengths, batch_size)
+    scores = _outputs("predict_proba", model, x, lengths, batch_size, comm)
     if scores.shape[-1] == 1:
         positive = np.exp(-np.abs(scores))  # never overflows
         probability = np.where(scores > 0, 1, positive) / (1 + positive)
@@ -193,22 +212,38 @@ def check_model(where, model):
         raise TypeError(f"{where}: model is of type {kind}; wanted a layer or a Sequential")
 
 
-def _outputs(where, model, x, lengths, batch_size):
-    """All outputs of a model, in one array."""
-    check_model(where, model)
-    batch_size = checking.whole_number(where, "batch_size", batch_size)
-    x, lengths = as_array(where, "x", x, lengths)
-    x = checking.real_array(where, "x", x)
-    n = len(x) if x.ndim else 0
-    if x.ndim > 1 and n == 0:  # an empty answer, in the shape of the model's
-        return model(x, lengths=lengths)
-    source = source_of(where, model, x, np.zeros(n, np.int64), lengths, batch_size)
-    outputs = None
-    for batch in source.epoch(0):
-        output = model(batch.x, lengths=batch.lengths)
-        if outputs is None:
-            outputs = np.empty((n, *output.shape[1:]), output.dtype)
-        outputs[batch.rows] = output
+def _outputs(where, model, x, lengths, batch_size, comm):
+    """All outputs of a model, in one array; the processes of ``comm`` share the batches."""
+    with team_of(where, comm) as team:
+        check_model(where, model)
+        batch_size = checking.whole_number(where, "batch_size", batch_size)
+        x, lengths = as_array(where, "x", x, lengths)
+        x = checking.real_array(where, "x", x)
+        n = len(x) if x.ndim else 0
+        told = {"x": f"of shape {x.shape}", "batch_size": str(batch_size)}
+        team.compare(where, lambda: agreement.facts_of_model(model) | told)
+        if x.ndim > 1 and n == 0:  # an empty answer, in the shape of the model's
+            return model(x, lengths=lengths)
+        source = source_of(where, model, x, np.zeros(n, np.int64), lengths, batch_size)
+        outputs = None
+        with team.compiling():
+            for number, batch in enumerate(source.epoch(0)):
+                is_own = number % team.processes == team.process
+                if is_own or outputs is None:
+                    output = model(batch.x, lengths=batch.lengths)
+                if outputs is None:
+                    outputs = np.empty((n, *output.shape[1:]), output.dtype)
+                if is_own:
+                    outputs[batch.rows] = output
+        return outputs if team.processes == 1 else _gathered(team, outputs, batch_size)
+
+
+def _gathered(team, outputs, batch_size):
+    """Outputs with the batches that other processes computed filled in."""
+    of_batch = np.arange(len(outputs)) // batch_size % team.processes
+    rows = outputs.reshape(len(outputs), -1)
+    own = np.ascontiguousarray(rows[of_batch == team.process]).view(np.uint8)
+    rows[np.argsort(of_batch, kind="stable")] = team.gather("outputs", own).view(rows.dtype)
     return outputs
 
 

@@ -8,6 +8,7 @@ from rnnlite.training.checkpoint import Checkpoint
 from rnnlite.training.evaluation import check_model
 from rnnlite.training.history import COLUMNS
 from rnnlite.training.objective import PIECE, tried
+from rnnlite.training.one_process import team_of
 from rnnlite.training.run import Run, Settings, steps_before
 from rnnlite.training.weights import of_classes
 
@@ -17,7 +18,7 @@ def fit(
     loss=None, class_weight=None, sample_weight=None, validation=None, validation_split=None,
     shuffle=True, seed=0, augment=None, schedule=None, clip_norm=None,
     average=None, early_stopping=None, callbacks=(), record_every=None, progress=None,
-    checkpoint=None, checkpoint_every=None, resume=False,
+    checkpoint=None, checkpoint_every=None, resume=False, chunks=None, comm=None,
 ):  # fmt: skip
     """Train a model: for each batch forward, loss, backward, and a step of the optimizer.
 
@@ -93,6 +94,15 @@ def fit(
         Go on from ``checkpoint``, if it is there.  The run ends with the weights, bit for bit, with
         which it would have ended without the break.  All but ``epochs`` and ``steps`` must be as it
         was; an iterable that can run only once must begin at its beginning again.
+    chunks : int, optional
+        Compute each batch in so many chunks, whose gradients are added along a fixed tree: a run
+        has the same bits in one process and in any number of them, up to ``chunks``.  8 with
+        ``comm`` if not given, else whole batches, of other bits.  A loss of one's own must be a
+        mean, weighed as docs/layers.md says; ``augment`` is called once a chunk.
+    comm : mpi4py.MPI.Comm, optional
+        Processes that share the chunks of each batch, as ``MPI.COMM_WORLD``, all of which call
+        ``fit`` with the same model, data and settings; see docs/many_machines.md.  The first one
+        prints and writes the checkpoint.
 
     Returns
     -------
@@ -106,6 +116,8 @@ def fit(
         Arguments do not fit together, data are not finite, or a checkpoint is of another run.
     TrainingDiverged
         The loss or a gradient is NaN or infinite; it names the step and the layer.
+    rnnlite.distributed.ProcessFailed
+        Another process of ``comm`` raised an error, which it tells.
     FileExistsError, OSError
         There is a checkpoint that would be lost, as ``resume`` is False; or it cannot be written,
         and the older one is intact.
@@ -121,7 +133,25 @@ def fit(
     >>> history["accuracy"][-1] > 0.9
     True
     """
+    told = {name: value for name, value in locals().items() if name != "comm"}
     where = "fit"
+    with team_of(where, comm) as team:
+        with team.compiling():
+            run, file = _prepared(where, team, **told)
+        try:
+            return run.train(file, progress)
+        finally:
+            if optimizer is None:
+                steps_before[model] = run.counters.taken + run.counters.batch
+
+
+def _prepared(
+    where, team, model, x, y, optimizer, epochs, steps, batch_size, lengths, loss, class_weight,
+    sample_weight, validation, validation_split, shuffle, seed, augment, schedule, clip_norm,
+    average, early_stopping, callbacks, record_every, progress, checkpoint, checkpoint_every,
+    resume, chunks,
+):  # fmt: skip
+    """The run that ``fit`` was told of, all of it checked, and its file or None."""
     check_model(where, model)
     is_own, optimizer = optimizer is None, Adam(model) if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):
@@ -144,8 +174,9 @@ def fit(
         average = checking.real_number(where, "average", average, 0.0, 1.0, high_included=False)
 
     order = {"shuffle": shuffle, "seed": seed, "augment": augment, "weights": sample_weight}
-    source = source_of(where, model, x, y, lengths, batch_size, **order)
-    checked_validation = _validation(where, model, validation, batch_size)
+    warned = model if team.is_first else None
+    source = source_of(where, warned, x, y, lengths, batch_size, **order)
+    checked_validation = _validation(where, warned, validation, batch_size)
     if validation_split is not None:
         limits = {"low": 0.0, "high": 1.0, "low_included": False, "high_included": False}
         name = "validation_split"
@@ -169,6 +200,7 @@ def fit(
         callbacks=_callbacks(where, callbacks),
         record_every=_optional_count(where, "record_every", record_every),
         loss=loss, class_weight=class_weight, validation_split=validation_split,
+        chunks=team.chunks(where, _optional_count(where, "chunks", chunks)),
     )  # fmt: skip
     file = None
     if checkpoint is not None:
@@ -177,14 +209,10 @@ def fit(
     elif checkpoint_every is not None or resume:
         name = "resume" if resume else "checkpoint_every"
         raise ValueError(f"{where}: {name} is given without checkpoint, the file's path")
-    run = Run(model, optimizer, source, checked_validation, objective, settings)
+    run = Run(model, optimizer, source, checked_validation, objective, settings, team)
     if is_own:
         run.counters.taken = steps_before.get(model, 0)
-    try:
-        return run.train(file, progress)
-    finally:
-        if is_own:
-            steps_before[model] = run.counters.taken + run.counters.batch
+    return run, file
 
 
 def _how_long(where, source, epochs, steps):

@@ -1,0 +1,66 @@
+"""Bytes from every process to every process, and waiting for them.
+
+MPI's own waiting asks again and again, and leaves its processor to nobody.  Where another process,
+or a thread of this one, has work for that processor, it waits for the one that waits.  So whoever
+waits here lets others have the processor after each look, and goes to sleep for longer and longer
+when nothing comes for a while, as when another process compiles.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+
+PATIENCE = 0.002  # seconds of looking without sleep
+LONGEST = 0.001  # seconds of a sleep
+
+
+def rows_of_all(comm, row):
+    """An array (n,) from each process, all of one length and dtype; (processes, n)."""
+    rows = np.empty((comm.size, row.size), row.dtype)
+    wait(comm.Iallgather(row, rows))
+    return rows
+
+
+def bytes_of_all(comm, piece, sizes, out):
+    """Bytes (n,) of as many as ``sizes`` says from each process, one after the other in ``out``."""
+    from mpi4py import MPI
+
+    wait(comm.Iallgatherv([piece, MPI.BYTE], [out, sizes, MPI.BYTE]))
+
+
+def wait(request):
+    """Until it is done."""
+    began, pause = time.perf_counter(), 1e-5
+    while not request.Test():
+        if time.perf_counter() - began < PATIENCE:
+            let_others()
+        else:
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST)
+
+
+let_others = getattr(os, "sched_yield", lambda: time.sleep(0))  # Windows has no such call
+
+
+@contextlib.contextmanager
+def whole():
+    """A block that Ctrl-C does not break off: it is raised at the end.
+
+    Else the other processes would be left in the middle of it.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came = []
+    signal.signal(signal.SIGINT, lambda *signal_and_frame: came.append(signal_and_frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        before(*came[0])

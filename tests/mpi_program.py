@@ -1,0 +1,397 @@
+"""What ``test_distributed.py`` runs in several processes, and in one to compare with.
+
+    mpiexec -n 2 python -m mpi4py mpi_program.py FOLDER NAME [NAME ...]
+
+Each NAME is a function here; what it returns in each process is written to FOLDER as JSON.
+"""
+
+import contextlib
+import functools
+import hashlib
+import io
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+from pages import run as run_page
+
+import rnnlite
+from rnnlite import GRU, LSTM, SGD, Adam, Bidirectional, Callback, Dense, Dropout, Sequential, fit
+from rnnlite.distributed import ProcessFailed, world
+from rnnlite.logs import CSVLog
+
+PAGE = Path(__file__).parents[1] / "docs" / "many_machines.md"
+ROWS, T, F = 75, 4, 3
+MORE = {"epochs": 3, "batch_size": 20, "seed": 3, "progress": False}
+
+
+def data(rows=ROWS):
+    x = np.random.default_rng(0).normal(size=(rows, T, F)).astype(np.float32)
+    return x, (x.sum(axis=(1, 2)) > 0).astype(np.int64)
+
+
+def small(seed=0):
+    return Sequential([LSTM(F, 8, seed=seed), Dense(8, 2, seed=1)])
+
+
+def random_model():
+    """Everything in it that draws random numbers."""
+    both = Bidirectional(GRU(F, 5, return_sequences=True, seed=0, recurrent_dropout=0.3), seed=1)
+    return Sequential(
+        [both, Dropout(0.3, seed=2), Dropout(0.3, seed=3, per_sequence=True),
+         LSTM(10, 7, seed=4, recurrent_dropout=0.2), Dense(7, 2, seed=5)]
+    )  # fmt: skip
+
+
+def noise(x, rng):
+    return x + rng.normal(0, 0.1, x.shape).astype(np.float32)
+
+
+def figures(model, history):
+    """All bits of a run but the time it took."""
+    columns = {name: column for name, column in history.items() if name != "seconds"}
+    return [hashlib.sha256(model.flat_params).hexdigest(), repr(columns), history.stopped_by]
+
+
+# ---- the same bits -------------------------------------------------------------------------
+
+
+def everything_random(comm):
+    model, (x, y) = random_model(), data()
+    history = fit(
+        model, x, y, optimizer=Adam(model, lr=0.01), clip_norm=0.5, average=0.9, augment=noise,
+        validation=(x[:30], y[:30]), early_stopping=2, record_every=3, chunks=8, comm=comm, **MORE,
+    )  # fmt: skip
+    return figures(model, history)
+
+
+def odd_chunks(comm):
+    """Of seven chunks some are empty in the last batch, of five rows."""
+    model, (x, y) = random_model(), data(rows=45)
+    return figures(model, fit(model, x, y, chunks=7, comm=comm, **MORE))
+
+
+def with_weights(comm):
+    model, (x, y) = small(), data()
+    lengths, weights = np.arange(ROWS) % (T + 1), np.arange(ROWS) % 3
+    model = Sequential([LSTM(F, 8, return_sequences=True, seed=0), Dense(8, 2, seed=1)])
+    labels = np.repeat(y[:, None], T, axis=1)
+    history = fit(
+        model, x, labels, lengths=lengths, class_weight={0: 0.2}, sample_weight=weights,
+        chunks=8, comm=comm, **MORE,
+    )  # fmt: skip
+    return figures(model, history)
+
+
+def own_loss(comm):
+    """A masked mean, whose weights say what counts."""
+
+    def masked(output, y):
+        counts = (y != 7)[:, None]
+        difference = np.where(counts, output - y[:, None], 0).astype(output.dtype)
+        n = max(1, counts.sum())
+        return float((difference**2).sum() / n), 2 * difference / n, counts[:, 0].astype(float)
+
+    model, (x, y) = Sequential([LSTM(F, 8, seed=0), Dense(8, 1, seed=1)]), data()
+    y = np.where(np.arange(ROWS) % 10 < 6, 7.0, y).astype(np.float32)
+    more = MORE | {"batch_size": 12, "shuffle": False}  # whole chunks that do not count
+    history = fit(
+        model, x, y, loss=masked, optimizer=SGD(model, lr=0.1), comm=comm, chunks=8, **more
+    )
+    return figures(model, history)
+
+
+def stream(comm):
+    def batches(epoch):
+        x, y = data()
+        for start in range(0, ROWS, 20 - epoch):
+            yield x[start : start + 20], y[start : start + 20]
+
+    model = small()
+    return figures(model, fit(model, batches, epochs=3, progress=False, chunks=8, comm=comm))
+
+
+def memory_map(comm, folder):
+    x, y = data()
+    path = folder / "x.npy"
+    if comm is None or comm.rank == 0:
+        np.save(path, x)
+    if comm is not None:
+        comm.Barrier()
+    model = small()
+    return figures(model, fit(model, np.load(path, mmap_mode="r"), y, chunks=8, comm=comm, **MORE))
+
+
+def answers(comm):
+    model, (x, y) = random_model(), data()
+    lengths = np.arange(ROWS) % (T + 1)
+    told = {"lengths": lengths, "batch_size": 9, "comm": comm}
+    loss, accuracy = rnnlite.evaluate(model, x, y, **told)
+    ways = (rnnlite.predict, rnnlite.predict_proba, rnnlite.predict_values)
+    digests = [hashlib.sha256(way(model, x, **told)).hexdigest() for way in ways]
+    some = [(x[:9], y[:9]), (x[9:11], y[9:11])]
+    return [loss, accuracy, *digests, *rnnlite.evaluate(model, some, comm=comm)]
+
+
+SAME_BITS = (
+    "everything_random", "odd_chunks", "with_weights", "own_loss", "stream", "memory_map",
+    "answers",
+)  # fmt: skip
+
+
+# ---- from checkpoints ----------------------------------------------------------------------
+
+
+def checkpointed(comm, path, resume=True, steps=12, callbacks=()):
+    model, (x, y) = random_model(), data()
+    history = fit(
+        model, x, y, optimizer=Adam(model, lr=0.01), steps=steps, batch_size=20, augment=noise,
+        average=0.9, record_every=5, checkpoint=path, checkpoint_every=1, resume=resume,
+        callbacks=callbacks, progress=False, chunks=8, comm=comm,
+    )  # fmt: skip
+    return figures(model, history)
+
+
+class Kill(Callback):
+    def __init__(self, processes):
+        self.processes = processes
+
+    def step(self, run):
+        if run.step == 7 and run.process in self.processes:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_one(comm, folder):
+    checkpointed(comm, folder / "one.npz", resume=False, callbacks=[Kill([1])])
+
+
+def killed_all(comm, folder):
+    checkpointed(comm, folder / "all.npz", resume=False, callbacks=[Kill(range(comm.size))])
+
+
+def resumed_one(comm, folder):
+    """Without the callback that killed it: one that is the same in number."""
+    return checkpointed(comm, folder / "one.npz", callbacks=[Kill([])])
+
+
+# ---- decided together ----------------------------------------------------------------------
+
+
+def raised(call, *arguments, **keywords):
+    """Kind and text of what a call raises, in one line."""
+    try:
+        call(*arguments, **keywords)
+    except (Exception, KeyboardInterrupt) as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+def errors(comm):
+    """Errors of one process alone; each process tells what it raised."""
+    me, found = comm.rank, {}
+    fails = me == 1
+
+    def told(name, x=None, y=None, **changed):
+        given = dict(zip("xy", data(), strict=True)) | {"comm": comm, **MORE}
+        given |= {k: v for k, v in (("x", x), ("y", y)) if v is not None} | changed
+        found[name] = raised(fit, small(changed.pop("weights", 0)), **given | changed)
+
+    _, y = data()
+    told("argument", batch_size=0 if fails else 20)
+    told("labels", y=np.where(np.arange(ROWS) == 70, 9, y) if fails else y)
+    told("augment", augment=Fails("augment", 5 if fails else None))
+    told("loss", loss=functools.partial(failing_loss, Fails("loss", 9 if fails else None)))
+    told(
+        "schedule", schedule=lambda step: Fails("schedule", 0 if fails and step == 4 else None)(0.1)
+    )
+    told("callback", callbacks=lambda run: Fails("callback", 0 if fails else None)(0))
+    told("end", callbacks=[AtTheEnd(fails)])
+    told("first", callbacks=[AtTheEnd(me == 0)])
+    told("second ctrl-c", callbacks=[Raises(KeyboardInterrupt if fails else None)])
+    # A loop around fit goes on after all that: nobody is left waiting.
+    told("none")
+    return found
+
+
+class Fails:
+    """Returns its argument, but for one call, which fails."""
+
+    def __init__(self, name, at):
+        self.name, self.at, self.calls = name, at, -1
+
+    def __call__(self, value, *_):
+        self.calls += 1
+        if self.calls == self.at:
+            raise OSError(f"{self.name} has failed")
+        return value
+
+    def __repr__(self):
+        return self.name
+
+
+def failing_loss(fails, output, y):
+    fails(0)
+    return rnnlite.softmax_cross_entropy(output, y)
+
+
+class AtTheEnd(Callback):
+    def __init__(self, fails):
+        self.fails = fails
+
+    def end(self, run):
+        if self.fails:
+            raise OSError("the disk is full")
+
+
+class Raises(Callback):
+    def __init__(self, error):
+        self.error = error
+
+    def step(self, run):
+        if run.step == 3 and self.error:
+            raise self.error
+
+
+def unequal(comm):
+    """What differs in one process is named before the first step, or after it did."""
+    me, (x, y), found = comm.rank, data(), {}
+
+    def told(name, model=None, x=x, y=y, steps=None, **changed):
+        given = MORE | {"comm": comm} | changed
+        if steps:
+            given = {k: v for k, v in given.items() if k != "epochs"} | {"steps": steps}
+        found[name] = raised(fit, model or small(), x, y, **given)
+
+    other = me == 1
+    version = rnnlite.__version__
+    rnnlite.__version__ = "0.0.9" if other else version
+    told("version")
+    rnnlite.__version__ = version
+    told(
+        "architecture",
+        Sequential([LSTM(F, 9 if other else 8, seed=0), Dense(9 if other else 8, 2)]),
+    )
+    told("weights", small(seed=me))
+    told("dropout", Sequential([Dropout(0.1, seed=me), LSTM(F, 8, seed=0), Dense(8, 2, seed=1)]))
+    told("recipe", clip_norm=1.0 if other else 2.0)
+    told("chunks", chunks=16 if other else 8)
+    told("rows", x=x[: ROWS - me], y=y[: ROWS - me])
+    told("numbers", x=x + np.float32(me))
+    told("optimizer", model := small(), optimizer=Adam(model, lr=0.1 * (1 + me)))
+    told("schedule", schedule=lambda step: 0.1 + 0.1 * (other and step == 2))
+    told("changed", callbacks=[Changes(other)], record_every=2)
+    told("stream", x=batches(other * 0.5), y=None, epochs=None, steps=3)
+    told("batches", x=batches(0.0, 3 - me), y=None, epochs=1)
+    told("processes", chunks=1)
+    found["answers"] = raised(rnnlite.predict, small(seed=me), x, comm=comm)
+    found["communicator"] = raised(fit, small(), x, y, comm="world")
+    return found
+
+
+class Changes(Callback):
+    def __init__(self, changes):
+        self.changes = changes
+
+    def step(self, run):
+        if self.changes:
+            run.model.params["1.b"][...] += 1e-3
+
+
+def batches(more, n=3):
+    x, y = data(20)
+    return [(x + np.float32(more), y)] * n
+
+
+def together(comm):
+    """Ends that one process alone decides, and a loss that is not finite in its rows alone."""
+    (x, y), found, last = data(), {}, comm.size - 1
+
+    class Stop(Callback):
+        def step(self, run):
+            if run.step == 5 and run.process == last:
+                run.stop("enough")
+
+    class Interrupt(Callback):
+        def step(self, run):
+            if run.step == 5 and run.process == last:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    for callback in (Stop(), Interrupt()):
+        history = fit(small(), x, y, callbacks=[callback], record_every=1, comm=comm, **MORE)
+        found[type(callback).__name__] = [history.stopped_by, history["step"][-1]]
+    wild = x.copy()
+    wild[20 - 1] = np.inf  # in the last chunk of the first batch
+    still = MORE | {"shuffle": False}
+    found["data"] = raised(fit, small(), wild, y, comm=comm, **still)
+    model = small()
+    found["diverged"] = raised(
+        fit, model, x, y, optimizer=SGD(model, lr=1e6), loss=squares, comm=comm, **MORE
+    )
+    return found
+
+
+def squares(output, y):
+    difference = output.astype(np.float64) ** 9 - y[:, None]
+    return float((difference**2).mean()), (difference * output**8).astype(output.dtype)
+
+
+def quiet(comm, folder):
+    """What each process writes: text on its error stream, lines of a log, files."""
+    x, y = data()
+    written = io.StringIO()
+    log = CSVLog(folder / f"log{comm.rank}.csv")
+    with contextlib.redirect_stderr(written):
+        fit(small(), x.astype(np.float64), y, epochs=2, callbacks=[log], comm=comm,
+            checkpoint=folder / f"quiet{comm.rank}.npz")  # fmt: skip
+    names = [f"log{comm.rank}.csv", f"quiet{comm.rank}.npz"]
+    return [written.getvalue().count("epoch"), *[(folder / name).exists() for name in names]]
+
+
+def threads(comm):
+    """How many threads each process computes with, in fit and after it."""
+    seen = []
+    fit(small(), *data(), callbacks=lambda run: seen.append(rnnlite.get_num_threads()), comm=comm,
+        progress=False)  # fmt: skip
+    return [seen[0], rnnlite.engine.processors.processors(), rnnlite.get_num_threads()]
+
+
+def looked_inside(comm, folder):
+    """The gradient check, the trace and the page of a model that was trained so."""
+    model, (x, y) = small(), data()
+    fit(model, x, y, comm=comm, **MORE)
+    passed = rnnlite.gradcheck.check(model.copy(dtype="float64"), x[:3].astype(float)).passed
+    trace = rnnlite.trace(model, x[:3], labels=y[:3])
+    page = folder / f"page{comm.rank}.html"
+    rnnlite.explain(model, x[:3], page, labels=y[:3])
+    return [bool(passed), trace["0"].f.shape, bool(np.isfinite(trace["0"].dh).all()), page.exists()]
+
+
+def page(comm):
+    """How many blocks of the page run."""
+    return len(run_page(PAGE))
+
+
+def dies(comm):
+    """An error that nobody catches, before fit in one process, while the others wait in it."""
+    if comm.rank == 1:
+        raise OSError("no such data")
+    fit(small(), *data(), comm=comm, **MORE)
+
+
+def main():
+    folder, names = Path(sys.argv[1]), sys.argv[2:]
+    comm, results = world(), {}
+    for name in names:
+        function = globals()[name]
+        needs_folder = "folder" in function.__code__.co_varnames[: function.__code__.co_argcount]
+        results[name] = function(comm, folder) if needs_folder else function(comm)
+    text = json.dumps(results)
+    (folder / f"{comm.rank}-of-{comm.size}.json").write_text(text, encoding="utf-8")
+    assert issubclass(ProcessFailed, RuntimeError)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,327 @@
+"""Several processes: the same bits, ends that all decide together, and nobody left waiting.
+
+The programs are in ``mpi_program.py``: one start of ``mpiexec`` runs many of them.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mpi_program
+import numpy as np
+import pytest
+from mpi_program import SAME_BITS, checkpointed
+from pages import run as run_page
+
+import rnnlite
+from rnnlite import Dense, Dropout, fit
+from rnnlite.distributed.machine import share
+from rnnlite.layers.random_layer import RowDraws
+from rnnlite.training.cut import Cut, own_chunks, subtrees
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 120  # after which a start of mpiexec counts as hanging
+
+
+def mpiexec():
+    """The program that starts processes: that of this Python's wheel, else that of the system."""
+    beside = shutil.which("mpiexec", path=str(Path(sys.executable).parent))
+    return beside or shutil.which("mpiexec")
+
+
+missing = [name for name in ("mpi4py",) if importlib.util.find_spec(name) is None]
+missing += [] if mpiexec() else ["mpiexec"]
+needs_mpi = pytest.mark.skipif(
+    bool(missing), reason=f"{' and '.join(missing)} missing: pip install mpi4py mpich"
+)
+
+
+def start(processes, folder, *names, code=0):
+    """Run functions of the program in so many processes; what each returned, by process.
+
+    With a ``code`` other than 0 it is to fail; returns what it printed then.
+    """
+    program = ROOT / "tests" / "mpi_program.py"
+    told = [sys.executable, "-m", "mpi4py", str(program), str(folder), *names]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    done = subprocess.run(
+        [mpiexec(), "-n", str(processes), *told], env=os.environ | {"PYTHONPATH": path},
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    if code == 0:
+        assert done.returncode == 0, done.stderr + done.stdout
+        files = [folder / f"{n}-of-{processes}.json" for n in range(processes)]
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    assert done.returncode != 0, done.stderr + done.stdout
+    return done.stderr + done.stdout
+
+
+# ---- chunks, in one process ----------------------------------------------------------------
+
+
+def test_each_row_is_in_one_chunk_and_each_chunk_in_one_process():
+    for size, chunks in ((20, 8), (5, 8), (24, 8), (7, 1), (13, 5)):
+        cut = Cut(size, chunks, lambda first, last: list(range(first, last)))
+        assert [row for part in cut.parts() for row in part] == list(range(size))
+        assert all(len(part) - size // chunks in (0, 1) for part in cut.parts())
+        for processes in range(1, chunks + 1):
+            runs = [own_chunks(process, processes, chunks) for process in range(processes)]
+            assert [n for run in runs for n in range(*run)] == list(range(chunks))
+            parts = [part for run in runs for part in subtrees(*run, (0, chunks))]
+            assert [n for part in parts for n in range(*part)] == list(range(chunks))
+    assert subtrees(*own_chunks(1, 4, 8), (0, 8)) == [(2, 4)]  # one message a process
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_draw_what_they_draw_in_the_whole_batch(dtype):
+    whole, parts = RowDraws((1, 2, 3)), RowDraws((1, 2, 3))
+    wanted = [whole.random((7, 5), dtype) for _ in range(2)]
+    assert not np.array_equal(*wanted)
+    for first, last in ((0, 1), (1, 4), (4, 7)):
+        parts.begin(first)
+        for drawn in wanted:
+            out = np.empty((last - first, 5), dtype)
+            assert np.array_equal(parts.random(dtype=dtype, out=out), drawn[first:last])
+    assert not np.array_equal(RowDraws((1, 2, 4)).random((7, 5), dtype), wanted[0])
+
+
+def test_the_gradient_in_chunks_is_that_of_the_batch_whatever_the_rows_weigh():
+    # One step of size 1 down the gradient shows it; the mean of means would be off by a tenth.
+    x, y = mpi_program.data(rows=20)
+    weights = np.arange(20.0)
+    ends = []
+    for chunks in (None, 1, 3, 8, 40):
+        model = mpi_program.small().copy(dtype="float64")
+        optimizer = rnnlite.SGD(model, lr=1.0)
+        told = {"sample_weight": weights, "class_weight": {1: 3.0}, "batch_size": 20}
+        history = fit(model, x, y, optimizer=optimizer, progress=False, chunks=chunks, **told)
+        ends.append([*model.flat_params, history["loss"][0], history["grad_norm"][0]])
+    np.testing.assert_allclose(ends[1:], [ends[0]] * 4, rtol=1e-5, atol=1e-7)
+
+
+def test_dropout_in_chunks_does_not_depend_on_their_number_and_goes_on_with_each_step():
+    x, y = np.ones((12, 4), "float32"), np.arange(12) % 2
+    outputs = []
+
+    class Watched(Dropout):
+        def forward_pass(self, x, saved):
+            y = super().forward_pass(x, saved)
+            outputs.append(y.copy())
+            return y
+
+    masks = []
+    for chunks in (1, 4):
+        outputs.clear()
+        model = rnnlite.Sequential([Watched(0.5, seed=0), Dense(4, 2, seed=1)])
+        fit(model, x, y, epochs=2, batch_size=12, shuffle=False, progress=False, chunks=chunks)
+        masks.append(np.concatenate([out for out in outputs if (out != 1).any()]))
+    assert np.array_equal(*masks) and masks[0].shape == (24, 4)
+    assert not np.array_equal(masks[0][:12], masks[0][12:])
+
+
+def test_threads_and_restarts_do_not_change_the_bits(tmp_path):
+    whole = checkpointed(None, tmp_path / "whole.npz")
+    rnnlite.set_num_threads(2)
+    checkpointed(None, tmp_path / "parts.npz", steps=5)
+    assert checkpointed(None, tmp_path / "parts.npz") == whole
+
+
+def test_a_run_with_other_chunks_is_another_run(tmp_path):
+    x, y = mpi_program.data()
+    told = {"checkpoint": tmp_path / "run.npz", "progress": False}
+    fit(mpi_program.small(), x, y, chunks=8, **told)
+    with pytest.raises(ValueError, match="with chunks = 8; this one has 4"):
+        fit(mpi_program.small(), x, y, chunks=4, resume=True, **told)
+    with pytest.raises(ValueError, match="fit: chunks is 0"):
+        fit(mpi_program.small(), x, y, chunks=0)
+
+
+# ---- the same bits -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What one process gives, without MPI."""
+    folder, results = tmp_path_factory.mktemp("alone"), {}
+    for name in SAME_BITS:
+        given = (None, folder) if name == "memory_map" else (None,)
+        results[name] = json.loads(json.dumps(getattr(mpi_program, name)(*given)))
+    return results
+
+
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory):
+    """What two processes say of everything, in one start; before it, one of two was killed."""
+    folder = tmp_path_factory.mktemp("two")
+    start(2, folder, "killed_one", code=9)
+    shutil.copy(folder / "one.npz", folder / "kept.npz")
+    names = ("resumed_one", "errors", "unequal", "together", "quiet", "threads", "looked_inside")
+    return folder, start(2, folder, *SAME_BITS, *names, "page")
+
+
+@needs_mpi
+@pytest.mark.long
+def test_two_processes_give_the_same_bits(alone, of_two):
+    for results in of_two[1]:
+        assert {name: results[name] for name in SAME_BITS} == alone
+
+
+@needs_mpi
+@pytest.mark.long
+@pytest.mark.parametrize("processes", [3, 4])
+def test_three_and_four_processes_give_the_same_bits(alone, processes, tmp_path):
+    names = SAME_BITS if processes == 4 else SAME_BITS[:2]
+    for results in start(processes, tmp_path, *names):
+        assert results == {name: alone[name] for name in names}
+
+
+@needs_mpi
+@pytest.mark.long
+def test_after_one_process_was_killed_two_go_on_or_one(of_two, tmp_path):
+    callbacks = [mpi_program.Kill([])]
+    whole = checkpointed(None, tmp_path / "whole.npz", callbacks=callbacks)
+    assert [results["resumed_one"] for results in of_two[1]] == [whole] * 2
+    assert checkpointed(None, of_two[0] / "kept.npz", callbacks=callbacks) == whole
+
+
+@needs_mpi
+@pytest.mark.long
+def test_after_all_of_four_were_killed_one_goes_on(tmp_path):
+    start(4, tmp_path, "killed_all", code=9)
+    callbacks = [mpi_program.Kill([])]
+    whole = checkpointed(None, tmp_path / "whole.npz", callbacks=callbacks)
+    assert checkpointed(None, tmp_path / "all.npz", callbacks=callbacks) == whole
+
+
+# ---- together ------------------------------------------------------------------------------
+
+
+@needs_mpi
+@pytest.mark.long
+def test_what_one_process_raises_ends_all_with_its_message(of_two):
+    first, second = (results["errors"] for results in of_two[1])
+    wanted = {
+        "argument": "ValueError: fit: batch_size is 0; it must be at least 1",
+        "labels": "ValueError: fit: y has labels from 0 to 9",
+        "augment": "OSError: augment has failed",
+        "loss": "OSError: loss has failed",
+        "schedule": "OSError: schedule has failed",
+        "callback": "OSError: callback has failed",
+        "end": "OSError: the disk is full",
+        "second ctrl-c": "KeyboardInterrupt",
+    }
+    for name, text in wanted.items():
+        assert second[name].startswith(text)
+        assert first[name].startswith(f"ProcessFailed: fit: process 1 of 2 ended with {text}")
+    assert first["first"] == "OSError: the disk is full"
+    assert second["first"] == f"ProcessFailed: fit: process 0 of 2 ended with {first['first']}"
+    assert first["none"] == second["none"] == "nothing"
+
+
+@needs_mpi
+@pytest.mark.long
+def test_what_is_not_the_same_in_all_processes_is_named(of_two):
+    wanted = {
+        "version": "rnnlite is 0.1.0 in process 0 and 0.0.9 in process 1",
+        "architecture": "process 1 has another model: layer 0: hidden_size is 8 .* 9",
+        "weights": "weights .give each layer a seed, .* in process 0 and .* in process 1",
+        "dropout": "seeds of dropout",
+        "recipe": "clip_norm of fit is 2.0 in process 0 and 1.0 in process 1",
+        "chunks": "chunks of fit is 8 in process 0 and 16 in process 1",
+        "rows": "rows of fit is 75 in process 0 and 74 in process 1",
+        "numbers": "data of fit is fingerprint",
+        "optimizer": "'lr': 0.1, .* in process 0 and .*'lr': 0.2",
+        "schedule": "process 1 and process 0 took different steps 3",
+        "changed": "after step 2 process 1 has other weights than process 0",
+        "stream": "process 1 and process 0 took different steps 1",
+        "batches": "process 0 is at the gradients of a step, process 1 at a record",
+        "processes": "chunks is 1 and there are 2 processes",
+        "answers": "predict: weights",
+        "communicator": "comm is 'world'; wanted a communicator of mpi4py",
+    }
+    for results in of_two[1]:
+        assert set(results["unequal"]) == set(wanted)
+        for name, pattern in wanted.items():
+            assert re.search(pattern, results["unequal"][name]), results["unequal"][name]
+
+
+@needs_mpi
+@pytest.mark.long
+def test_one_process_stops_all_and_numbers_that_are_not_finite_are_told_alike(of_two):
+    first, second = (results["together"] for results in of_two[1])
+    assert first == second
+    assert first["Stop"] == ["enough", 5] and first["Interrupt"] == ["interrupt", 5]
+    assert "step 1 (epoch 1): x holds inf in row 19, time 0, feature 0" in first["data"]
+    assert first["diverged"].startswith("TrainingDiverged: fit: step ")
+
+
+@needs_mpi
+@pytest.mark.long
+def test_only_the_first_process_prints_and_writes_files(of_two):
+    lines, *files = of_two[1][0]["quiet"]
+    assert lines >= 2 and files == [True, True]
+    assert of_two[1][1]["quiet"] == [0, False, False]
+
+
+@needs_mpi
+@pytest.mark.long
+def test_the_processors_of_a_machine_are_divided_among_its_processes(of_two):
+    for inside, processors, after in (results["threads"] for results in of_two[1]):
+        told = any(map(os.environ.get, rnnlite.engine.processors.VARIABLES))
+        assert inside == (after if told else max(1, processors // 2))
+
+
+def test_a_process_that_is_bound_to_processors_has_them_to_itself():
+    of_eight = frozenset(range(8))
+    assert share(of_eight, [of_eight] * 2, np.inf) == 4
+    assert share(of_eight, [of_eight] * 3, np.inf) == 2
+    assert share(of_eight, [of_eight] * 20, np.inf) == 1
+    assert share({0, 1}, [{0, 1}, {2, 3}], np.inf) == 2
+    assert share(of_eight, [of_eight] * 2, 3.0) == 1
+    assert share({0, 1, 2}, [{0, 1, 2}, frozenset()], np.inf) == 3  # one was told how many
+
+
+@needs_mpi
+@pytest.mark.long
+def test_the_gradient_check_the_trace_and_the_page_work_on_a_model_trained_so(of_two):
+    for results in of_two[1]:
+        assert results["looked_inside"] == [True, [3, 4, 8], True, True]
+
+
+@needs_mpi
+@pytest.mark.long
+def test_an_error_outside_of_fit_ends_all_too(tmp_path):
+    assert "OSError: no such data" in start(2, tmp_path, "dies", code=1)
+
+
+# ---- as people run it ----------------------------------------------------------------------
+
+
+@needs_mpi
+@pytest.mark.long
+def test_the_example_runs_in_two_processes_and_prints_once():
+    example = str(ROOT / "examples" / "mnist_lstm.py")
+    options = ("--steps", "30", "--hidden", "16", "--lr", "0.02", "--shift", "0")
+    program = (sys.executable, "-m", "mpi4py", example, "--data", "bundled", *options)
+    done = subprocess.run(
+        [mpiexec(), "-n", "2", *program],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    first, *_, accuracy, _ = lines = done.stdout.splitlines()
+    assert first.endswith("30 steps of 128 images; 2 processes") and len(lines) == 5
+    assert float(accuracy.split()[-1]) > 0.4
+    assert [line.count("step 30: loss") for line in done.stderr.splitlines()].count(1) == 1
+
+
+@needs_mpi
+@pytest.mark.long
+def test_the_blocks_of_the_page_run_in_two_processes(of_two):
+    blocks = len(run_page(mpi_program.PAGE))
+    assert [results["page"] for results in of_two[1]] == [blocks] * 2
