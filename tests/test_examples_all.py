@@ -32,7 +32,8 @@ every_program = pytest.mark.parametrize("name", NAMES)
 
 
 def test_these_are_all_the_programs():
-    assert sorted([*EXPLICIT, "from_torch", "look_inside", "mnist_pixels", "mnist_record"]) == NAMES
+    others = ["from_torch", "look_inside", "mnist_pixels", "mnist_record", "sweep"]
+    assert sorted([*EXPLICIT, *others]) == NAMES
 
 
 # ---- options -----------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ def test_every_number_has_its_limits(run_example, capsys, name):
             assert f"'{bad}' is not a " in told and "number from 1" in told
 
 
-PATHS = ("--plot", "--save", "--checkpoint", "--explain")
+PATHS = ("--plot", "--save", "--checkpoint", "--explain", "--study")
 WRITING = [(name, option) for name in NAMES for option in options_of(name) if option in PATHS]
 
 
@@ -87,7 +88,7 @@ def test_all_that_is_written_is_known():
     files = {
         o for name in NAMES for o, a in options_of(name).items() if a.metavar in ("FILE", "NAME")
     }
-    assert files - {"--text", "--csv", "--load"} == set(PATHS) and len(WRITING) == 9
+    assert files - {"--text", "--csv", "--load"} == set(PATHS) and len(WRITING) == 11
 
 
 @pytest.mark.parametrize(("name", "option"), WRITING)
