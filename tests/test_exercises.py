@@ -36,6 +36,7 @@ def test_there_are_some_twenty_in_the_order_of_a_course():
     names = exercises.names()
     assert len(names) == len(set(names)) >= 20
     assert list(NEEDS) == names
+    assert names[:2] == ["rnn_step", "rnn_forward"]  # those of lesson 1
     assert names.index("rnn_step") < names.index("rnn_backward") < names.index("lstm_step")
     assert names.index("numeric_gradient") < names.index("lstm_step_backward")
 
@@ -122,7 +123,7 @@ def test_numbers_differ_from_student_to_student_and_not_from_time_to_time():
 
 
 def test_bad_arguments_of_check_are_named():
-    with pytest.raises(ValueError, match=r"check: name is 'rnn_stop'; it can be 'softmax_cross"):
+    with pytest.raises(ValueError, match=r"check: name is 'rnn_stop'; it can be 'rnn_step'"):
         exercises.check("rnn_stop", right)
     with pytest.raises(TypeError, match="check: function is of type int; wanted the function"):
         exercises.check("rnn_step", 3)
@@ -152,6 +153,14 @@ def test_weights_by_hand_are_told_where_they_fail():
 
     message = exercises.check("latch", never_forgets).message
     assert "f = 1.000" in message and "f near 0" in message
+
+    def never_shows():
+        weights = answer_of(BY_NAME["latch"].solution(""), BY_NAME["latch"], "")()
+        weights["b"][3] = -20
+        return weights
+
+    message = exercises.check("latch", never_shows).message
+    assert "o = 0.000" in message and "to show, o is near 1" in message
     message = exercises.check("counter", lambda: {"Wx": 1}).message
     assert "a dict with ['Wx']; wanted a dict with the arrays Wx, b, Wh" in message
     message = exercises.check("adder", lambda: dict.fromkeys(("Wx", "Wh", "b", "W", "bias"), 0.0))
@@ -202,11 +211,11 @@ def run(tmp_path, monkeypatch, capsys):
 
 
 def test_a_student_s_way_from_the_list_to_a_passed_check(run, tmp_path):
-    assert "  1   softmax_cross_entropy " in run("list")[1]
+    assert "  1   rnn_step " in run("list")[1]
     assert run("start", "rnn_step", "--student", "ada")[0] is None
     file = tmp_path / "rnnlite" / "exercises" / "rnn_step.py"
     first = file.read_text("utf-8")
-    assert first.startswith('"""Exercise 2 of 25: one step of a recurrent network.')
+    assert first.startswith('"""Exercise 1 of 25: one step of a recurrent network.')
     code, out = run("check")
     assert code == 1 and "not written yet" in out
     file.write_text(first.replace('raise NotImplementedError("to be written")', "return h"))
@@ -226,7 +235,7 @@ def test_a_student_s_way_from_the_list_to_a_passed_check(run, tmp_path):
     assert (
         code == 0
         and "rnn_step: passed." in out
-        and "Next: rnn_step_backward, its derivative. It needs the chain rule" in out
+        and "Next: rnn_forward, the loop over time. It needs a loop" in out
     )
     assert "* rnn_step " in run("list")[1]
 
@@ -249,7 +258,7 @@ def test_a_file_that_does_not_run_is_shown_at_its_line(run, tmp_path):
 
 
 def test_what_is_not_there_is_said_with_the_command_that_helps(run):
-    assert "start softmax_cross_entropy" in run("check")[0]
+    assert "start rnn_step" in run("check")[0]
     assert "start lstm_step" in run("check", "lstm_step")[0]
     assert "reset: " in run("reset", "lstm_step")[0]
 

@@ -100,6 +100,42 @@ def test_a_lesson_has_what_a_lesson_has(page):
     assert named and set(named) <= set(exercises.names())
 
 
+HOUR = (FOLDER / "README.md").read_text(encoding="utf-8")
+HOUR = re.search(r"^## In an hour\n(.*?)^## ", HOUR, re.S | re.M)[1]
+CAN_WAIT = "*[Can wait](README.md#in-an-hour).*"
+
+
+def in_the_hour(text):
+    """A lesson without what can wait, and without its exercises."""
+    text, *_ = re.split(r"^\*The \[hour\]|^## Exercises$", text, flags=re.M)
+    sections = re.split(r"^(?=## )", text, flags=re.M)
+    return "".join(part for part in sections if CAN_WAIT not in part)
+
+
+def test_the_parts_of_the_hour_are_an_hour():
+    *parts, (last, together) = re.findall(r"^\| (.+) \| (\d+) \|$", HOUR, re.M)
+    assert last == "together" and sum(int(minutes) for _, minutes in parts) == int(together) <= 60
+    rows = [row for row, _ in parts if row.startswith("[lesson")]
+    assert len(rows) == 4
+    for row, page in zip(rows, LESSONS[:4], strict=True):
+        read = re.findall(r"^## (.+)$", in_the_hour(page.read_text(encoding="utf-8")), re.M)
+        assert page.name in row and read
+        assert "to the end of" not in row or f"to the end of *{read[-1]}*" in row
+    assert set(re.findall(r"exercise, `(\w+)`", HOUR)) == {"rnn_step", "latch"}
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(p, marks=SLOW.get(p.stem[0], ()), id=p.stem) for p in LESSONS[:4]]
+)
+def test_nothing_in_the_hour_needs_what_can_wait(page, drawing):
+    text = page.read_text(encoding="utf-8")
+    short = drawing / page.name
+    short.write_text(in_the_hour(text), encoding="utf-8")
+    assert len(short.read_text(encoding="utf-8")) < 0.8 * len(text)
+    assert text.count("Can wait]") == text.count(f"\n\n{CAN_WAIT}\n\n")  # below its heading
+    run_and_compare(short)
+
+
 @every_lesson
 def test_the_mathematics_of_a_lesson_survives_markdown(page):
     # GitHub reads Markdown first: \, and }_ and a * would be taken for something else.  And it

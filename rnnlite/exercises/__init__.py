@@ -30,7 +30,7 @@ def names():
     --------
     >>> from rnnlite import exercises
     >>> exercises.names()[:3]
-    ['softmax_cross_entropy', 'rnn_step', 'rnn_step_backward']
+    ['rnn_step', 'rnn_forward', 'rnn_step_backward']
     """
     from rnnlite.exercises.course import EXERCISES
 

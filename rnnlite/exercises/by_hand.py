@@ -64,14 +64,15 @@ def judge_latch(function, student):
     if not len(wrong):
         return "passed", "", None
     row, t = wrong[np.argmin(wrong[:, 1])]
-    what = "this step writes" if write[row, t] else "this step must keep what was written"
+    what = "This step writes" if write[row, t] else "This step must keep what was written"
     return (
         "numbers",
         (
             f"At step {t} h is {h[row, t]:.3f}; wanted {wanted[row, t]:+.0f} times 0.5 or more, "
             f"the value written at step {last[row, t]}.\n{what}: value = {values[row, t]:+.0f}, "
             f"write = {write[row, t]:d}, and the gates are {gates_of_one_unit(layer, x[row], t)}.\n"
-            "To write, i is near 1 and f near 0; to keep, i is near 0 and f near 1."
+            "To write, i is near 1 and f near 0; to keep, i is near 0 and f near 1; to show, o is "
+            "near 1."
         ),
         None,
     )
@@ -142,22 +143,28 @@ ONE_UNIT = '''import numpy as np
 def {name}():
     """Weights of an LSTM of one unit {does}."""
     Wx, Wh, b = np.zeros((2, 4)), np.zeros((1, 4)), np.zeros(4)
-    raise NotImplementedError("to be written")
+    {rows} = range(2)  # rows of Wx
+    i, f, g, o = range(4)  # columns of Wx, Wh and b
+{begun}    raise NotImplementedError("to be written")
     return {{"Wx": Wx, "Wh": Wh, "b": b}}
 '''
+BEGUN = "    Wx[write, i], b[i] = 20, -10  # i = sigmoid(20 write - 10): open where write is 1\n"
 LATCH = written_exercise(
     "latch", "weights by hand: a latch",
     """
 An LSTM of one unit reads (value, write) at every step: value is -1 or +1, write is 0 or 1.  Where
-write is 1 it takes the value; else it keeps what it has, for as long as it takes.  At every step
-the sign of h is the value written last, and |h| is 0.5 or more.
+write is 1 it takes the value; where write is 0 it keeps what it has, however often that is.  The
+first step writes.  At every step the sign of h is the value written last, and |h| is 0.5 or more.
+
+    z = x_t Wx + h_{t-1} Wh + b, cut into z_i, z_f, z_g, z_o
+    c_t = sigmoid(z_f) c_{t-1} + sigmoid(z_i) tanh(z_g),  h_t = sigmoid(z_o) tanh(c_t)
 
 Return Wx (2, 4), Wh (1, 4) and b (4,); columns in the order i, f, g, o.
 """,
-    ONE_UNIT.format(name="latch", does="that holds one bit"),
+    ONE_UNIT.format(name="latch", does="that holds one bit", rows="value, write", begun=BEGUN),
     judge_latch,
     ("sigmoid(10) is nearly 1, sigmoid(-10) nearly 0.", "Wh may be zero: c alone remembers.",
-     "i = sigmoid(20 write - 10); which f is its opposite?"),
+     "i is given; f is its opposite, g is the value, and o is open at every step."),
     "A gate that a network learns to open and close does what you did by hand.",
 )  # fmt: skip
 COUNTER = written_exercise(
@@ -168,7 +175,9 @@ the number of b so far, within 0.1, over 40 letters (Weiss, Goldberg & Yahav 201
 
 Return Wx (2, 4), Wh (1, 4) and b (4,); columns in the order i, f, g, o.
 """,
-    ONE_UNIT.format(name="counter", does="whose cell state counts"),
+    ONE_UNIT.format(
+        name="counter", does="whose cell state counts", rows="read_a, read_b", begun=""
+    ),
     judge_counter,
     ("f and i are 1 at every step.", "tanh(10) is nearly 1.",
      "0.9999 to the power 40 is 0.996: how near to 1 must f be?"),

@@ -11,22 +11,6 @@ STEP_GRADIENTS = ("dx", "dh_before", "dWx", "dWh", "db")
 
 FUNCTIONS = (
     function_exercise(
-        "softmax_cross_entropy", "the loss of a classifier, and its gradient",
-        """
-    p = softmax(logits): p_k = exp(logits_k) / sum_j exp(logits_j)
-    L = mean over the rows of -log p[label]
-    dL/dlogits = (p - q) / B, where q is one at the label and zero elsewhere
-
-Return both.  exp(1000) is infinite: subtract the largest logit of a row first, which changes no p.
-""",
-        ("loss", "dlogits"), f.two_labels,
-        ("np.eye(classes)[labels] makes q.",
-         "keepdims=True keeps the axis, so that (B, C) - (B, 1) works.",
-         "The mean over the rows is in the loss, so 1 / B is in its gradient, once."),
-        "The gradient of softmax and cross-entropy together is p - q: where the network should be "
-        "surer, how much.",
-    ),
-    function_exercise(
         "rnn_step", "one step of a recurrent network",
         """
     z = x_t Wx + h_{t-1} Wh + b
@@ -39,7 +23,21 @@ Rows of x and h are sequences of a batch: x (B, I), h (B, H).
         "The state h carries what was read so far: the same weights at every step.",
     ),
     function_exercise(
-        "rnn_step_backward", "its derivative",
+        "rnn_forward", "the loop over time",
+        """
+    h_0 is given;  h_t = step(x_t, h_{t-1});  y_t = h_t
+
+Return y (B, T, H) and all states h (B, T + 1, H), h_0 first: backward needs them.
+``rnn_step`` is given.  Leave ``lengths``, of a later exercise, and ``relu`` unused.
+""",
+        ("y", "h"), f.sequences,
+        ("np.zeros((B, T + 1, H)) has room for h_0 too.",
+         "Step t reads h[:, t], writes h[:, t + 1]."),
+        "Unrolled in time, a recurrent network is a deep one whose layers share their weights.",
+        given=("rnn_step",),
+    ),
+    function_exercise(
+        "rnn_step_backward", "the derivative of one step",
         """
     dz = dh tanh'(z), and tanh'(z) = 1 - tanh(z)^2 = 1 - h_t^2
     dx = dz Wx^T,  dh_before = dz Wh^T
@@ -53,20 +51,6 @@ h is the state before the step, h_new the one after it.
         "Each factor of z gets dz times the other factor: twice the same rule, for x and for h.",
     ),
     function_exercise(
-        "rnn_forward", "the loop over time",
-        """
-    h_0 is given;  h_t = step(x_t, h_{t-1});  y_t = h_t
-
-Return y (B, T, H) and all states h (B, T + 1, H), h_0 first: backward needs them.
-``rnn_step`` is given.  ``lengths`` may stay unused until a later exercise.
-""",
-        ("y", "h"), f.sequences,
-        ("np.zeros((B, T + 1, H)) has room for h_0 too.",
-         "Step t reads h[:, t], writes h[:, t + 1]."),
-        "Unrolled in time, a recurrent network is a deep one whose layers share their weights.",
-        given=("rnn_step",),
-    ),
-    function_exercise(
         "rnn_backward", "backpropagation through time",
         """
 From the last step to the first:
@@ -75,7 +59,7 @@ From the last step to the first:
     the step's derivative gives dx_t, what goes back to step t - 1, and its share of dWx, dWh, db
 
 Start with dhT, dL/dh_T from outside.  Return dx, dWx, dWh, db and dh0.
-``rnn_step_backward`` is given.  ``lengths`` may stay unused until a later exercise.
+``rnn_step_backward`` is given.  Leave ``lengths``, of a later exercise, and ``relu`` unused.
 """,
         ("dx", "dWx", "dWh", "db", "dh0"), f.sequences_back,
         ("h_t has two readers: the output y_t and step t + 1.",
@@ -113,6 +97,19 @@ Return the norm of dL/dh_t, all rows together, for t = 0 ... T (Bengio et al. 19
         "T factors below one are a small number: what was read long ago gets hardly any gradient.",
     ),
     function_exercise(
+        "clip_gradients", "clipping the norm of a gradient",
+        """
+    n = the norm of all gradients together: root of the sum of all squares
+    where n > max_norm:  every g becomes g max_norm / n
+
+Return a list of arrays (Pascanu, Mikolov & Bengio 2013, algorithm 1).
+""",
+        lambda wanted: tuple(f"grads[{n}]" for n in range(len(wanted))), f.gradients,
+        ("One norm over all arrays, not one for each.",
+         "A gradient below the bound stays as it is."),
+        "Clipping shortens a step and keeps its direction: one cliff does not end the training.",
+    ),
+    function_exercise(
         "lstm_step", "one step of an LSTM",
         """
     z = x_t Wx + h_{t-1} Wh + b, cut into z_i, z_f, z_g, z_o in this order
@@ -128,7 +125,7 @@ Return h_t, c_t and the tuple (i, f, g, o).  Hochreiter & Schmidhuber 1997, Gers
         "The cell state is changed by gates, not by a product with weights: it can stay.",
     ),
     function_exercise(
-        "lstm_step_backward", "its derivative",
+        "lstm_step_backward", "the derivative of that step",
         """
 Each line of the step, from the last to the first:
 
@@ -208,17 +205,20 @@ gradient does not: each window begins its way back with zero, and all weights' g
         given=("rnn_backward",),
     ),
     function_exercise(
-        "clip_gradients", "clipping the norm of a gradient",
+        "softmax_cross_entropy", "the loss of a classifier, and its gradient",
         """
-    n = the norm of all gradients together: root of the sum of all squares
-    where n > max_norm:  every g becomes g max_norm / n
+    p = softmax(logits): p_k = exp(logits_k) / sum_j exp(logits_j)
+    L = mean over the rows of -log p[label]
+    dL/dlogits = (p - q) / B, where q is one at the label and zero elsewhere
 
-Return a list of arrays (Pascanu, Mikolov & Bengio 2013, algorithm 1).
+Return both.  exp(1000) is infinite: subtract the largest logit of a row first, which changes no p.
 """,
-        lambda wanted: tuple(f"grads[{n}]" for n in range(len(wanted))), f.gradients,
-        ("One norm over all arrays, not one for each.",
-         "A gradient below the bound stays as it is."),
-        "Clipping shortens a step and keeps its direction: one cliff does not end the training.",
+        ("loss", "dlogits"), f.two_labels,
+        ("np.eye(classes)[labels] makes q.",
+         "keepdims=True keeps the axis, so that (B, C) - (B, 1) works.",
+         "The mean over the rows is in the loss, so 1 / B is in its gradient, once."),
+        "The gradient of softmax and cross-entropy together is p - q: where the network should be "
+        "surer, how much.",
     ),
     function_exercise(
         "adam_step", "a step of Adam",
@@ -263,7 +263,7 @@ Return h_t and the tuple (r, z, n, h_n).  Cho et al. 2014, in the form of cuDNN.
         "One gate does the work of two: what is not kept is replaced.",
     ),
     function_exercise(
-        "gru_step_backward", "its derivative",
+        "gru_step_backward", "the derivative of that step",
         """
 Each line of the step, from the last to the first.  Side by side, what goes back to x's products is
 (da_r, da_z, da_n), and what goes back to h's is (da_r, da_z, da_n r).
@@ -286,13 +286,13 @@ BY_NAME = {exercise.name: exercise for exercise in EXERCISES}
 
 # What an exercise needs: said at the end of the one before it.
 NEEDS = {
-    "softmax_cross_entropy": "the derivative of log and exp",
     "rnn_step": "matrix products of arrays, x @ W",
-    "rnn_step_backward": "the chain rule, and the slope of tanh, 1 - tanh^2",
     "rnn_forward": "a loop that keeps every state",
+    "rnn_step_backward": "the chain rule, and the slope of tanh, 1 - tanh^2",
     "rnn_backward": "that gradients of whatever is used twice add up",
     "numeric_gradient": "what a derivative is: a difference over a distance",
     "gradient_norms": "the way back of rnn_backward, and the norm of a matrix",
+    "clip_gradients": "one norm over several arrays",
     "lstm_step": "the sigmoid, and arrays cut into four",
     "lstm_step_backward": "the slope of the sigmoid, s (1 - s); each line of the step, backwards",
     "lstm_backward": "the loop of rnn_backward, with a second state",
@@ -300,7 +300,7 @@ NEEDS = {
     "lengths_backward": "what lengths did forward, read backwards",
     "masked_mean": "a count of the valid steps",
     "truncated_backward": "rnn_backward, given, over pieces of a sequence",
-    "clip_gradients": "one norm over several arrays",
+    "softmax_cross_entropy": "the derivative of log and exp",
     "adam_step": "running means that begin at zero",
     "dropout_forward": "what a mean over random zeros is",
     "gru_step": "two products, one of x and one of h",
