@@ -2,6 +2,7 @@
 
     python benchmarks/accuracy_bfloat16.py                     ten seeds of all tasks, hours
     python benchmarks/accuracy_bfloat16.py --seeds 3 --only record pixels
+    python benchmarks/accuracy_bfloat16.py --json runs.jsonl   what is in the file is not run again
     python benchmarks/accuracy_bfloat16.py --quick             a fiftieth, to see that it works
 
 Both of a pair have the same weights, data and order; what is printed is the
@@ -162,6 +163,14 @@ def summary(values):
     return f"{statistics.mean(values):.4f} ± {spread:.4f}"
 
 
+def runs_in(path):
+    """Values of the runs in a file, by task, seed, precision and one step in so many."""
+    if path is None or not path.exists():
+        return {}
+    runs = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {(run["task"], run["seed"], run["compute"], run["every"]): run["value"] for run in runs}
+
+
 def main():
     """Train what was asked for, in both precisions, and print a line for each task."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -169,10 +178,11 @@ def main():
     parser.add_argument("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N - 1")
     parser.add_argument("--threads", type=int, default=rnnlite.get_num_threads())
     parser.add_argument("--quick", action="store_true", help="one seed, one step in fifty")
-    parser.add_argument("--json", type=Path, help="add a line for each run to this file")
+    parser.add_argument("--json", type=Path, help="a line for each run; those in it are taken")
     args = parser.parse_args()
     rnnlite.set_num_threads(args.threads)
     seeds, every = (1, 50) if args.quick else (args.seeds, 1)
+    done = runs_in(args.json)
     kind = "multiplies" if rnnlite.multiplies_bfloat16() else "does not multiply"
     print(f"{seeds} seeds, {args.threads} threads; this processor {kind} bfloat16 numbers itself")
     print(
@@ -183,6 +193,9 @@ def main():
         task, found = TASKS[name], {precision: [] for precision in PRECISIONS}
         for seed in range(seeds):
             for precision, values in found.items():
+                if (name, seed, precision, every) in done:
+                    values.append(done[name, seed, precision, every])
+                    continue
                 began = time.perf_counter()
                 values.append(float(task.run(seed, precision, every)))
                 if args.json:

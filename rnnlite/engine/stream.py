@@ -15,7 +15,9 @@ from rnnlite.kernels.freeze import frozen_cell
 from rnnlite.kernels.jit import JIT_DISABLED
 from rnnlite.kernels.layout import alike, layout_of
 from rnnlite.kernels.matvec import panels
+from rnnlite.kernels.operands import NUMBERS, operands_of
 from rnnlite.kernels.product import packed_size, panel_width
+from rnnlite.kernels.simd.plain import pair
 from rnnlite.kernels.target import padded
 
 # Up to so many rows are multiplied one by one, by the wide tile of one row.
@@ -41,13 +43,17 @@ class Room:
         size = padded(size, self.dtype)
         return self.take(self.batch * size), size
 
-    def matrix(self, K, N):
-        """Where a packed matrix may stand, N whole registers."""
+    def matrix(self, K, N, operands):
+        """Where a packed matrix may stand, N whole registers; and rows (B, K) as pairs, or None."""
         self.products += K * N
-        return self.take(K * N if self.few else packed_size(K, N, self.dtype))
+        rows = operands.words(K)
+        w = self.take(rows * N if self.few else packed_size(rows, N, self.dtype))
+        return w, None if operands is NUMBERS else self.rows(rows)[0]
 
-    def pack(self, matrix, packed):
+    def pack(self, matrix, packed, operands):
         """Write a matrix (K, N) in the panels of the products."""
+        if operands is not NUMBERS:
+            matrix, packed = pairs_of_rows(matrix), packed.view(np.int32)
         K, N = matrix.shape
         if self.few:
             for begin, end in panels(N, self.dtype):
@@ -60,11 +66,12 @@ class Room:
             panel[:, : part.shape[1]] = part
 
 
-def check_dtype(compute_dtype):
-    """Streams multiply numbers as they are."""
-    if compute_dtype is not None:
-        wanted = "model.copy(compute_dtype='float32').stream()"
-        raise TypeError(f"has compute_dtype={compute_dtype!r}, which no stream has: {wanted}")
+def pairs_of_rows(matrix):
+    """Rows 2k and 2k + 1 of a matrix (K, N), rounded to bfloat16, as words; K may be odd."""
+    K, N = matrix.shape
+    even = np.zeros((K + K % 2, N), matrix.dtype)
+    even[:K] = matrix
+    return pair(even[::2], even[1::2])
 
 
 class Input:
@@ -104,20 +111,21 @@ class Embedding:
 class Dense:
     """y = [x 1] [W; b]; ``weights()`` is [W; b], flat."""
 
-    def __init__(self, weights, I, N):
+    def __init__(self, weights, I, N, compute_dtype):
         self.weights, self.I, self.columns, self.widest = weights, I, N, N
+        self.operands = operands_of(compute_dtype)
 
     def lay_out(self, room):
         """As in ``Input``."""
         (row, size), x1, I = room.rows(self.columns), room.rows(self.I + 1), self.I
-        places = I, *x1, room.matrix(I + 1, size), self.columns
+        places = I, *x1, *room.matrix(I + 1, size, self.operands), self.columns
         return kernels.Part("dense", row, size, places)
 
     def pack(self, room, memory, part):
         """[W; b], filled up to whole registers."""
         matrix = np.zeros((self.I + 1, part.row_size), room.dtype)
         matrix[:, : self.columns] = self.weights().reshape(self.I + 1, -1)
-        room.pack(matrix, memory[part.places[3] :])
+        room.pack(matrix, memory[part.places[3] :], self.operands)
 
 
 class Nonlinear:
@@ -160,8 +168,9 @@ class Norm:
 class Cell:
     """A step of a recurrent cell; ``weights()`` are those of ``kernels/layout.py``, flat."""
 
-    def __init__(self, weights, cell, I, H, dtype):
+    def __init__(self, weights, cell, I, H, dtype, compute_dtype):
         self.weights, self.columns, self.cell = weights, H, frozen_cell(cell)
+        self.operands = operands_of(compute_dtype)
         self.layout = layout = layout_of(cell, I, H, dtype)
         self.widest = max(len(layout.blocks), len(cell.saved)) * layout.Hp  # a row of gates
         # Gates that wait for the intermediate, and the first of their blocks.
@@ -184,11 +193,12 @@ class Cell:
         for first, group in alike(layout.blocks):
             top, end = self._rows(group)
             K, N = end - top, len(group) * Hp
-            w = room.matrix(K, N)
-            yield kernels.Product(layout.x_at + top, K, w, first * Hp, N, True, False)
+            w, pairs = room.matrix(K, N, self.operands)
+            yield kernels.Product(layout.x_at + top, K, w, first * Hp, N, True, False, pairs)
         if self.waiting:
             N, z = len(self.waiting) * Hp, self.first_waiting * Hp
-            yield kernels.Product(layout.a_at, H, room.matrix(H, N), z, N, False, True)
+            w, pairs = room.matrix(H, N, self.operands)
+            yield kernels.Product(layout.a_at, H, w, z, N, False, True, pairs)
 
     def _rows(self, group):
         """First row of W that the blocks of a group use, and one past the last."""
@@ -210,11 +220,11 @@ class Cell:
                     matrix[: I + 1, n, :H] = W[: I + 1, block.x]
                 if (gate := max(block.bias, block.h)) >= 0:
                     matrix[I + 1 - top :, n, :H] = W[I + 1 : end, gate]
-            room.pack(matrix.reshape(end - top, -1), memory[product.w :])
+            room.pack(matrix.reshape(end - top, -1), memory[product.w :], self.operands)
         if self.waiting:
             matrix = np.zeros((H, len(self.waiting), Hp), room.dtype)
             matrix[:, :, :H] = W[layout.h_row :, self.waiting]
-            room.pack(matrix.reshape(H, -1), memory[products[-1].w :])
+            room.pack(matrix.reshape(H, -1), memory[products[-1].w :], self.operands)
         memory[part.places.units] = H
         n_params = len(self.cell.unit_params)
         p = memory[part.places.p :][: n_params * Hp].reshape(n_params, Hp)

@@ -46,19 +46,23 @@ _tile = functools.cache(make_tile)
 
 
 def make_matvec(K, N, dtype):
-    """``(numbers, s, a, w, c)``: c (N,) = s + a (K,) W, places in a flat array; W (K, N) packed."""
+    """``(numbers, s, factors, a, w, c)``: c (N,) = s + a (K,) W; W (K, N) packed.
+
+    s, c and a, w are places in two flat arrays, or in the same one: ``factors`` may be words, pairs
+    of bfloat16 numbers, of which a has K and W has K rows.
+    """
     cuts = list(panels(N, dtype))
     lanes, wide, narrow = lanes_of(dtype), cuts[0][1], cuts[-1][1] - cuts[-1][0]
     full, rest = _tile(1, wide // lanes), _tile(1, narrow // lanes)
     split = wide * sum(end - begin == wide for begin, end in cuts)
 
     @inner
-    def matvec(numbers, s, a, w, c):
+    def matvec(numbers, s, factors, a, w, c):
         for n in range(0, split, wide):
-            full(numbers, s + n, 0, numbers, a, 0, 1, numbers, w + n * K, wide,
+            full(numbers, s + n, 0, factors, a, 0, 1, factors, w + n * K, wide,
                  numbers, c + n, 0, K, wide)  # fmt: skip
         for n in range(split, N, narrow):
-            rest(numbers, s + n, 0, numbers, a, 0, 1, numbers, w + n * K, narrow,
+            rest(numbers, s + n, 0, factors, a, 0, 1, factors, w + n * K, narrow,
                  numbers, c + n, 0, K, narrow)  # fmt: skip
 
     return matvec

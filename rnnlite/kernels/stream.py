@@ -14,6 +14,9 @@ a kernel is given; this one gets three: memory, x and y.
 A part reads the row that the one before has written.  All read and write whole registers, past the
 end of a row, behind which there is room; masks would take twenty cycles each on some processors.
 
+Products of bfloat16 numbers read weights that are packed as pairs, words in the same memory, and
+rows that are rounded, and paired, in front of each product: ``pairs.py``.
+
 The equations, and the order of every sum, are those of ``loop.py``, ``dense.py`` and the others: a
 stream has the bits of ``forward``.  (Where h is zero, ``forward`` leaves it out at the first step,
 and here it is multiplied: that differs for weights that are infinite or NaN.)
@@ -29,8 +32,11 @@ from rnnlite.kernels.layer_norm import normalise
 from rnnlite.kernels.layout import blocks_of
 from rnnlite.kernels.load_store import REGISTERS, ROWS, argument_loader
 from rnnlite.kernels.matvec import make_matvec
-from rnnlite.kernels.product import TILE_VECTORS, product
-from rnnlite.kernels.simd import fence, flat, lanes, load, load_masked, store
+from rnnlite.kernels.operands import NUMBERS, PAIRS
+from rnnlite.kernels.pairs import pair_columns
+from rnnlite.kernels.product import TILE_VECTORS
+from rnnlite.kernels.simd import fence, flat, lanes, load, load_masked, store, words_of
+from rnnlite.kernels.target import padded
 
 ZEROS = 0  # where products begin from
 
@@ -55,6 +61,7 @@ class Product(NamedTuple):
     N: int
     begins: bool  # or adds to what is there
     waits: bool  # for the intermediate
+    pairs: object  # where its rows are as pairs; None: it multiplies numbers as they are
 
 
 class Sizes(NamedTuple):
@@ -133,23 +140,45 @@ def _copy(memory, at, to, size):
         store(memory, to + j, load(memory, at + j))
 
 
-def _make_multiply(K, N, sizes):
+def _make_multiply(K, N, sizes, pairs):
     """``(memory, s, s_row, a, a_row, w, c, c_row)``: C (B, N) = S + A (B, K) W, W (K, N) packed."""
-    B = sizes.B
+    multiply = _make_multiply_factors(K, N, sizes, NUMBERS if pairs is None else PAIRS)
+    if pairs is None:
+
+        @inner
+        def multiply_numbers(memory, s, s_row, a, a_row, w, c, c_row):
+            multiply(memory, s, s_row, memory, a, a_row, w, c, c_row)
+
+        return multiply_numbers
+
+    B, pairs_row = sizes.B, padded(PAIRS.words(K), sizes.dtype)
+
+    @inner
+    def multiply_pairs(memory, s, s_row, a, a_row, w, c, c_row):
+        words = words_of(memory)
+        pair_columns(memory, a, a_row, B, K, words, pairs, pairs_row)
+        multiply(memory, s, s_row, words, pairs, pairs_row, w, c, c_row)
+
+    return multiply_pairs
+
+
+def _make_multiply_factors(K, N, sizes, operands):
+    """The same of A and W that are there as ``factors``: numbers, or words."""
+    B, K, product = sizes.B, operands.words(K), operands.product
     if sizes.few:
         matvec = make_matvec(K, N, sizes.dtype)
 
         @inner
-        def multiply_rows(memory, s, s_row, a, a_row, w, c, c_row):
+        def multiply_rows(memory, s, s_row, factors, a, a_row, w, c, c_row):
             for b in range(B):
-                matvec(memory, s + b * s_row, a + b * a_row, w, c + b * c_row)
+                matvec(memory, s + b * s_row, factors, a + b * a_row, w, c + b * c_row)
 
         return multiply_rows
 
     @inner
-    def multiply(memory, s, s_row, a, a_row, w, c, c_row):
+    def multiply(memory, s, s_row, factors, a, a_row, w, c, c_row):
         panel = TILE_VECTORS * lanes(memory)
-        product(memory, s, s_row, memory, a, a_row, 1, memory, w, panel, K * panel,
+        product(memory, s, s_row, factors, a, a_row, 1, factors, w, panel, K * panel,
                 memory, c, c_row, B, K, N)  # fmt: skip
 
     return multiply
@@ -187,8 +216,9 @@ def _make_embedding(part, before, sizes):
 
 def _make_dense(part, before, sizes):
     """y = [x 1] [W; b]."""
-    B, row, row_size, (I, x1, x1_row, w, _) = sizes.B, part.row, part.row_size, part.places
-    at, at_row, multiply = before.row, before.row_size, _make_multiply(I + 1, row_size, sizes)
+    B, row, row_size, (I, x1, x1_row, w, pairs, _) = sizes.B, part.row, part.row_size, part.places
+    at, at_row = before.row, before.row_size
+    multiply = _make_multiply(I + 1, row_size, sizes, pairs)
 
     @inner
     def dense(memory):
@@ -320,9 +350,9 @@ def _make_cell(part, before, sizes):
 
 def _make_project(product, part, sizes):
     """z = [x 1 h] W, or z += a Wh."""
-    column, K, w, z, N, begins, _ = product
+    column, K, w, z, N, begins, _, pairs = product
     xh, xh_row, gates, gate_row = (part.places[n] for n in (2, 3, 6, 7))
-    multiply = _make_multiply(K, N, sizes)
+    multiply = _make_multiply(K, N, sizes, pairs)
     s, s_row = (ZEROS, 0) if begins else (gates + z, gate_row)
 
     @inner

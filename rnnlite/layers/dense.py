@@ -105,8 +105,8 @@ class Dense(Layer):
 
     def stream_parts(self, features):
         """The product, and its activation."""
-        parts.check_dtype(self.compute_dtype)
-        found = [parts.Dense(lambda: self.flat_params, self.in_features, self.out_features)]
+        sizes = self.in_features, self.out_features, self.compute_dtype
+        found = [parts.Dense(lambda: self.flat_params, *sizes)]
         if self.activation is not None:
             found.append(parts.Nonlinear(self.activation, self.out_features))
         return found

@@ -166,8 +166,7 @@ class Recurrent(RandomLayer):
             raise TypeError("reads from the end (go_backwards), and a stream has none")
         if not self.cell.compiled:
             raise TypeError("has a cell with compiled=False, and a stream is compiled")
-        parts.check_dtype(self.compute_dtype)
-        sizes = self.input_size, self.hidden_size, self.dtype
+        sizes = self.input_size, self.hidden_size, self.dtype, self.compute_dtype
         return [parts.Cell(lambda: self.flat_params, self.cell, *sizes)]
 
     def forward_pass(self, x, saved, initial_state=None):

@@ -27,6 +27,8 @@ class Stream:
     - A stream belongs to one thread at a time.  The GIL is held during a step, and for about a
       millisecond at a time in ``run``.
     - Dropout does nothing, as in all inference.
+    - Layers with ``compute_dtype="bfloat16"`` have their weights rounded once, here and by
+      ``refresh``; states and results are float32.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ if JIT_DISABLED:
     from rnnlite.kernels.simd.plain import (  # noqa: I001
         clip, fence, flat, groups, is_double, lanes, load, load_masked, load_units, pair,
         pair_neighbours, power_of_two, round_to_integer, store, store_half, store_masked,
-        where_positive, zero_from, zero_like,
+        where_positive, words_of, zero_from, zero_like,
     )  # fmt: skip
 else:
     from rnnlite.kernels.simd.bfloat16 import pair, pair_neighbours, store_half
@@ -40,6 +40,7 @@ else:
         load_masked,
         store,
         store_masked,
+        words_of,
     )  # fmt: skip
 
     load_units = load_masked
@@ -47,5 +48,5 @@ else:
 __all__ = [
     "Vector", "clip", "fence", "flat", "groups", "is_double", "lanes", "load", "load_masked",
     "load_units", "pair", "pair_neighbours", "power_of_two", "round_to_integer", "store",
-    "store_half", "store_masked", "where_positive", "zero_from", "zero_like",
+    "store_half", "store_masked", "where_positive", "words_of", "zero_from", "zero_like",
 ]  # fmt: skip

@@ -134,6 +134,24 @@ def flat(typingctx, array):
 
 
 @intrinsic
+def words_of(typingctx, array):
+    """The memory of a flat array of float32 numbers as words, int32: ``array.view(np.int32)``."""
+    result = array.copy(dtype=types.int32)
+
+    def codegen(context, builder, signature, arguments):
+        source = context.make_array(array)(context, builder, arguments[0])
+        view = context.make_array(result)(context, builder)
+        populate_array(
+            view, data=builder.bitcast(source.data, view.data.type), shape=source.shape,
+            strides=source.strides, itemsize=source.itemsize, meminfo=source.meminfo,
+            parent=source.parent,
+        )  # fmt: skip
+        return impl_ret_borrowed(context, builder, result, view._getvalue())
+
+    return result(array), codegen
+
+
+@intrinsic
 def fence(typingctx):
     """What was stored before is loaded after it: no instruction, but LLVM may not look across."""
 

@@ -50,6 +50,11 @@ def flat(array):
     return array.reshape(-1)
 
 
+def words_of(array):
+    """The memory of a flat array of float32 numbers as words."""
+    return array.view(np.int32)
+
+
 def groups(places):
     """Load and store registers in these places, ``stride`` numbers apart, as one tuple."""
 
