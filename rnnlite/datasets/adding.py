@@ -62,14 +62,26 @@ def _simple(n, T, numbers, first, second, _):
 
 
 def _original(n, T, numbers, first, second, ends):
+    x, marked, lengths = marked_pairs(n, T, numbers, first, second, ends)
+    numbers = x[..., 0]
+    numbers[...] = np.where(np.arange(x.shape[1]) < lengths[:, None], 2.0 * numbers - 1.0, 0.0)
+    rows = np.arange(n)
+    total = sum(np.where(place > 0, numbers[rows, place], np.float32(0)) for place in marked)
+    return PaddedSequences(x, (np.float32(0.5) + total / np.float32(4))[:, None], lengths)
+
+
+def marked_pairs(n, T, numbers, first, second, ends):
+    """Pairs (number, marker) as experiments 4 and 5 of 1997 have them, numbers in [0, 1).
+
+    Also the places (2, n) of the two marked ones, and the lengths (n,).
+    """
     longest, rows = T + T // 10, np.arange(n)
     x = np.zeros((n, longest, 2), np.float32)
-    x[..., 0] = 2.0 * numbers.random((n, longest), np.float32) - 1.0
+    x[..., 0] = numbers.random((n, longest), np.float32)
     first, second = first.integers(0, 10, n), second.integers(0, T // 2 - 1, n)
     second += second >= first  # one of the others
     lengths = ends.integers(T, longest + 1, n)
     x[np.arange(longest) >= lengths[:, None]] = 0.0
     x[rows, first, 1] = x[rows, second, 1] = 1.0
     x[rows, 0, 1] = x[rows, lengths - 1, 1] = -1.0
-    total = sum(np.where(place > 0, x[rows, place, 0], np.float32(0)) for place in (first, second))
-    return PaddedSequences(x, (np.float32(0.5) + total / np.float32(4))[:, None], lengths)
+    return x, np.stack([first, second]), lengths

@@ -1,0 +1,209 @@
+"""The network of 1997 is the paper's, equation by equation, and does what the paper says."""
+
+import sys
+
+import numpy as np
+import pytest
+from conftest import needs_jit
+from programs import EXAMPLES, load
+
+import rnnlite
+from rnnlite import gradcheck
+
+BENCHMARKS = EXAMPLES.parent / "benchmarks"
+sys.path.append(str(BENCHMARKS))  # as Python does for a program
+papers = load(BENCHMARKS / "papers_1997.py")
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def by_the_equations(x, Wx, Wh, b, blocks, size):
+    """Hidden activations (T, units), unit by unit as equations 3 to 9 of the appendix say."""
+    cells, units = blocks * size, blocks * (size + 2)
+    y, s, found = np.zeros(units), np.zeros(cells), []
+    for x_t in x:
+        net = [x_t @ Wx[:, u] + y @ Wh[:, u] + b[u] for u in range(units)]
+        y = y.copy()
+        for j in range(blocks):
+            y_in = sigmoid(net[cells + j])
+            y_out = sigmoid(net[cells + blocks + j])
+            for v in range(j * size, (j + 1) * size):
+                s[v] = s[v] + y_in * (4 * sigmoid(net[v]) - 2)
+                y[v] = y_out * (2 * sigmoid(s[v]) - 1)
+            y[cells + j], y[cells + blocks + j] = y_in, y_out
+        found.append(y)
+    return np.array(found)
+
+
+@pytest.mark.parametrize(("blocks", "size"), [(2, 2), (3, 1)])
+def test_the_hidden_layer_is_that_of_the_equations_and_its_gradient_is_right(blocks, size):
+    cell = papers.memory_cell_blocks(blocks, size, compiled=False)
+    layer = rnnlite.Recurrent(
+        cell, 3, blocks * (size + 2), return_sequences=True, seed=0, dtype="float64"
+    )
+    rng = np.random.default_rng(0)
+    for values in layer.params.values():
+        values[...] = rng.normal(size=values.shape)
+    x = rng.normal(size=(2, 6, 3))
+    p = layer.params
+    for row, h in zip(x, layer(x), strict=True):
+        wanted = by_the_equations(row, p["Wx"], p["Wh"], p["b"], blocks, size)
+        np.testing.assert_allclose(h, wanted, rtol=1e-12, atol=1e-14)
+    assert gradcheck.check(layer, x).passed
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """Cells in plain NumPy: nothing to compile for a few sequences."""
+    compiled = papers.memory_cell_blocks
+    monkeypatch.setattr(
+        papers, "memory_cell_blocks", lambda blocks, size: compiled(blocks, size, compiled=False)
+    )
+
+
+def test_networks_have_as_many_weights_as_in_the_paper(plain):
+    def reber(blocks, size):
+        return papers.Network1997(
+            7, 7, blocks, size, weights=0.2, lr=0.5, seed=0, only_gates_biased=True
+        )
+
+    assert reber(4, 1).weights == 264 and reber(3, 2).weights == 276
+    assert papers.Network1997(2, 1, 2, 2, weights=0.1, lr=0.5, seed=0).weights == 93
+
+
+def test_learning_is_a_step_down_the_gradient_of_half_the_squared_error(plain):
+    rng = np.random.default_rng(0)
+    x, targets = rng.normal(size=(5, 3)).astype("f4"), rng.random((2, 2)).astype("f4")
+
+    def net():
+        return papers.Network1997(3, 2, 2, 1, weights=0.5, lr=1e-2, seed=3, way="full")
+
+    def error(network):
+        y = network(x[None], np.array([5]))[0, -2:]
+        return 0.5 * np.sum((y - targets).astype("f8") ** 2)
+
+    before, after = net(), net()
+    start = error(before)
+    after.learn(x, targets)
+    moved = [
+        (before.hidden.flat_params, after.hidden.flat_params),
+        (before.W.reshape(-1), after.W.reshape(-1)),
+        (before.c, after.c),
+    ]
+    # By differences: the step is -lr dE/dw in every weight.
+    for old, new in moved:
+        for k in range(len(old)):
+            kept, h = old[k], 2e-2
+            old[k] = kept + h
+            up = error(before)
+            old[k] = kept - h
+            slope = (up - error(before)) / (2 * h)
+            old[k] = kept
+            assert abs((kept - new[k]) / 1e-2 - slope) < 2e-3, (k, slope)
+    assert error(after) < start
+
+
+@pytest.mark.parametrize("way", ["online", "cut"])
+def test_the_gradient_of_the_paper_goes_back_in_the_states_alone(plain, way):
+    # By equations: with h of the step before given, error flows from s to s; differences agree.
+    rng = np.random.default_rng(1)
+    x, target = rng.normal(size=(4, 3)).astype("f4"), np.array([[0.9]], "f4")
+    net = papers.Network1997(3, 1, 2, 1, weights=0.8, lr=1.0, seed=5, way=way)
+    p = net.hidden.params
+    h = net.hidden(x[None])[0].astype("f8")
+    before = np.concatenate([np.zeros((1, 6)), h[:-1]])  # these do not move
+    W = np.concatenate([p["Wx"], p["Wh"]]).astype("f8")
+    b, V, c = p["b"].copy(), net.W.copy(), net.c.copy()
+    inputs = np.concatenate([x, before], axis=1)
+
+    def error(W):
+        s = np.zeros(2)
+        for row in inputs:
+            a = sigmoid(row @ W + b)
+            s = s + a[2:4] * (4 * a[:2] - 2)
+        y = sigmoid((a[4:] * (2 * sigmoid(s) - 1)) @ V + c)
+        return 0.5 * np.sum((y - target) ** 2)
+
+    slopes = np.zeros_like(W)
+    for at in np.ndindex(W.shape):
+        moved = [W.copy(), W.copy()]
+        moved[0][at] += 1e-6
+        moved[1][at] -= 1e-6
+        slopes[at] = (error(moved[0]) - error(moved[1])) / 2e-6
+    net.learn(np.concatenate([x, x]), target, 4)  # what is behind the end does not count
+    step = W - np.concatenate([p["Wx"], p["Wh"]])
+    np.testing.assert_allclose(step, slopes, rtol=2e-3, atol=1e-6)
+    assert abs(slopes[3:]).max() > 1e-5
+
+
+@pytest.mark.parametrize("way", ["online", "cut"])
+def test_biases_that_the_paper_does_not_have_stay_zero(plain, way):
+    net = papers.Network1997(
+        7, 7, 3, 2, weights=0.2, lr=0.5, seed=0, only_gates_biased=True, way=way
+    )
+    x = np.eye(7, dtype="f4")[[0, 1, 2]]
+    before = net.hidden.params["b"].copy()
+    net.learn(x, x)
+    assert not net.hidden.params["b"][:6].any() and not net.c.any()
+    assert (net.hidden.params["b"][6:] != before[6:]).all()
+
+
+@needs_jit
+@pytest.mark.long
+def test_reber_is_learned_and_judged_as_in_the_paper(capsys):
+    needed = papers.report(papers.reber, 1, "100 %")
+    assert needed[0] is not None
+    assert "1 of 1 runs solved" in capsys.readouterr().out
+
+
+@needs_jit
+@pytest.mark.long
+def test_adding_that_is_not_solved_says_so_and_counts_the_wrong_ones():
+    solved, words = papers.adding(0, steps=20, limit=3000)
+    assert solved is None and words.startswith("93 weights; ")
+    wrong = int(words.split(";")[1].split()[0])
+    assert 1500 < wrong < 2560  # a guess is right once in six
+
+
+# ---- the modern recipe ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tasks():
+    return load(BENCHMARKS / "tasks.py")
+
+
+@needs_jit
+def test_the_recipe_learns_to_count_and_prints_its_row(tasks, capsys):
+    needed, figures = tasks.measure("anbn", 1)
+    shown = capsys.readouterr().out
+    assert needed[0] <= 30_000 and figures[0] >= 10
+    assert f"| 1 of 1, after {needed[0]:,}" in shown.splitlines()[-1]
+
+
+@needs_jit
+def test_what_is_not_solved_is_said_so(tasks, capsys):
+    needed, _ = tasks.measure("anbncn", 1, limit=2000)
+    assert needed == [None] and "not solved" in capsys.readouterr().out
+
+
+def test_every_task_goes_through_its_network_loss_and_criterion(tasks):
+    for name, task in tasks.TASKS.items():
+        model = tasks.build(task, 0)
+        data = task.draw(500, 10_000)
+        few = tasks.rows(data, slice(0, 500))
+        y = model.forward(few.x, lengths=getattr(few, "lengths", None))
+        loss, dy = task.loss(y, few)
+        assert np.isfinite(loss) and dy.shape == y.shape, name
+
+
+def test_the_page_has_a_row_for_every_task_with_its_criterion_and_what_was_published(tasks):
+    page = (BENCHMARKS.parent / "docs" / "tasks.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "`tasks.py " in line]
+    assert len(rows) == len(tasks.TASKS)
+    for (name, task), row in zip(tasks.TASKS.items(), rows, strict=True):
+        title, _, criterion, published, _, command, _ = row.strip("| ").split(" | ")
+        assert (title, criterion, published) == (task.title, task.criterion, task.published)
+        assert command == f"`tasks.py {name}`"
