@@ -37,6 +37,10 @@ def by_the_equations(x, Wx, Wh, b, blocks, size):
     return np.array(found)
 
 
+# The loop forward in time takes seconds to compile.
+every_way = pytest.mark.parametrize("way", [pytest.param("online", marks=pytest.mark.long), "cut"])
+
+
 @pytest.mark.parametrize(("blocks", "size"), [(2, 2), (3, 1)])
 def test_the_hidden_layer_is_that_of_the_equations_and_its_gradient_is_right(blocks, size):
     cell = papers.memory_cell_blocks(blocks, size, compiled=False)
@@ -105,7 +109,7 @@ def test_learning_is_a_step_down_the_gradient_of_half_the_squared_error(plain):
     assert error(after) < start
 
 
-@pytest.mark.parametrize("way", ["online", "cut"])
+@every_way
 def test_the_gradient_of_the_paper_goes_back_in_the_states_alone(plain, way):
     # By equations: with h of the step before given, error flows from s to s; differences agree.
     rng = np.random.default_rng(1)
@@ -138,7 +142,7 @@ def test_the_gradient_of_the_paper_goes_back_in_the_states_alone(plain, way):
     assert abs(slopes[3:]).max() > 1e-5
 
 
-@pytest.mark.parametrize("way", ["online", "cut"])
+@every_way
 def test_biases_that_the_paper_does_not_have_stay_zero(plain, way):
     net = papers.Network1997(
         7, 7, 3, 2, weights=0.2, lr=0.5, seed=0, only_gates_biased=True, way=way

@@ -131,13 +131,8 @@ def check_against_reference(cell, **sizes):
     assert_all_close(results, truth, 2e-6, np.float32)
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [  # the kernels of a cell take seconds to compile
-        pytest.param(cell, id=cell.name, marks=() if cell is RNN_TANH else pytest.mark.long)
-        for cell in FEW
-    ],
-)
+@pytest.mark.long  # kernels of a cell take seconds to compile
+@for_each(FEW)
 @pytest.mark.parametrize("lengths", [None, [4, 0, 2]], ids=["whole", "ragged"])
 def test_every_result_equals_the_reference_that_rounds(cell, lengths):
     check_against_reference(cell, lengths=lengths)

@@ -22,7 +22,8 @@ NEEDS = {
     "how_to_tables.md": ("narwhals", "pandas", "matplotlib"),
 }
 # They train networks; one draws a dozen pictures, too.
-SLOW = dict.fromkeys(("index.md", "inside.md", "shapes_of_use.md", *NEEDS), pytest.mark.long)
+TRAIN = ("index.md", "bfloat16.md", "inside.md", "shapes_of_use.md", "tasks.md")
+SLOW = dict.fromkeys((*TRAIN, *NEEDS), pytest.mark.long)
 every_doc_in_time = pytest.mark.parametrize(
     "page", [pytest.param(page, marks=SLOW.get(page.name, ()), id=page.name) for page in DOCS]
 )
