@@ -164,6 +164,7 @@ def test_reber_is_learned_and_judged_as_in_the_paper(capsys):
 
 @needs_jit
 @pytest.mark.long
+@pytest.mark.by_hand
 def test_adding_that_is_not_solved_says_so_and_counts_the_wrong_ones():
     solved, words = papers.adding(0, steps=20, limit=3000)
     assert solved is None and words.startswith("93 weights; ")

@@ -144,6 +144,7 @@ def test_a_first_row_that_shares_its_pair_with_a_row_of_zeros_counts():
 
 
 @pytest.mark.long
+@pytest.mark.by_hand
 @for_each(OTHERS)
 def test_the_results_of_other_cells_equal_the_reference_that_rounds(cell):
     check_against_reference(cell, lengths=[4, 0, 2])

@@ -26,6 +26,7 @@ from rnnlite.kernels.target import lanes_of
 
 FOLDER = Path(__file__).parent.parent / "examples" / "custom_cells"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+SMALLEST = "minimal_gated_unit"
 LENGTHS = [6, 3, 1, 4]
 
 
@@ -59,9 +60,19 @@ def test_there_are_at_least_the_five_promised_cells():
     assert len(NAMES) >= 5
 
 
-@pytest.mark.quick(every=4)
-@pytest.mark.parametrize("compiled", [pytest.param(True, marks=pytest.mark.long), False])
-@pytest.mark.parametrize("name", NAMES)
+# Compiled, the smallest in .ci/run, and the others by hand.
+@pytest.mark.parametrize(
+    ("name", "compiled"),
+    [
+        *((name, False) for name in NAMES if name == SMALLEST),
+        *(pytest.param(name, False, marks=pytest.mark.long) for name in NAMES if name != SMALLEST),
+        pytest.param(SMALLEST, True, marks=pytest.mark.long),
+        *(
+            pytest.param(name, True, marks=(pytest.mark.long, pytest.mark.by_hand))
+            for name in NAMES if name != SMALLEST
+        ),
+    ],
+)  # fmt: skip
 def test_every_example_cell_passes_the_gradient_check(name, compiled):
     layer = layer_of(cell_of(name), compiled, return_sequences=True)
     report = gradcheck.check(layer, sequences(), lengths=LENGTHS)

@@ -404,12 +404,6 @@ MISTAKES = {
 LAYER_OF = {"lstm": LSTM, "rnn": RNN, "gru": GRU}
 
 
-# Each in the plain engine; compiled, which takes seconds, in .ci/run.
-compiled_or_not = pytest.mark.parametrize(
-    "compiled", [False, pytest.param(True, marks=pytest.mark.long)], ids=["plain", "compiled"]
-)
-
-
 def with_cell(name, right, wrong, compiled):
     """A layer whose cell comes from the file of that name with one piece of text exchanged."""
     text = Path(cells.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
@@ -448,8 +442,10 @@ def test_a_mistake_in_the_equations_of_a_cell_is_caught_and_named(
     assert [mistake.name for mistake in report.mistakes][:1] == ([called] if called else [])
 
 
-@compiled_or_not
-@pytest.mark.parametrize("name", LAYER_OF)
+@pytest.mark.parametrize(
+    ("name", "compiled"),
+    [*((name, False) for name in LAYER_OF), pytest.param("rnn", True, marks=pytest.mark.long)],
+)
 def test_an_exchanged_cell_with_the_right_equations_passes(name, compiled):
     report = check(with_cell(name, "cells.cell import", "cells.cell import", compiled), X)
     assert report.passed, f"\n{report}"
