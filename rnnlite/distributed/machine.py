@@ -5,6 +5,7 @@ import os
 from importlib import metadata
 from typing import NamedTuple
 
+from rnnlite.distributed import messages
 from rnnlite.engine import processors, threads
 from rnnlite.kernels import jit, target
 
@@ -24,12 +25,12 @@ def find(comm):
     a variable or by ``set_num_threads``, has as many.
     """
     was_told = any(map(os.environ.get, processors.VARIABLES)) or threads.chosen() is not None
-    mine = frozenset(() if was_told else processors.bound_to())
+    mine = sorted(() if was_told else processors.bound_to())
     from mpi4py import MPI
 
     local = comm.Split_type(MPI.COMM_TYPE_SHARED)
     try:
-        number, neighbours = local.rank, local.allgather(mine)
+        number, neighbours = local.rank, messages.values_of_all(local, mine)
     finally:
         local.Free()
     return Place(number, None if was_told else share(mine, neighbours, processors.quota()))

@@ -7,7 +7,6 @@ to say so: all others learn of it there, are told its message, and end with it.
 """
 
 import contextlib
-import json
 import traceback
 import zlib
 
@@ -115,8 +114,8 @@ class Team(OneProcess):
 
     def share(self, what, value):
         """A value from each process, as JSON can hold it."""
-        headers, content = self._meet(what, 0, _packed(value))
-        return _unpacked(content, headers[:, BYTES])
+        headers, content = self._meet(what, 0, messages.packed(value))
+        return messages.unpacked(content, headers[:, BYTES])
 
     def gather(self, what, rows):
         """Rows of bytes (n, size) from each process, one below the other, until the next call."""
@@ -174,7 +173,7 @@ class Team(OneProcess):
         """Come to the meeting that others are at, with an error."""
         told = f"{type(error).__name__}: {error}".removesuffix(": ")
         trace = "".join(traceback.format_exception(error))
-        piece = _packed((told, trace))
+        piece = messages.packed((told, trace))
         headers = self._headers(0, True, 0, piece.size)
         self._gather_errors(headers, piece)
 
@@ -182,7 +181,7 @@ class Team(OneProcess):
         """What each process that failed told, by its number."""
         self._is_over = True
         sizes = np.where(headers[:, FAILED], headers[:, BYTES], 0)
-        told = _unpacked(self._pieces(piece, sizes.tolist()), sizes)
+        told = messages.unpacked(self._pieces(piece, sizes.tolist()), sizes)
         return {process: error for process, error in enumerate(told) if error is not None}
 
     def _end_with(self, headers, piece):
@@ -197,21 +196,10 @@ class Team(OneProcess):
     def _end_apart(self, what):
         """Raise where each process is: they are not at the same point of the run."""
         self._is_over = True
-        name = _packed(what)
+        name = messages.packed(what)
         sizes = self._headers(0, False, 0, name.size)[:, BYTES]
-        places = _unpacked(self._pieces(name, sizes.tolist()), sizes)
+        places = messages.unpacked(self._pieces(name, sizes.tolist()), sizes)
         other = next(n for n, place in enumerate(places) if place != places[0])
         apart = f"process 0 is at {places[0]}, process {other} at {places[other]}"
         hint = "all processes must make the same calls, with as many batches"
         raise RuntimeError(f"{self._where}: {apart}; {hint}")
-
-
-def _packed(value):
-    """A value as bytes."""
-    return np.frombuffer(json.dumps(value).encode(), np.uint8)
-
-
-def _unpacked(content, sizes):
-    """The values of all processes; None of one that gave no bytes."""
-    pieces = np.split(content, np.cumsum(sizes)[:-1])
-    return [json.loads(piece.tobytes()) if piece.size else None for piece in pieces]
