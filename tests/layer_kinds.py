@@ -30,7 +30,7 @@ def every():
     yield "LSTM", lambda: (LSTM(I, H, seed=0, return_sequences=True), X)
     yield "LSTM with all", lambda: (LSTM(I, H, dtype="float64", **EVERY), X)
     yield "GRU", lambda: (layers.GRU(I, H, seed=0), X)
-    yield "Recurrent", lambda: (layers.Recurrent(cells.GRU_2014, I, H, dtype="float64"), X)
+    yield "Recurrent", lambda: (layers.Recurrent(cells.GRU_2014, I, H, seed=0, dtype="float64"), X)
     yield "Dense", lambda: (Dense(I, 2, seed=0, activation="gelu"), X)
     yield "Embedding", lambda: (Embedding(7, 3, seed=0), INDICES)
     yield "Dropout", lambda: (Dropout(0.5, seed=0), X)

@@ -42,7 +42,10 @@ def test_it_finds_attributes_by_itself():
     assert len(list(attack.targets(attack.Life("Sequential")))) == 10
 
 
-@pytest.mark.parametrize("kind", ["Dense", pytest.param("Sequential", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind == "Dense" else pytest.param(kind, marks=pytest.mark.long) for kind in KINDS],
+)
 def test_attributes_can_be_set_to_anything_between_any_two_calls(kind):
     """Some cases, in this process; many are ``long``, and the program itself takes all."""
     attack.main(kind, APART[kind == "Sequential"] * 11)
