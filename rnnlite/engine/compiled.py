@@ -8,12 +8,13 @@ import numpy as np
 from rnnlite.engine import threads
 from rnnlite.engine.plain import PlainEngine
 from rnnlite.engine.weight_gradients import weight_gradients
-from rnnlite.kernels import loop, packing
+from rnnlite.kernels import loop, meeting, one_row, packing
 from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.freeze import frozen_cell
-from rnnlite.kernels.jit import CompileError
+from rnnlite.kernels.jit import JIT_DISABLED, CompileError
 from rnnlite.kernels.load_store import WRONG_LENGTH
 from rnnlite.kernels.operands import NUMBERS, operands_of
+from rnnlite.kernels.product import panel_width
 
 # What the equations of a compiled cell may use: of one unit, and of whole rows.
 _MAY_USE = (
@@ -23,6 +24,8 @@ _MAY_USE = (
 
 # Rows times steps from which packing the weights pays.
 PACK_FROM = 8
+# A multiplication of a single row takes as long as so many of a batch: W is read for it alone.
+OF_ONE_ROW = 4
 
 
 class Engine:
@@ -33,6 +36,7 @@ class Engine:
         self._operands = operands = operands_of(compute_dtype)
         self._forward = loop.make_forward(cell, operands)
         self._backward = loop.make_backward(cell, operands)
+        self._forward_of_one_row = one_row.make_forward(cell)
         self._packing = packing.make_packing(operands)
 
     def forward(self, workspace, x, weights, y):
@@ -44,11 +48,28 @@ class Engine:
             self._packing.pack_parts(weights, layout.columns, H, w, layout.packing)
         if self.cell.unit_params:
             workspace.p[:, :H] = weights[layout.p_at :].reshape(-1, H)
+        if self._shares_units(workspace):
+            self._parallel_for(
+                self._forward_of_one_row, 2, OF_ONE_ROW * T * (I + H) * layout.columns,
+                x, y, workspace.reverse, workspace.from_zero, workspace.rows_of_two,
+                workspace.gates, workspace.states, workspace.p, w, products, workspace.zeros,
+                meeting.new(),
+            )  # fmt: skip
+            return
         self._parallel_for(
             self._forward, B, B * T * (I + H) * layout.columns,
             x, y, workspace.lengths, workspace.reverse, workspace.from_zero, workspace.xh,
             workspace.gates, workspace.states, workspace.h_mask, workspace.p, w, products,
             workspace.zeros,
+        )  # fmt: skip
+
+    def _shares_units(self, workspace):
+        """Whether this is a run of one row whose units two threads may share."""
+        (B, _, I, H), shared = workspace.shape, self._operands is NUMBERS and not JIT_DISABLED
+        return (
+            B == 1 and shared and not workspace.for_backward and workspace.all_valid
+            and threads.get_num_threads() > 1
+            and one_row.can_share(self.cell, I, H, panel_width(workspace.dtype))
         )  # fmt: skip
 
     def backward(self, workspace, gates, dy, weights, grads, dx):

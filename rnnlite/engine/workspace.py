@@ -58,6 +58,11 @@ class Workspace:
         return self._packed(self.layout.packed_size, self.layout.xh_row)
 
     @functools.cached_property
+    def rows_of_two(self):
+        """A row of xh for each of two threads that share one row."""
+        return aligned_zeros((2, self.layout.xh_row), self.dtype)
+
+    @functools.cached_property
     def transposes(self):
         """Where backward packs the transposes of the weights."""
         return self._packed(self.layout.packed_size_back, self.layout.gate_row)
@@ -76,6 +81,8 @@ class Workspace:
     def set_lengths(self, lengths):
         """Take each row's number of valid steps; None means all."""
         T = self.shape[1]
+        if lengths is None and self.all_valid:
+            return
         self.all_valid = self.all_run = lengths is None  # all steps; some step of each row
         self.lengths[:] = T if lengths is None else lengths
         if lengths is not None:
@@ -135,6 +142,8 @@ class Workspace:
 
 def _write(states, values, H):
     """Write (B, H) arrays, or zeros for None, into buffers (S, B, Hp)."""
-    for s in range(len(states)):
-        value = None if values is None else values[s]
-        states[s, :, :H] = 0.0 if value is None else value
+    if values is None:
+        states[...] = 0.0
+        return
+    for state, value in zip(states, values, strict=True):
+        state[:, :H] = 0.0 if value is None else value

@@ -41,9 +41,9 @@ from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, packed_room
 from rnnlite.kernels.simd import flat, lanes, load, load_masked, store, store_masked, zero_like
 
-# Rows that go through product and equations together: their projections, 32 x 512 floats for 128
-# LSTM units, are 64 KB, and stay in the second-level cache.
-ROWS_AT_ONCE = 32
+# Rows that go through product and equations together: whole tiles of 4, 6 or 8.  Their projections,
+# 48 x 512 floats for 128 LSTM units, are 96 KB, and stay in the second-level cache.
+ROWS_AT_ONCE = 48
 
 
 class Sizes(NamedTuple):

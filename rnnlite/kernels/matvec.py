@@ -59,10 +59,10 @@ def make_matvec(K, N, dtype):
     @inner
     def matvec(numbers, s, factors, a, w, c):
         for n in range(0, split, wide):
-            full(numbers, s + n, 0, factors, a, 0, 1, factors, w + n * K, wide,
+            full(numbers, s + n, 0, factors, a, 0, 1, factors, w + n * K, wide, 0,
                  numbers, c + n, 0, K, wide)  # fmt: skip
         for n in range(split, N, narrow):
-            rest(numbers, s + n, 0, factors, a, 0, 1, factors, w + n * K, narrow,
+            rest(numbers, s + n, 0, factors, a, 0, 1, factors, w + n * K, narrow, 0,
                  numbers, c + n, 0, K, narrow)  # fmt: skip
 
     return matvec

@@ -48,7 +48,7 @@ NO_SIGNALS = np.zeros(0, np.int64)
 
 
 @intrinsic
-def _read(typingctx, signals, position):
+def read(typingctx, signals, position):
     """A number that another thread may write at any time."""
 
     def codegen(context, builder, signature, arguments):
@@ -59,7 +59,7 @@ def _read(typingctx, signals, position):
 
 
 @intrinsic
-def _write(typingctx, signals, position, value):
+def write(typingctx, signals, position, value):
     """Write for other threads to see, after everything that was written before."""
 
     def codegen(context, builder, signature, arguments):
@@ -71,7 +71,7 @@ def _write(typingctx, signals, position, value):
 
 
 @intrinsic
-def _pause(typingctx):
+def pause(typingctx):
     """Tell the processor that this is a waiting loop."""
 
     def codegen(context, builder, signature, arguments):
@@ -93,9 +93,9 @@ def _begin(start_flags, done, who):
     if who == ALONE:
         return 0
     if who > CALLER:
-        return _read(start_flags, who * LINE)
+        return read(start_flags, who * LINE)
     for worker in range(1, done.size // LINE):
-        _write(start_flags, worker * LINE, _read(start_flags, worker * LINE) + 1)
+        write(start_flags, worker * LINE, read(start_flags, worker * LINE) + 1)
     return 0
 
 
@@ -103,23 +103,23 @@ def _begin(start_flags, done, who):
 def _end(start_flags, done, who, seen):
     """A worker sets its done flag, then spins on its start flag; the caller on all done flags."""
     if who > CALLER:
-        _write(done, who * LINE, 1)
+        write(done, who * LINE, 1)
         for _ in range(start_flags[who * LINE + SPIN_LIMIT]):
-            if _read(start_flags, who * LINE) != seen:
+            if read(start_flags, who * LINE) != seen:
                 return FOUND
-            if _read(done, ASLEEP) != 0:  # this thread wakes the caller when it leaves
+            if read(done, ASLEEP) != 0:  # this thread wakes the caller when it leaves
                 return LEFT
-            _pause()
+            pause()
         return MISSED
     if who == CALLER:
         worker, workers = 1, done.size // LINE
         for _ in range(done[SPIN_LIMIT]):
-            while worker < workers and _read(done, worker * LINE) != 0:
+            while worker < workers and read(done, worker * LINE) != 0:
                 worker += 1
             if worker == workers:
                 return FOUND
-            _pause()
-        _write(done, ASLEEP, 1)
+            pause()
+        write(done, ASLEEP, 1)
     return MISSED
 
 

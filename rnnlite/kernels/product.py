@@ -11,8 +11,9 @@ numbers, 20 KB: it stays in the first-level cache while the rows of A stream pas
      | K x 32 | K x 32 |           | K x 32 |  zeros to whole registers
      +--------+--------+---        +--------+
 
-Rows left over after the full tiles go through shorter tiles (4, 2, 1 rows); columns left over
-through a tile one register wide if they fit, masked when they are written.
+Rows left over after the full tiles go through shorter tiles (4, 2, 1 rows), the last one through
+several panels at once; columns left over through a tile one register wide if they fit, masked when
+they are written.
 """
 
 import numpy as np
@@ -25,6 +26,9 @@ from rnnlite.kernels.tile import make_tile
 from rnnlite.kernels.transpose import transpose
 
 TILE_VECTORS = CHOSEN.tile_vectors
+# Panels by which a single row is multiplied at once: so many sums that none waits for another, as
+# ``matvec.py`` explains; registers of 64 bytes wait for W before they wait for each other.
+WIDE = 2 if CHOSEN.vector_bytes == 64 else 4
 
 
 def make_product(tile_rows):
@@ -42,6 +46,7 @@ def make_product(tile_rows):
     tile_four = make_tile(4, TILE_VECTORS)
     tile_two = make_tile(2, TILE_VECTORS)
     tile_one = make_tile(1, TILE_VECTORS)
+    tile_wide = make_tile(1, WIDE * TILE_VECTORS, WIDE)
     tile_narrow = make_tile(tile_rows, 1)
 
     @inner
@@ -51,23 +56,32 @@ def make_product(tile_rows):
             wn, left, m = w0 + (n // width) * w_panel, N - n, 0
             while m + tile_rows <= M and left <= lanes(c):
                 tile_narrow(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                            w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+                            w, wn, w_k, 0, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
                 m += tile_rows
             while m + tile_rows <= M:
                 tile_full(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                          w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+                          w, wn, w_k, 0, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
                 m += tile_rows
             if m + 4 <= M:
                 tile_four(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                          w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+                          w, wn, w_k, 0, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
                 m += 4
             if m + 2 <= M:
                 tile_two(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                         w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+                         w, wn, w_k, 0, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
                 m += 2
-            if m < M:
-                tile_one(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                         w, wn, w_k, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+        if M % 2 == 1:
+            n, m = 0, M - 1
+            while n < N:
+                wn, left = w0 + (n // width) * w_panel, N - n
+                if left >= WIDE * width:
+                    tile_wide(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k, w, wn,
+                              w_k, w_panel, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+                    n += WIDE * width
+                else:
+                    tile_one(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
+                             w, wn, w_k, 0, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
+                    n += width
 
     return product
 

@@ -35,14 +35,17 @@ def _multiply_add(builder, a, w, total):
     return call_llvm(builder, "fmuladd", total.type, [a, w, total])
 
 
-def make_tile(rows, vectors):
+def make_tile(rows, vectors, panels=1):
     """A tile of ``rows`` by ``vectors`` registers, as a function for kernels.
 
-    ``tile(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, c, c0, c_row, K, columns)`` computes,
-    for r < rows and j < columns,
+    ``tile(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, K, columns)``
+    computes, for r < rows and j < columns,
 
         c[c0 + r c_row + j] = s[s0 + r s_row + j]
                               + sum_k a[a0 + r a_row + k a_k] w[w0 + k w_k + j]
+
+    With ``panels`` its registers lie side by side in so many panels of w, ``w_panel`` numbers apart
+    (``product.py``), and all columns are there.
 
     All arrays are flat; positions and strides count numbers.  ``s`` may be ``c`` itself
     (accumulate), a row of zeros with ``s_row = 0`` (start), or any other start.  ``w`` is read in
@@ -51,22 +54,35 @@ def make_tile(rows, vectors):
     """
 
     @intrinsic
-    def tile(typingctx, s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, c, c0, c_row, K, columns):
+    def tile(typingctx, s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, K,
+             columns):  # fmt: skip
         n = types.intp
-        signature = types.none(s, n, n, a, n, n, n, w, n, n, c, n, n, n, n)
+        signature = types.none(s, n, n, a, n, n, n, w, n, n, n, c, n, n, n, n)
         vector, words = Vector(c.dtype), w.dtype == types.int32
 
         def codegen(context, builder, signature, arguments):
-            _, s0, s_row, _, a0, a_row, a_k, _, w0, w_k, _, c0, c_row, K, columns = arguments
+            _, s0, s_row, _, a0, a_row, a_k, _, w0, w_k, w_panel, _, c0, c_row, K, columns = (
+                arguments
+            )
 
             start, inputs, weights, result = (
                 element_pointer(context, builder, signature.args[n], arguments[n], position)
-                for n, position in ((0, s0), (3, a0), (7, w0), (10, c0))
+                for n, position in ((0, s0), (3, a0), (7, w0), (11, c0))
             )
             register, lanes = llvm_type(vector), vector.lanes
             multiply_add = multiply_add_pairs if words else _multiply_add
             w_register = llvm_type(Vector(w.dtype))
             whole = builder.icmp_signed(">=", columns, INT64(lanes * vectors))
+            if panels > 1:
+                whole = cgutils.true_bit
+            # Where a register of w begins: in which panel, and where in it.
+            per_panel = vectors // panels
+            w_places = [
+                builder.add(
+                    builder.mul(w_panel, INT64(v // per_panel)), INT64(v % per_panel * lanes)
+                )
+                for v in range(vectors)
+            ]
             masks = [
                 first_lanes(builder, builder.sub(columns, INT64(v * lanes)), lanes)
                 for v in range(vectors)
@@ -95,8 +111,8 @@ def make_tile(rows, vectors):
             with cgutils.for_range(builder, K) as loop:
                 w_row = builder.gep(weights, [builder.mul(loop.index, w_k)])
                 w_registers = [
-                    load_vector(builder, builder.gep(w_row, [INT64(v * lanes)]), w_register)
-                    for v in range(vectors)
+                    load_vector(builder, builder.gep(w_row, [place]), w_register)
+                    for place in w_places
                 ]
                 a_column = builder.gep(inputs, [builder.mul(loop.index, a_k)])
                 for r in range(rows):

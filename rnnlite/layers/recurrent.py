@@ -212,6 +212,8 @@ class Recurrent(RandomLayer):
         return states.join([state[:rows] for state in saved.workspace.final_states()])
 
     def _states(self, where, name, value, B):
-        """A state argument as a list of arrays (B, H) or None."""
+        """A state argument as a list of arrays (B, H) or None; None if it was not given."""
+        if value is None:
+            return None
         shape = (B, self.hidden_size)
         return states.checked(where, name, value, self.cell.states, shape, self.dtype)
