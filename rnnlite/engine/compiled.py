@@ -48,28 +48,29 @@ class Engine:
             self._packing.pack_parts(weights, layout.columns, H, w, layout.packing)
         if self.cell.unit_params:
             workspace.p[:, :H] = weights[layout.p_at :].reshape(-1, H)
-        if self._shares_units(workspace):
+        work = B * T * (I + H) * layout.columns
+        if self._shares_units(workspace, OF_ONE_ROW * work):
             self._parallel_for(
-                self._forward_of_one_row, 2, OF_ONE_ROW * T * (I + H) * layout.columns,
+                self._forward_of_one_row, 2, OF_ONE_ROW * work,
                 x, y, workspace.reverse, workspace.from_zero, workspace.rows_of_two,
                 workspace.gates, workspace.states, workspace.p, w, products, workspace.zeros,
                 meeting.new(),
             )  # fmt: skip
             return
         self._parallel_for(
-            self._forward, B, B * T * (I + H) * layout.columns,
+            self._forward, B, work,
             x, y, workspace.lengths, workspace.reverse, workspace.from_zero, workspace.xh,
             workspace.gates, workspace.states, workspace.h_mask, workspace.p, w, products,
             workspace.zeros,
         )  # fmt: skip
 
-    def _shares_units(self, workspace):
+    def _shares_units(self, workspace, work):
         """Whether this is a run of one row whose units two threads may share."""
-        (B, _, I, H), shared = workspace.shape, self._operands is NUMBERS and not JIT_DISABLED
+        (B, _, I, H), panel = workspace.shape, panel_width(workspace.dtype)
         return (
-            B == 1 and shared and not workspace.for_backward and workspace.all_valid
-            and threads.get_num_threads() > 1
-            and one_row.can_share(self.cell, I, H, panel_width(workspace.dtype))
+            B == 1 and work > threads.WORTH_A_THREAD and threads.get_num_threads() > 1
+            and not (JIT_DISABLED or workspace.for_backward) and workspace.all_valid
+            and self._operands is NUMBERS and one_row.can_share(self.cell, I, H, panel)
         )  # fmt: skip
 
     def backward(self, workspace, gates, dy, weights, grads, dx):
