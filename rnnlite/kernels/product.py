@@ -11,9 +11,9 @@ numbers, 20 KB: it stays in the first-level cache while the rows of A stream pas
      | K x 32 | K x 32 |           | K x 32 |  zeros to whole registers
      +--------+--------+---        +--------+
 
-Rows left over after the full tiles go through shorter tiles (4, 2, 1 rows), the last one through
-several panels at once; columns left over through a tile one register wide if they fit, masked when
-they are written.
+Rows left over after the full tiles go through one of 4 rows, and then each through several panels
+at once; columns left over through a tile one register wide if they fit, masked when they are
+written.
 """
 
 import numpy as np
@@ -44,7 +44,6 @@ def make_product(tile_rows):
     """
     tile_full = make_tile(tile_rows, TILE_VECTORS)
     tile_four = make_tile(4, TILE_VECTORS)
-    tile_two = make_tile(2, TILE_VECTORS)
     tile_one = make_tile(1, TILE_VECTORS)
     tile_wide = make_tile(1, WIDE * TILE_VECTORS, WIDE)
     tile_narrow = make_tile(tile_rows, 1)
@@ -66,12 +65,8 @@ def make_product(tile_rows):
                 tile_four(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
                           w, wn, w_k, 0, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
                 m += 4
-            if m + 2 <= M:
-                tile_two(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
-                         w, wn, w_k, 0, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
-                m += 2
-        if M % 2 == 1:
-            n, m = 0, M - 1
+        for m in range(M - M % tile_rows % 4, M):
+            n = 0
             while n < N:
                 wn, left = w0 + (n // width) * w_panel, N - n
                 if left >= WIDE * width:
