@@ -3,11 +3,13 @@
     pip install -e ".[mpi]"
     python benchmarks/scaling_mpi.py                          the tables
     python benchmarks/scaling_mpi.py --plot scaling_mpi.png   and a picture of the model
+    sudo python benchmarks/scaling_mpi.py --link 1            and two hosts, 1 Gbit/s between them
 
 The step is that of LSTM 28->128 + Dense 10, batch 128 in 8 chunks of 16 rows.  Measured: one
 process with one thread and with all, two with one thread each and with all, and four; more
 threads than processors are a check that the bits stay, not of speed.  Then the time of a message
-of each size between two processes.  From these a model of p machines with c chunks of 16 rows:
+of each size between two processes; with ``--link``, both again on two hosts (two_hosts.py says of
+what they are).  From these a model of p machines with c chunks of 16 rows:
 
     step(p) = c/p chunk + (p - 1) (latency + bytes / bandwidth) + (p - 1) add + rest
 
@@ -29,11 +31,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from two_hosts import problem, two_hosts
 
 import rnnlite
 
 CHUNKS, ROWS = 8, 16  # of a batch; of a chunk
 SIZES = [2**k for k in range(10, 24)]  # bytes of a message
+TIMES = 100  # that each of them is sent
 # Gbit/s, seconds from one machine to another: assumed.
 NETWORKS = {
     "1 Gbit/s": (1e9 / 8, 50e-6),
@@ -113,7 +117,7 @@ def messages_of(comm):
         piece, out = np.zeros(size, np.uint8), np.empty(2 * size, np.uint8)
         comm.Barrier()
         hand_over = functools.partial(messages.bytes_of_all, comm, piece, [size] * 2, out)
-        found.append(median_of(hand_over, 100))
+        found.append(median_of(hand_over, TIMES))
     return found
 
 
@@ -140,14 +144,17 @@ def mpiexec():
     return found
 
 
-def measured(processes, threads, steps):
-    """What so many processes with so many threads each take."""
-    command = [mpiexec(), "-n", str(processes), sys.executable, "-m", "mpi4py", __file__]
+def measured(processes, threads, steps, hosts=None):
+    """What so many processes with so many threads each take; half of them on each host, if any."""
+    where = () if hosts is None else ("-host", ",".join(hosts.names))
+    command = [mpiexec(), *where, "-n", str(processes), sys.executable, "-m", "mpi4py", __file__]
+    command += ["--worker", "--steps", str(steps)]
     environment = os.environ | {"RNNLITE_NUM_THREADS": str(threads)}
+    if hosts is not None:
+        command, environment = hosts.on(0, *command), environment | hosts.environment
     done = subprocess.run(
-        [*command, "--worker", "--steps", str(steps)],
-        env=environment, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+        command, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
     if done.returncode:
         raise SystemExit(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
@@ -181,6 +188,29 @@ def check_model(name, two, parts):
         f" {1e3 * telling:.2f} communicating; measured {1e3 * two['step']:.2f}"
         f" ({forecast / two['step'] - 1:+.0%})"
     )
+
+
+def measure_hosts(gigabits, alone, steps):
+    """Two hosts with such a link, and what the model makes of them; whether all is as it should."""
+    with two_hosts(f"{gigabits:g}gbit") as hosts:
+        apart = measured(2, 1, steps, hosts)
+        sent = min(hosts.sent())
+    least = steps * apart["bytes"] + TIMES * sum(SIZES)
+    right = apart["bits"] == alone["bits"] and least <= sent <= 1.2 * least
+    print(
+        f"\ntwo hosts, {gigabits:g} Gbit/s between them: {1e3 * apart['step']:.2f} ms a step,"
+        f" {1e3 * apart['telling']:.2f} communicating; the weights {apart['bits']}"
+        f"\neach sent {sent / 1e6:,.0f} MB through the link, {sent / least:.2f} of what they told"
+        f" one another{'' if right else ': NOT AS IT SHOULD BE'}"
+    )
+    check_model("two hosts", apart, parts_of(alone))
+    assumed = (gigabits * 1e9 / 8, NETWORKS["1 Gbit/s"][1])
+    forecast, telling = model_of(2, CHUNKS, parts_of(alone), assumed)
+    print(
+        f"from the rate and {1e6 * assumed[1]:.0f} us alone, as below: {1e3 * forecast:.2f} ms, of"
+        f" them {1e3 * telling:.2f} communicating ({forecast / apart['step'] - 1:+.0%})"
+    )
+    return right
 
 
 def parts_of(alone):
@@ -249,11 +279,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=200, help="of each run (default: 200)")
     parser.add_argument("--plot", metavar="FILE", help="write a picture of the model to this file")
+    parser.add_argument(
+        "--link", metavar="GBIT", type=float, help="measure two hosts with such a link, too"
+    )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
         work(args.steps)
         return
+    if args.link and (reason := problem()):
+        parser.error(f"argument --link: {reason}")
     cores = os.cpu_count()
     found = {
         (processes, threads): measured(processes, threads, args.steps)
@@ -263,6 +298,8 @@ def main():
     same = len({one["bits"] for one in found.values()}) == 1
     print("the same bits everywhere" if same else "THE BITS DIFFER")
     check_model("two processes", found[2, 1], parts_of(found[1, 1]))
+    if args.link:
+        same &= measure_hosts(args.link, found[1, 1], args.steps)
     curves = show_model(parts_of(found[1, cores]))
     if args.plot:
         plot(curves, args.plot)

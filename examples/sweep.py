@@ -180,17 +180,18 @@ def search_with_sklearn(args):
         distributed = needed("sweep.py", "distributed", package="'dask[distributed]'")
         own = {"n_workers": args.processes, "threads_per_worker": 1, "dashboard_address": None}
         client = distributed.Client(args.scheduler) if args.scheduler else distributed.Client(**own)
+    jobs = -1 if args.scheduler else args.processes  # -1: as many as the cluster has threads
     data = digits(args)
     search = RandomizedSearchCV(
         RNNClassifier(epochs=args.epochs, random_state=args.seed, standardize=False),
         {"cell": CELLS, "units": stats.randint(UNITS[0], UNITS[1] + 1),
          "lr": stats.loguniform(*LR), "batch_size": BATCHES,
          "dropout": stats.uniform(DROPOUT[0], DROPOUT[1] - DROPOUT[0])},
-        n_iter=args.trials, cv=2, random_state=args.seed, n_jobs=args.processes, refit=False,
+        n_iter=args.trials, cv=2, random_state=args.seed, n_jobs=jobs, refit=False,
         error_score="raise",
     )  # fmt: skip
     began = time.perf_counter()
-    with joblib.parallel_config("dask" if args.by == "dask" else "loky", n_jobs=args.processes):
+    with joblib.parallel_config("dask" if args.by == "dask" else "loky", n_jobs=jobs):
         search.fit(*data.train)
     if args.by == "dask":
         client.close()

@@ -11,16 +11,19 @@ import hashlib
 import io
 import json
 import os
+import platform
 import signal
 import sys
 from pathlib import Path
 
 import numpy as np
+from numba.core import event
 from pages import run as run_page
 
 import rnnlite
 from rnnlite import GRU, LSTM, SGD, Adam, Bidirectional, Callback, Dense, Dropout, Sequential, fit
 from rnnlite.distributed import ProcessFailed, world
+from rnnlite.distributed import machine as machines
 from rnnlite.logs import CSVLog
 
 PAGE = Path(__file__).parents[1] / "docs" / "many_machines.md"
@@ -356,6 +359,21 @@ def threads(comm):
     fit(small(), *data(), callbacks=lambda run: seen.append(rnnlite.get_num_threads()), comm=comm,
         progress=False)  # fmt: skip
     return [seen[0], rnnlite.engine.processors.processors(), rnnlite.get_num_threads()]
+
+
+def machine(comm):
+    """The host of a process, and its number there."""
+    return [platform.node(), machines.find(comm).number]
+
+
+def compiled(comm):
+    """How many functions each process compiles in a run that needs all kinds of kernels."""
+    recorder = event.RecordingListener()
+    with event.install_listener("numba:compile", recorder):
+        model, (x, y) = small(), data()
+        fit(model, x, y, validation=(x, y), clip_norm=1.0, average=0.9, comm=comm, **MORE)
+        rnnlite.predict(model, x, comm=comm)
+    return len(recorder.buffer)
 
 
 def looked_inside(comm, folder):

@@ -15,8 +15,10 @@ from pathlib import Path
 import mpi_program
 import numpy as np
 import pytest
+from conftest import needs_jit
 from mpi_program import SAME_BITS, checkpointed
 from pages import run as run_page
+from programs import load
 
 import rnnlite
 from rnnlite import Dense, Dropout, fit
@@ -25,6 +27,7 @@ from rnnlite.layers.random_layer import RowDraws
 from rnnlite.training.cut import Cut, own_chunks, subtrees
 
 ROOT = Path(__file__).parents[1]
+two_hosts = load(ROOT / "benchmarks" / "two_hosts.py")
 SECONDS = 120  # after which a start of mpiexec counts as hanging
 
 
@@ -41,18 +44,22 @@ needs_mpi = pytest.mark.skipif(
 )
 
 
-def start(processes, folder, *names, code=0):
+def start(processes, folder, *names, code=0, hosts=None):
     """Run functions of the program in so many processes; what each returned, by process.
 
     With a ``code`` other than 0 it is to fail; returns what it printed then.
     """
     program = ROOT / "tests" / "mpi_program.py"
     told = [sys.executable, "-m", "mpi4py", str(program), str(folder), *names]
+    where = () if hosts is None else ("-host", ",".join(hosts.names))
+    command = [mpiexec(), *where, "-n", str(processes), *told]
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment = os.environ | {"PYTHONPATH": path}
+    if hosts is not None:
+        command, environment = hosts.on(0, *command), environment | hosts.environment
     done = subprocess.run(
-        [mpiexec(), "-n", str(processes), *told], env=os.environ | {"PYTHONPATH": path},
-        capture_output=True, text=True, timeout=SECONDS, check=False,
-    )  # fmt: skip
+        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
     if code == 0:
         assert done.returncode == 0, done.stderr + done.stdout
         files = [folder / f"{n}-of-{processes}.json" for n in range(processes)]
@@ -198,6 +205,22 @@ def test_after_all_of_four_were_killed_one_goes_on(tmp_path):
     assert checkpointed(None, tmp_path / "all.npz", callbacks=callbacks) == whole
 
 
+@needs_mpi
+@pytest.mark.long
+def test_two_hosts_give_the_same_bits_through_the_link_between_them(alone, tmp_path):
+    if reason := two_hosts.problem():
+        pytest.skip(reason)
+    names = SAME_BITS[:1]
+    with two_hosts.two_hosts("1gbit") as hosts:
+        everyone = start(2, tmp_path, *names, "machine", hosts=hosts)
+        sent = hosts.sent()
+    for host, results in zip(hosts.names, everyone, strict=True):
+        machine = {"machine": [host, 0]}  # the first process of its machine
+        assert results == {name: alone[name] for name in names} | machine
+    steps = 3 * 4  # of everything_random: in each, all gradients are sent
+    assert min(sent) > steps * mpi_program.random_model().flat_params.nbytes
+
+
 # ---- together ------------------------------------------------------------------------------
 
 
@@ -284,6 +307,18 @@ def test_a_process_that_is_bound_to_processors_has_them_to_itself():
     assert share({0, 1}, [{0, 1}, {2, 3}], np.inf) == 2
     assert share(of_eight, [of_eight] * 2, 3.0) == 1
     assert share({0, 1, 2}, [{0, 1, 2}, frozenset()], np.inf) == 3  # one was told how many
+
+
+@needs_mpi
+@needs_jit
+@pytest.mark.long
+def test_one_process_of_a_machine_compiles_and_the_others_find_what_it_has_made(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RNNLITE_CACHE", str(tmp_path / "empty"))
+    first, *others = (results["compiled"] for results in start(4, tmp_path, "compiled"))
+    assert first > 10 and others == [0, 0, 0]
+    assert [results["compiled"] for results in start(2, tmp_path, "compiled")] == [0, 0]
 
 
 @needs_mpi

@@ -96,6 +96,16 @@ def test_scikit_learn_searches_with_the_workers_of(by, tmp_path):
     assert (trials, early, len(values)) == (2, 0, 2)
 
 
+def test_a_cluster_of_dask_that_is_there_searches(tmp_path):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    distributed = pytest.importorskip("distributed", reason="dask is not installed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as own:
+        out = told(tmp_path, "--by", "dask", "--scheduler", own.scheduler_address, "--trials", 2)
+        with distributed.Client(own) as client:
+            worked = client.run(eval, "'rnnlite' in __import__('sys').modules")
+    assert rows(out)[1] == 2 and any(worked.values())
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
