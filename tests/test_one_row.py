@@ -9,6 +9,7 @@ from conftest import needs_jit
 import rnnlite
 from rnnlite import engine, reference
 from rnnlite.engine import compiled, threads
+from rnnlite.engine import one_row as sharing
 from rnnlite.engine.workspace import Workspace
 from rnnlite.kernels import meeting as meetings
 from rnnlite.kernels import one_row
@@ -87,9 +88,8 @@ def test_a_worker_whose_caller_never_comes_goes():
     assert run.is_right()
 
 
-def test_both_compute_their_units_from_the_step_on_at_which_they_met():
-    """The worker is there before the caller begins: they are two from step 0 on."""
-    run = Run()
+def meet(run):
+    """Both compute, the worker being there before the caller begins: from step 0 on."""
     for _ in range(10_000):  # a worker goes again where its caller gets no processor for long
         run.begin()
         worker = threading.Thread(target=run.compute, args=(1, 2))
@@ -99,10 +99,38 @@ def test_both_compute_their_units_from_the_step_on_at_which_they_met():
         run.compute(0, 1)
         worker.join()
         assert run.is_right()
-        if run.meeting[0] == meetings.FIRST:  # else it was kept waiting, and had gone
-            assert list(run.meeting[[LINE, 2 * LINE]]) == [T, T]
-            return
-    pytest.fail("they never met")
+        steps = run.meeting[[LINE, 2 * LINE]]  # that each of them has counted
+        if steps.any():
+            return steps.tolist()
+    return pytest.fail("they never met")
+
+
+def test_both_compute_their_units_of_every_step():
+    run = Run()
+    while (steps := meet(run)) != [T, T]:  # else one had to wait long
+        assert meetings.parted(run.meeting) and steps[0] == steps[1] < T
+
+
+def test_a_caller_that_has_waited_long_goes_on_alone():
+    run = Run()
+    run.kernel = one_row.make_forward(run.layer.cell, patience=-1)  # every wait is long
+    assert meet(run) == [2, 2]
+    assert meetings.parted(run.meeting)
+
+
+def test_after_a_long_wait_nobody_shares_for_a_while():
+    rest, shortest = sharing.Rest(), sharing.SHORTEST_REST
+    assert rest.is_over() and rest.is_over()
+    for expected in (shortest, 2 * shortest):
+        rest.learn(waited_long=True)
+        assert [rest.is_over() for _ in range(expected + 1)] == [False] * expected + [True]
+    for _ in range(10 * shortest):
+        rest.learn(waited_long=False)
+    rest.learn(waited_long=True)
+    assert rest.next_rest == 2 * shortest
+    for _ in range(20):
+        rest.learn(waited_long=True)
+    assert rest.next_rest == sharing.LONGEST_REST
 
 
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.long)])
@@ -125,7 +153,9 @@ def test_two_threads_give_the_bits_of_one(kind, options, dtype, two_threads, mon
     state = tuple(parts) if len(parts) > 1 else parts[0]
     met, new = [], meetings.new
     monkeypatch.setattr(meetings, "new", lambda: met.append(new()) or met[-1])
-    monkeypatch.setattr(compiled, "OF_ONE_ROW", 100)  # worth a thread, however short
+    monkeypatch.setattr(sharing, "_rest", sharing.Rest())
+    monkeypatch.setattr(sharing.Rest, "learn", lambda self, waited_long: None)
+    monkeypatch.setattr(sharing, "OF_ONE_ROW", 100)  # worth a thread, however short
     rnnlite.set_num_threads(1)
     y, final = layer(x, initial_state=state, return_state=True)
     assert not met

@@ -5,16 +5,16 @@ import weakref
 
 import numpy as np
 
-from rnnlite.engine import threads
+from rnnlite.engine import one_row, threads
 from rnnlite.engine.plain import PlainEngine
 from rnnlite.engine.weight_gradients import weight_gradients
-from rnnlite.kernels import loop, meeting, one_row, packing
+from rnnlite.kernels import loop, packing
 from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.freeze import frozen_cell
-from rnnlite.kernels.jit import JIT_DISABLED, CompileError
+from rnnlite.kernels.jit import CompileError
 from rnnlite.kernels.load_store import WRONG_LENGTH
+from rnnlite.kernels.one_row import make_forward as make_forward_of_one_row
 from rnnlite.kernels.operands import NUMBERS, operands_of
-from rnnlite.kernels.product import panel_width
 
 # What the equations of a compiled cell may use: of one unit, and of whole rows.
 _MAY_USE = (
@@ -24,8 +24,6 @@ _MAY_USE = (
 
 # Rows times steps from which packing the weights pays.
 PACK_FROM = 8
-# A multiplication of a single row takes as long as so many of a batch: W is read for it alone.
-OF_ONE_ROW = 4
 
 
 class Engine:
@@ -36,7 +34,7 @@ class Engine:
         self._operands = operands = operands_of(compute_dtype)
         self._forward = loop.make_forward(cell, operands)
         self._backward = loop.make_backward(cell, operands)
-        self._forward_of_one_row = one_row.make_forward(cell)
+        self._forward_of_one_row = make_forward_of_one_row(cell)
         self._packing = packing.make_packing(operands)
 
     def forward(self, workspace, x, weights, y):
@@ -49,12 +47,11 @@ class Engine:
         if self.cell.unit_params:
             workspace.p[:, :H] = weights[layout.p_at :].reshape(-1, H)
         work = B * T * (I + H) * layout.columns
-        if self._shares_units(workspace, OF_ONE_ROW * work):
-            self._parallel_for(
-                self._forward_of_one_row, 2, OF_ONE_ROW * work,
-                x, y, workspace.reverse, workspace.from_zero, workspace.rows_of_two,
-                workspace.gates, workspace.states, workspace.p, w, products, workspace.zeros,
-                meeting.new(),
+        if one_row.is_shared(workspace, work):
+            one_row.run(
+                self._parallel_for, self._forward_of_one_row, work, x, y, workspace.reverse,
+                workspace.from_zero, workspace.rows_of_two, workspace.gates, workspace.states,
+                workspace.p, w, products, workspace.zeros,
             )  # fmt: skip
             return
         self._parallel_for(
@@ -62,15 +59,6 @@ class Engine:
             x, y, workspace.lengths, workspace.reverse, workspace.from_zero, workspace.xh,
             workspace.gates, workspace.states, workspace.h_mask, workspace.p, w, products,
             workspace.zeros,
-        )  # fmt: skip
-
-    def _shares_units(self, workspace, work):
-        """Whether this is a run of one row whose units two threads may share."""
-        (B, _, I, H), panel = workspace.shape, panel_width(workspace.dtype)
-        return (
-            B == 1 and work > threads.WORTH_A_THREAD and threads.get_num_threads() > 1
-            and not (JIT_DISABLED or workspace.for_backward) and workspace.all_valid
-            and self._operands is NUMBERS and one_row.can_share(self.cell, I, H, panel)
         )  # fmt: skip
 
     def backward(self, workspace, gates, dy, weights, grads, dx):

@@ -11,10 +11,15 @@ the worker has come:
     HERE         the worker, when it enters; it then spins until the caller has answered
     2 + t        the caller: from step t on we are two
     OVER         the caller after its last step, or a worker that got no answer
+    -2 - t       the caller: up to step t we are two, then I am alone
 
-Each change is one compare-and-exchange: nobody can answer a worker that has just left.  From then
-on each of the two counts the steps that it has done, and spins until the other one has done as
-many (``keep_step``); both are in compiled code, and neither can leave.
+Each change until they meet is one compare-and-exchange: nobody can answer a worker that has just
+left.  From then on each of the two counts the steps that it has done, and spins until the other one
+has done as many (``keep_step``); both are in compiled code, and neither can just leave.
+
+Where other programs use the processors, one of the two may lose its own for milliseconds, in which
+the other one can only wait.  A caller that has waited long therefore parts: not at once, since the
+worker may be in the next step already, but after that one.
 """
 
 import numpy as np
@@ -30,11 +35,18 @@ FIRST = 2  # the number of a step is told as so much more
 # How often a worker looks for the answer.  Its caller answers at the next step, unless it was
 # interrupted on its way into the kernel and never comes.
 ANSWER_WITHIN = 20_000
+# Spins that are a long wait, some 50 microseconds: a dozen steps, or another program.
+PATIENCE = 2_000
 
 
 def new():
     """A meeting: the state, and the steps done by the caller and by the worker, a line each."""
     return np.zeros(3 * LINE, np.int64)
+
+
+def parted(meeting):
+    """Whether the caller has parted from its worker, after a run."""
+    return bool(meeting[0] <= -FIRST)
 
 
 @intrinsic
@@ -71,13 +83,34 @@ def has_come(meeting, t):
 
 @inner
 def close(meeting):
-    """The caller, after its last step alone."""
-    write(meeting, 0, OVER)
+    """The caller, after its last step: a worker that has not met it comes too late."""
+    if not _exchange(meeting, 0, NOBODY, OVER):
+        _exchange(meeting, 0, HERE, OVER)
 
 
 @inner
 def keep_step(meeting, who, t):
-    """Tell that step t is done by this one (0: the caller, 1: the worker); wait for the other."""
+    """Tell that step t is done by this one (0: the caller, 1: the worker); wait for the other.
+
+    Returns how often this one had to look.
+    """
     write(meeting, (1 + who) * LINE, t + 1)
+    spins = 0
     while read(meeting, (2 - who) * LINE) <= t:
         pause()
+        spins += 1
+    return spins
+
+
+@inner
+def part(meeting, t):
+    """The caller, between steps t - 2 and t - 1: up to step t we are two.  Returns t."""
+    write(meeting, 0, -FIRST - t)
+    return t
+
+
+@inner
+def parting(meeting, T):
+    """The worker, after ``keep_step``: the step up to which we are two, so far T, the end."""
+    state = read(meeting, 0)
+    return -FIRST - state if state <= -FIRST else T

@@ -38,8 +38,11 @@ def can_share(cell, I, H, panel):
     return fits and simple and (I + H) * H * len(cell.gates) >= WORTH_TWO
 
 
-def make_forward(cell):
-    """The forward loop of one row of a cell, as a kernel."""
+def make_forward(cell, patience=meetings.PATIENCE):
+    """The forward loop of one row of a cell, as a kernel.
+
+    After a wait of more spins than ``patience`` the caller computes the other steps alone.
+    """
     n_states, bias_rows = len(cell.states), int(cell.recurrent_bias)
     load_z, _ = REGISTERS.group(blocks_of(cell)[1])
     _, store_saved = REGISTERS.group(range(len(cell.saved)))
@@ -81,7 +84,7 @@ def make_forward(cell):
             store_saved(gates, j, H, saved, H - j)
             store_state(states, after + j, Hp, new_state, H - j)
 
-    @parallel(identity=identity(cell))
+    @parallel(identity=f"{identity(cell)} {patience}")
     def forward(first, last, x, y, reverse, from_zero, xh, gates, states, p, w, products, zeros,
                 meeting):  # fmt: skip
         """Run the row through all T steps, as thread ``first`` of two, or alone as 0 to 2.
@@ -95,7 +98,7 @@ def make_forward(cell):
         at, cut = first * xh_row, (H // (TILE_VECTORS * lanes(xh)) + 1) // 2
         cut *= TILE_VECTORS * lanes(xh)
         x, y, xh, gates, states, p = flat(x), flat(y), flat(xh), flat(gates), flat(states), flat(p)
-        alone, t, begin, end = first == 0, 0, 0, H
+        alone, t, begin, end, until = first == 0, 0, 0, H, T
         if first == 1:
             t, begin = meetings.join(meeting, T), cut
         while t < T:
@@ -110,9 +113,17 @@ def make_forward(cell):
                 for j in range(begin, end, lanes(y)):
                     store(y, now * H + j, load(states, after + j))
             if not alone:
-                meetings.keep_step(meeting, first, t)
+                spins = meetings.keep_step(meeting, first, t)
+                if first == 1:
+                    until = meetings.parting(meeting, T)
+                elif spins > patience and until == T:
+                    until = meetings.part(meeting, t + 2)
             t += 1
-        if alone:
+            if t == until:  # the caller goes on alone
+                alone, end = first == 0, H
+                if first == 1:
+                    t = T
+        if first == 0:
             meetings.close(meeting)
 
     return forward
