@@ -10,6 +10,21 @@ from rnnlite import datasets
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """How a task is learned: what differs from one to the other."""
+
+    hidden: int
+    lr: float
+    limit: int  # sequences, at most
+    batch: int = 50
+    half: int = 0  # sequences n after which lr has fallen to a half, as lr / (1 + sequences / n)
+    forget_bias: float = 1.0
+    memory: int = 0  # steps: units with time constants up to here, instead of one forget_bias
+    drive: float = 0.0  # the bound of the first weights of the input, instead of Glorot's
+    peephole: bool = False
+
+
+@dataclass(frozen=True)
 class Task:
     """A task, and how it is learned and judged."""
 
@@ -18,20 +33,13 @@ class Task:
     published: str
     inputs: int
     outputs: int
-    hidden: int
-    lr: float
-    limit: int  # sequences, at most
+    recipe: Recipe
     draw: Callable  # (n, seed) -> data
     loss: Callable  # (outputs, data) -> (loss, gradient)
     solved: Callable  # (model, data, outputs, seed) -> bool
     figure: Callable  # (model, seed) -> what is measured of the trained network
     what: str  # it is
     per_step: bool = False
-    forget_bias: float = 1.0
-
-
-# Over a hundred steps a forget gate of sigmoid(1) = 0.73 keeps nothing; one of sigmoid(5) a half.
-LONG = 5.0
 
 
 # ---- losses ------------------------------------------------------------------------------------
@@ -197,7 +205,7 @@ def reber():
 
     return Task(
         "embedded Reber grammar", "all 256 strings of training and 256 of test right",
-        "100 % of 30 runs, after 8,440", 7, 7, 16, 0.02, 200_000, draw, classes_of_steps,
+        "100 % of 30 runs, after 8,440", 7, 7, Recipe(16, 0.02, 200_000), draw, classes_of_steps,
         lambda model, data, said, seed: wrong(model, seed) == 0, wrong, "of 512 wrong", True,
     )  # fmt: skip
 
@@ -209,9 +217,8 @@ def numbers(make, experiment, published, title, criterion, limit):
         return make(n, 100, seed)
 
     return Task(
-        title, criterion, published, 2, 1, 32, 0.005, limit, draw, values,
-        by_the_latest(experiment), of_2560(experiment, draw), "of 2,560 wrong",
-        forget_bias=LONG,
+        title, criterion, published, 2, 1, Recipe(32, 0.005, limit, half=50_000, memory=100),
+        draw, values, by_the_latest(experiment), of_2560(experiment, draw), "of 2,560 wrong",
     )  # fmt: skip
 
 
@@ -224,9 +231,9 @@ def order(experiment, relevant, published, limit):
     return Task(
         f"temporal order, {relevant} symbols of 100",
         "the latest 2,000 within 0.3, mean error below 0.1", published,
-        8, 2**relevant, 32, 0.005, limit, draw, classes,
+        8, 2**relevant, Recipe(32, 0.005, limit, half=50_000, memory=100), draw, classes,
         by_the_latest(experiment, probabilities), of_2560(experiment, draw, probabilities),
-        "of 2,560 wrong", forget_bias=LONG,
+        "of 2,560 wrong",
     )  # fmt: skip
 
 
@@ -237,24 +244,23 @@ LAG_CRITERIA = {
 }
 
 
-def lag(form, steps, published, limit):
+def lag(form, steps, published, recipe):
     """Long time lags."""
 
     def draw(n, seed):
         return datasets.long_lag(n, steps, seed, form=form)
 
     whole = form != "2c"
-    hidden, lr = (64, 0.005) if whole else (16, 0.01)  # 2a and 2b say each of 101 symbols
     return Task(
         f"long time lag {form}, {steps} symbols between",
         LAG_CRITERIA[form], published,
-        steps + (1 if whole else 4), steps + 1 if whole else 2, hidden, lr, limit, draw,
+        steps + (1 if whole else 4), steps + 1 if whole else 2, recipe, draw,
         classes_of_steps if whole else classes, lag_solved(form, draw), lag_wrong(form, draw),
-        "of 2,560 wrong", whole, LONG,
+        "of 2,560 wrong", whole,
     )  # fmt: skip
 
 
-def two(form, published, criterion, lr, limit):
+def two(form, published, criterion):
     """Two sequences."""
 
     def draw(n, seed):
@@ -262,8 +268,8 @@ def two(form, published, criterion, lr, limit):
 
     return Task(
         f"two sequences {form}, T = 100, N = 3", criterion, published,
-        1, 1, 16, lr, limit, draw, values,
-        two_solved(form, draw), two_wrong(form, draw), "misclassified", forget_bias=LONG,
+        1, 1, Recipe(16, 0.005, 400_000, half=20_000, memory=100), draw, values,
+        two_solved(form, draw), two_wrong(form, draw), "misclassified",
     )  # fmt: skip
 
 
@@ -276,13 +282,13 @@ def counting(make, language, symbols, published):
     accepted = counts_accepted(make)
     return Task(
         f"{language}, n in 1..10", "all strings of training accepted", published,
-        symbols, symbols, 8, 0.01, 200_000, draw, legal_symbols,
+        symbols, symbols, Recipe(8, 0.01, 200_000), draw, legal_symbols,
         lambda model, data, said, seed: accepted(model) >= 10, accepted,
         "is the largest n accepted", True,
     )  # fmt: skip
 
 
-def spikes(task, interval, published, limit):
+def spikes(task, interval, published, recipe):
     """Timing."""
 
     def draw(n, seed, spikes=10):
@@ -291,8 +297,7 @@ def spikes(task, interval, published, limit):
     right = spikes_right(draw)
     return Task(
         f"spikes to {task}, {interval} or {interval + 1} steps apart",
-        "no error above 0.49 in 10 trains of 1,000 spikes", published, 1, 1, 16, 0.005, limit,
-        draw, values,
+        "no error above 0.49 in 10 trains of 1,000 spikes", published, 1, 1, recipe, draw, values,
         lambda model, data, said, seed: (
             datasets.spikes_correct(said[-500:], data.y[-500:], data.mask[-500:]).all()
             and right(model, seed) == 10
@@ -312,9 +317,10 @@ def copy(delay):
 
     return Task(
         f"copy memory, {delay} steps", "the last ten right in 99 of 100 sequences",
-        "no such number; T = 100: LSTM hardly better than a guess", 10, 10, 64, 0.005, 200_000,
-        draw, classes_of_steps, lambda model, data, said, seed: share(model, seed) >= 0.99, share,
-        "of the sequences right", True, LONG,
+        "no such number; T = 100: LSTM hardly better than a guess", 10, 10,
+        Recipe(64, 0.01, 600_000, batch=20, memory=delay + 20), draw, classes_of_steps,
+        lambda model, data, said, seed: share(model, seed) >= 0.99, share,
+        "of the sequences right", True,
     )  # fmt: skip
 
 
@@ -335,20 +341,28 @@ TASKS = {
     ),
     "order-6a": order("6a", 2, "after 31,390, mean of 20; 1 of 2,560 wrong", 400_000),
     "order-6b": order("6b", 3, "after 571,100, mean of 10; 2 of 2,560 wrong", 600_000),
-    "lag-2a": lag("2a", 100, "100 % of 18 runs, after 5,040", 100_000),
-    "lag-2b": lag("2b", 100, "100 % of 18 runs, after 5,680", 200_000),
-    "lag-2c": lag("2c", 100, "after 31,000, mean of 20", 200_000),
+    "lag-2a": lag(
+        "2a", 100, "100 % of 18 runs, after 5,040", Recipe(32, 0.01, 200_000, batch=10, memory=100),
+    ),
+    "lag-2b": lag(
+        "2b", 100, "100 % of 18 runs, after 5,680",
+        Recipe(64, 0.005, 400_000, half=100_000, memory=100),
+    ),
+    "lag-2c": lag(
+        "2c", 100, "after 31,000, mean of 20",
+        Recipe(32, 0.005, 200_000, half=50_000, memory=100),
+    ),
     "two-3a": two(
         "3a", "after 39,850, mean of 10; 0.000195 misclassified",
-        "256 new ones within 0.2, mean error below 0.01", 0.005, 200_000,
+        "256 new ones within 0.2, mean error below 0.01",
     ),
     "two-3b": two(
         "3b", "after 43,250, mean of 10; 0.00828 misclassified",
-        "fewer than 6 of 256 new ones off by 0.2, mean error below 0.04", 0.005, 200_000,
+        "fewer than 6 of 256 new ones off by 0.2, mean error below 0.04",
     ),
     "two-3c": two(
         "3c", "after 269,650, mean of 10; 0.00558 misclassified",
-        "256 new ones within 0.1 of the mean target, mean difference below 0.015", 0.001, 400_000,
+        "256 new ones within 0.1 of the mean target, mean difference below 0.015",
     ),
     "anbn": counting(
         datasets.anbn, "a^n b^n", 3, "after 22,000, mean of 10; n up to 118 on average †",
@@ -356,8 +370,14 @@ TASKS = {
     "anbncn": counting(
         datasets.anbncn, "a^n b^n c^n", 4, "after 54,000, mean of 10; n up to 28 on average †",
     ),
-    "spikes-measure": spikes("measure", 10, "solved †", 200_000),
-    "spikes-49": spikes("measure", 49, "49 and 50 told apart", 200_000),
-    "spikes-generate": spikes("generate", 10, "solved †", 200_000),
+    "spikes-measure": spikes(
+        "measure", 10, "solved †",
+        Recipe(32, 0.01, 400_000, batch=20, memory=20, drive=4.0, peephole=True),
+    ),
+    "spikes-49": spikes(
+        "measure", 49, "49 and 50 told apart",
+        Recipe(32, 0.01, 400_000, batch=20, memory=98, drive=4.0, peephole=True),
+    ),
+    "spikes-generate": spikes("generate", 10, "solved †", Recipe(16, 0.005, 400_000)),
     "copy": copy(20),
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """The network of 1997 is the paper's, equation by equation, and does what the paper says."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -181,24 +182,87 @@ def tasks():
 
 
 @needs_jit
+@pytest.mark.long
 def test_the_recipe_learns_to_count_and_prints_its_row(tasks, capsys):
-    needed, figures = tasks.measure("anbn", 1)
+    needed, figures = tasks.measure("anbn", [0])
     shown = capsys.readouterr().out
     assert needed[0] <= 30_000 and figures[0] >= 10
     assert f"| 1 of 1, after {needed[0]:,}" in shown.splitlines()[-1]
 
 
 @needs_jit
-def test_what_is_not_solved_is_said_so(tasks, capsys):
-    needed, _ = tasks.measure("anbncn", 1, limit=2000)
-    assert needed == [None] and "not solved" in capsys.readouterr().out
+def test_what_is_not_solved_is_said_so_and_what_goes_on_too(tasks, capsys, monkeypatch):
+    monkeypatch.setattr(tasks, "SHOWN", 2000)
+    recipe = tasks.changed(tasks.TASKS["anbncn"].recipe, ["limit=4000"])
+    needed, _ = tasks.measure("anbncn", [0], recipe)
+    shown = capsys.readouterr().out
+    assert needed == [None] and "not solved" in shown
+    assert [line.split(" sequences")[0].strip() for line in shown.splitlines()[1:3]] == [
+        "2,000", "4,000",
+    ]  # fmt: skip
+
+
+def test_a_run_is_finished_once_for_each_seed_and_recipe(tasks, monkeypatch, tmp_path, capsys):
+    ran = []
+
+    def run(task, seed, recipe):
+        ran.append((seed, recipe.lr))
+        return {"sequences": 2000 * (seed + 1), "figure": 10.0, "seconds": 1.0}
+
+    monkeypatch.setattr(tasks, "run", run)
+    file, task = tmp_path / "runs.jsonl", tasks.TASKS["anbn"]
+    assert tasks.measure("anbn", [0], results=file) == ([2000], [10.0])
+    assert tasks.measure("anbn", [0, 1], results=file) == ([2000, 4000], [10.0, 10.0])
+    assert "| 2 of 2, after 3,000 (2,000 to 4,000); 10 (10 to 10)" in capsys.readouterr().out
+    tasks.measure("anbn", [1], tasks.changed(task.recipe, ["lr=0.5"]), results=file)
+    tasks.measure("anbncn", [1], results=file)
+    assert ran == [(0, task.recipe.lr), (1, task.recipe.lr), (1, 0.5), (1, 0.01)]
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 4
+
+
+def test_seconds_are_those_of_the_processor(tasks, monkeypatch):
+    clock = iter([5.0, 7.5])
+    monkeypatch.setattr(tasks, "train", lambda task, seed, recipe: (None, 2000))
+    monkeypatch.setattr(tasks.time, "process_time", lambda: next(clock))
+    task = dataclasses.replace(tasks.TASKS["reber"], figure=lambda model, seed: 3)
+    assert tasks.run(task, 0, task.recipe) == {"sequences": 2000, "figure": 3, "seconds": 2.5}
+
+
+def test_the_step_size_falls_to_a_half(tasks, monkeypatch):
+    rates = []
+
+    def learn(task, model, optimizer, batch):
+        rates.append(optimizer.lr)
+        return np.zeros(1), 0.0
+
+    monkeypatch.setattr(tasks, "learn", learn)
+    task = dataclasses.replace(tasks.TASKS["anbn"], solved=lambda *_: False)
+    recipe = tasks.changed(task.recipe, ["lr=0.5", "half=2000", "limit=4000", "batch=1000"])
+    tasks.train(task, 0, recipe)
+    assert rates == [0.5, 0.5 / 1.5, 0.25, 0.2]
+
+
+def test_first_values_of_a_network_are_those_of_the_recipe(tasks):
+    recipe = tasks.Recipe(300, 0.01, 2000, memory=100, drive=4.0)
+    lstm = tasks.build(tasks.TASKS["spikes-49"], 0, recipe).layers[0]
+    i, f, g, o = lstm.params["b"].reshape(4, -1)
+    u = np.exp(f.astype(np.float64))
+    assert 1 <= u.min() < 3 and 97 < u.max() <= 99 and abs(u.mean() - 50) < 5
+    np.testing.assert_array_equal(i, -f)
+    assert not g.any() and not o.any()
+    assert 3.9 < abs(lstm.params["Wx"]).max() <= 4 and abs(lstm.params["Wx"].mean()) < 0.1
+
+
+@pytest.mark.parametrize("setting", ["rate=0.1", "lr=fast", "lr", "hidden=null"])
+def test_a_setting_that_no_recipe_has_is_refused(tasks, setting):
+    with pytest.raises(ValueError, match=f"--set {setting}: (there is no 'rate'|wanted )"):
+        tasks.changed(tasks.TASKS["anbn"].recipe, [setting])
 
 
 def test_every_task_goes_through_its_network_loss_and_criterion(tasks):
     for name, task in tasks.TASKS.items():
         model = tasks.build(task, 0)
-        data = task.draw(500, 10_000)
-        few = tasks.rows(data, slice(0, 500))
+        few = task.draw(20, 10_000)
         y = model.forward(few.x, lengths=getattr(few, "lengths", None))
         loss, dy = task.loss(y, few)
         assert np.isfinite(loss) and dy.shape == y.shape, name
