@@ -85,7 +85,7 @@ def main():
         forward, backward = chunk_of(model, rows, args.times)
         line = f"{rows:12d}{model.flat_params.size:12,d}  {'+'.join(map(str, units)):18}"
         for p in MACHINES:
-            sending = [(p - 1) * (latency + size / bandwidth) for size in sizes]
+            sending = [2 * (p - 1) * (latency + size / p / bandwidth) for size in sizes]
             step = CHUNKS / p * (forward + sum(backward)) + sum(sending)
             share = saved(backward, sending) / step
             line += f"{1e3 * step:7.0f}{1e3 * sum(sending):5.0f}{share:6.1%}"

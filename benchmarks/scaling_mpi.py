@@ -11,11 +11,13 @@ threads than processors are a check that the bits stay, not of speed.  Then the 
 of each size between two processes; with ``--link``, both again on two hosts (two_hosts.py says of
 what they are).  From these a model of p machines with c chunks of 16 rows:
 
-    step(p) = c/p chunk + (p - 1) (latency + bytes / bandwidth) + (p - 1) add + rest
+    step(p) = c/p chunk + 2 (p - 1) (latency + bytes / p / bandwidth) + (p - 1)/p add + rest
 
-``chunk`` computes 16 rows; then all p processes hand their sums round a ring; each adds p - 1 of
-them, and takes the optimizer's step (``rest``).  The model is compared with what two processes
-took before it is used for machines that are not here.
+``chunk`` computes 16 rows.  Then each of p processes gets a p-th of the entries of all other sums,
+adds them (``add`` is for a whole gradient), and hands the others the result: p - 1 messages each
+time, one after the other, of a p-th of the gradient's bytes.  ``rest`` is the optimizer's step.
+The model is compared with what two processes took before it is used for machines that are not
+here.
 """
 
 import argparse
@@ -71,7 +73,8 @@ def work(steps):
     from rnnlite.training.chunks import ChunkedGradient
 
     comm = rnnlite.distributed.world()
-    computing, telling = Watch(ChunkedGradient, "own_part"), Watch(Team, "gather")
+    computing = Watch(ChunkedGradient, "own_part")
+    first_half, second_half = Watch(Team, "slices"), Watch(Team, "gather")
     rng = np.random.default_rng(0)
     rows = CHUNKS * ROWS
     x = rng.normal(size=(rows * 4, 28, 28)).astype(np.float32)
@@ -82,10 +85,11 @@ def work(steps):
         model, x, y, steps=steps, batch_size=rows, chunks=CHUNKS, comm=comm, progress=False,
         callbacks=[steps_taken],
     )  # fmt: skip
+    telling = np.add(first_half.seconds, second_half.seconds)
     found = {
         "step": statistics.median(np.diff(steps_taken.ends)[steps // 4 :]),
         "computing": statistics.median(computing.seconds[steps // 4 :]),
-        "telling": statistics.median(telling.seconds[steps // 4 :]),
+        "telling": statistics.median(telling[steps // 4 :]),
         "bytes": int(model.flat_params.nbytes),
         "bits": hashlib.sha256(model.flat_params).hexdigest()[:12],
         "threads": rnnlite.get_num_threads(),
@@ -171,8 +175,8 @@ def line_through(seconds):
 def model_of(p, chunks, parts, network):
     """Seconds of a step on p machines, and those of them that are communication."""
     bandwidth, latency = network
-    telling = (p - 1) * (latency + parts["bytes"] / bandwidth)
-    computing = chunks / p * parts["chunk"] + (p - 1) * parts["add"] + parts["rest"]
+    telling = 2 * (p - 1) * (latency + parts["bytes"] / p / bandwidth)
+    computing = chunks / p * parts["chunk"] + (p - 1) / p * parts["add"] + parts["rest"]
     return computing + telling, telling
 
 

@@ -145,6 +145,50 @@ SAME_BITS = (
 )  # fmt: skip
 
 
+# ---- what is sent ----------------------------------------------------------------------------
+
+
+def received(comm):
+    """How many times the bytes of the gradient this process receives from others, step by step."""
+    model, (x, y) = Sequential([LSTM(F, 32, seed=0), Dense(32, 2, seed=1)]), data()
+    comm, seen = counting(comm), []
+
+    class EachStep(Callback):
+        def step(self, run):
+            seen.append(comm.received())
+
+    told = {"steps": 4, "batch_size": 20, "progress": False, "chunks": 8, "comm": comm}
+    fit(model, x, y, callbacks=[EachStep()], **told)
+    return (np.diff(seen) / model.flat_params.nbytes).tolist()
+
+
+def counting(comm):
+    """A communicator that counts the bytes from other processes, as do those made from it."""
+    from mpi4py import MPI
+
+    counts = []
+
+    class Counting(MPI.Intracomm):
+        def received(self):
+            return sum(counts)
+
+        def Iallgather(self, own, everything):
+            counts.append(everything.nbytes - own.nbytes)
+            return super().Iallgather(own, everything)
+
+        def Iallgatherv(self, own, everything):
+            sizes = everything[1]
+            counts.append(sum(sizes) - sizes[self.rank])
+            return super().Iallgatherv(own, everything)
+
+        def Ialltoallv(self, own, everything):
+            sizes = everything[1]
+            counts.append(sum(sizes) - sizes[self.rank])
+            return super().Ialltoallv(own, everything)
+
+    return Counting(comm)
+
+
 # ---- from checkpoints ----------------------------------------------------------------------
 
 
@@ -214,9 +258,21 @@ def errors(comm):
     told("end", callbacks=[AtTheEnd(fails)])
     told("first", callbacks=[AtTheEnd(me == 0)])
     told("second ctrl-c", callbacks=[Raises(KeyboardInterrupt if fails else None)])
+    with np.errstate(over="raise"):
+        found["adding"] = raised(add_too_much, comm)
     # A loop around fit goes on after all that: nobody is left waiting.
     told("none")
     return found
+
+
+def add_too_much(comm):
+    """A sum that is too large for float32, among entries that the last of two processes adds."""
+
+    def steep(output, y):
+        return 0.0, np.full_like(output, 5e37)
+
+    x = np.zeros((4, F), np.float32)  # of the bias: 2 * 2 * 5e37 a chunk
+    fit(Dense(F, 1, seed=0), x, x[:, 0], loss=steep, chunks=2, comm=comm, steps=1, progress=False)
 
 
 class Fails:

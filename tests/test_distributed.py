@@ -178,13 +178,32 @@ def test_two_processes_give_the_same_bits(alone, of_two):
         assert {name: results[name] for name in SAME_BITS} == alone
 
 
+@pytest.fixture(scope="module", params=[3, 4])
+def of_more(request, tmp_path_factory):
+    """Names, and what each of three or four processes says of these and of what it received."""
+    names = SAME_BITS if request.param == 4 else SAME_BITS[:2]
+    return names, start(request.param, tmp_path_factory.mktemp("more"), *names, "received")
+
+
 @needs_mpi
 @pytest.mark.long
-@pytest.mark.parametrize("processes", [3, 4])
-def test_three_and_four_processes_give_the_same_bits(alone, processes, tmp_path):
-    names = SAME_BITS if processes == 4 else SAME_BITS[:2]
-    for results in start(processes, tmp_path, *names):
-        assert results == {name: alone[name] for name in names}
+def test_three_and_four_processes_give_the_same_bits(alone, of_more):
+    names, everyone = of_more
+    for results in everyone:
+        assert {name: results[name] for name in names} == {name: alone[name] for name in names}
+
+
+@needs_mpi
+@pytest.mark.long
+def test_each_process_receives_a_slice_of_the_sums_of_others_and_the_slices_they_added(of_more):
+    p = len(of_more[1])
+    parts = [len(subtrees(*own_chunks(process, p, 8), (0, 8))) for process in range(p)]
+    for process, results in enumerate(of_more[1]):
+        gradients = (sum(parts) - parts[process]) / p + (p - 1) / p
+        assert gradients == 1.5 or p != 4
+        assert len(results["received"]) == 3  # from the end of one of four steps to the next
+        for received in results["received"]:  # a little more: headers, figures, padding
+            assert gradients < received < 1.1 * gradients
 
 
 @needs_mpi
@@ -237,6 +256,7 @@ def test_what_one_process_raises_ends_all_with_its_message(of_two):
         "callback": "OSError: callback has failed",
         "end": "OSError: the disk is full",
         "second ctrl-c": "KeyboardInterrupt",
+        "adding": "FloatingPointError: overflow",
     }
     for name, text in wanted.items():
         assert second[name].startswith(text)

@@ -53,6 +53,14 @@ def bytes_of_all(comm, piece, sizes, out):
     wait(comm.Iallgatherv([piece, MPI.BYTE], [out, sizes, MPI.BYTE]))
 
 
+def slices_of_all(comm, slices, sizes, out):
+    """Process k gets ``slices[k]`` (processes, n) of each: ``sizes`` bytes, in the order of all."""
+    from mpi4py import MPI
+
+    own = [slices.shape[1]] * comm.size
+    wait(comm.Ialltoallv([slices, own, MPI.BYTE], [out, sizes, MPI.BYTE]))
+
+
 def wait(request):
     """Until it is done."""
     began, pause = time.perf_counter(), 1e-5

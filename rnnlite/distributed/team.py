@@ -59,7 +59,7 @@ class Team(OneProcess):
             wanted = "a communicator of mpi4py, as MPI.COMM_WORLD"
             raise TypeError(f"{where}: comm is {comm!r:.100}; wanted {wanted}")
         self._where, self._is_over = where, False
-        self._memory = NOTHING
+        self._memory = {}  # by what it is for
         self._comm = comm.Dup()  # what else the program sends is not mixed up with this
         self.process, self.processes = comm.rank, comm.size
         self.is_first = self.process == 0
@@ -117,6 +117,16 @@ class Team(OneProcess):
         headers, content = self._meet(what, 0, messages.packed(value))
         return messages.unpacked(content, headers[:, BYTES])
 
+    def slices(self, what, rows):
+        """A p-th of each row of bytes (n, size) of all p processes: process k gets the k-th.
+
+        One below the other, as ``gather`` gives whole rows; until the next call.
+        """
+        slices = rows.reshape(len(rows), self.processes, -1).swapaxes(0, 1)
+        piece = np.ascontiguousarray(slices).reshape(-1)  # a copy where there are several rows
+        content = self._meet(what, 0, piece, self._slices)[1]
+        return content.reshape(-1, slices.shape[2])
+
     def gather(self, what, rows):
         """Rows of bytes (n, size) from each process, one below the other, until the next call."""
         return self._meet(what, 0, rows.reshape(-1))[1].reshape(-1, rows.shape[1])
@@ -147,8 +157,9 @@ class Team(OneProcess):
                 told = f"{one!s:.200} in process 0 and {other!s:.200} in process {process}"
                 raise ValueError(f"{where}: {name} is {told}; wanted the same in all processes")
 
-    def _meet(self, what, number=0, piece=NOTHING):
+    def _meet(self, what, number=0, piece=NOTHING, hand_over=None):
         """Go to a meeting: the numbers that each process gave, and the bytes of all."""
+        hand_over = hand_over or self._pieces
         with messages.whole():
             point = zlib.crc32(what.encode())
             headers = self._headers(point, False, number, piece.size)
@@ -156,18 +167,28 @@ class Team(OneProcess):
                 self._end_with(headers, NOTHING)
             if (headers[:, POINT] != point).any():
                 self._end_apart(what)
-            return headers, self._pieces(piece, headers[:, BYTES].tolist())
+            return headers, hand_over(piece, headers[:, BYTES].tolist())
 
     def _headers(self, *numbers):
         return messages.rows_of_all(self._comm, np.array(numbers, np.int64))
 
     def _pieces(self, piece, sizes):
-        total = sum(sizes)
-        if self._memory.size < total:
-            self._memory = np.empty(total, np.uint8)
-        if total:
-            messages.bytes_of_all(self._comm, piece, sizes, self._memory[:total])
-        return self._memory[:total]
+        out = self._place("pieces", sum(sizes))
+        if out.size:
+            messages.bytes_of_all(self._comm, piece, sizes, out)
+        return out
+
+    def _slices(self, piece, sizes):
+        sizes = [size // self.processes for size in sizes]
+        out = self._place("slices", sum(sizes))
+        messages.slices_of_all(self._comm, piece.reshape(self.processes, -1), sizes, out)
+        return out
+
+    def _place(self, name, size):
+        """Memory for what comes: the same each time, and another for each name."""
+        if name not in self._memory or self._memory[name].size < size:
+            self._memory[name] = np.empty(size, np.uint8)
+        return self._memory[name][:size]
 
     def _tell(self, error):
         """Come to the meeting that others are at, with an error."""

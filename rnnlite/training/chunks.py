@@ -1,9 +1,17 @@
 """The gradient of a batch in chunks: each by itself, added along a tree that never changes.
 
-Hence the same bits in any number of processes, which share the chunks: each adds up the parts of
-the tree that are its own, and all of them add the rest.  A mean over the batch is a sum divided by
-a sum of weights: both are added up, since a mean of the chunks' means would be another number
-where one chunk weighs more than another.
+Hence the same bits in any number of processes, which share the chunks.  Each adds up the parts of
+the tree that are its own.  The rest of the tree is shared by the entries of the gradient: each of p
+processes gets a p-th of the entries of all these sums, adds them, and gives the others the result.
+
+    chunks 0 1      2 3      4 5      6 7         four processes, each with the sum of two chunks
+          abcd     abcd     abcd     abcd         of all entries, in four slices
+          aaaa     bbbb     cccc     dddd         slices of all: each adds its four along the tree
+          ABCD     ABCD     ABCD     ABCD         the sums of all slices
+
+So a process receives 2 (p - 1) / p times the gradient, and would p - 1 times if it were given the
+sums of all others.  A mean over the batch is a sum divided by a sum of weights: both are added up,
+since a mean of the chunks' means would be another number where one chunk weighs more than another.
 """
 
 import contextlib
@@ -21,11 +29,15 @@ FIGURES = ("loss", "weight", "right", "answers", "silent")  # in this order, flo
 
 
 class _Sum:
-    """The sum over some chunks, in one row of bytes: the figures, and the gradient."""
+    """The sum over some chunks, in one row of bytes: the figures, and the gradient.
 
-    def __init__(self, row, dtype, size):
-        self.figures = row[: 8 * len(FIGURES)].view(np.float64)
-        self.gradient = row[LINE:].view(dtype)[:size]
+    Or in a slice of such a row, ``begin`` bytes of which are the figures: all or none of them.
+    """
+
+    def __init__(self, row, dtype, size, begin=LINE):
+        self.row = row
+        self.figures = row[:begin].view(np.float64)[: len(FIGURES)]
+        self.gradient = row[begin:].view(dtype)[:size]
 
     def add(self, other):
         """Add the sum over the chunks that follow."""
@@ -39,7 +51,8 @@ class ChunkedGradient:
     def __init__(self, model, chunks, team):
         self._model, self._chunks, self._team = model, chunks, team
         self._size = model.flat_params.size
-        self._bytes = -(-(LINE + self._size * model.dtype.itemsize) // LINE) * LINE
+        even = LINE * team.processes  # slices are of whole lines, all as long
+        self._bytes = -(-(LINE + self._size * model.dtype.itemsize) // even) * even
         whole = (0, chunks)
         self._own, self._all = [], []  # parts of the tree
         for process in range(team.processes):
@@ -53,8 +66,8 @@ class ChunkedGradient:
     def _new_rows(self, n):
         return aligned_zeros(n * self._bytes, np.uint8).reshape(n, self._bytes)
 
-    def _sums(self, rows):
-        return [_Sum(row, self._model.dtype, self._size) for row in rows]
+    def _sums(self, rows, begin=LINE):
+        return [_Sum(row, self._model.dtype, self._size, begin) for row in rows]
 
     def own_part(self, cut, objective, step):
         """Add up what this process has of a batch; ``step`` is what masks are drawn by."""
@@ -96,9 +109,11 @@ class ChunkedGradient:
 
     def together(self, objective):
         """The gradient of the whole batch, in the model, and the batch's ``Outcome``."""
-        rows = self._team.gather("the gradients of a step", self._rows)
-        sums = dict(zip(self._all, self._sums(rows), strict=True))
-        total = _end((0, self._chunks), sums)
+        slices = self._team.slices("the gradients of a step", self._rows)
+        sums = self._sums(slices, LINE if self._team.is_first else 0)
+        own = _end((0, self._chunks), dict(zip(self._all, sums, strict=True)))
+        whole = self._team.gather("the sum of the gradients", own.row[np.newaxis])
+        (total,) = self._sums(whole.reshape(1, -1))
         loss, weight, right, answers, silent = map(float, total.figures)
         divisor = weight or 1.0
         np.divide(total.gradient, self._model.dtype.type(divisor), out=self._model.flat_grads)
