@@ -42,7 +42,15 @@ settings.register_profile(
 settings.load_profile("rnnlite")
 
 # Their asserts are told as those of a test file.
-pytest.register_assert_rewrite("saved_models", "array_files")
+pytest.register_assert_rewrite(
+    "saved_models",
+    "array_files",
+    "beside_torch",
+    "fresh_process",
+    "loss_cases",
+    "opened_page",
+    "streamed",
+)
 
 
 # Thousands of tests are made and stay until the end: the garbage collector need not look at them.
@@ -265,6 +273,13 @@ def problem(cell, B=3, T=4, I=5, H=6, dtype=np.float64, seed=0, lengths=None, in
     return arguments | {"lengths": lengths} | dict(cell.options)
 
 
+def ragged(B, T, seed=0):
+    """Lengths from 0 to T; both ends occur if there are two rows."""
+    lengths = np.random.default_rng(seed).integers(0, T + 1, B)
+    lengths[:2] = (T, 0)[:B]
+    return lengths
+
+
 def upstream(cell, B=3, T=4, H=6, dtype=np.float64, seed=1):
     """Random gradients by the outputs: ``dh`` and one for each final state."""
     rng = np.random.default_rng(seed)
@@ -297,6 +312,15 @@ def set_params(layer, arguments):
 # --- comparison -----------------------------------------------------------------------------
 
 
+def _assert_none(wrong, name, got, expected, by_how_much=""):
+    if wrong.any():
+        at = tuple(map(int, np.argwhere(wrong)[0]))
+        raise AssertionError(
+            f"`{name}` differs first at {at}: {got[at]!r} instead of {expected[at]!r}; "
+            f"{wrong.sum()} of {wrong.size} elements differ{by_how_much}"
+        )
+
+
 def assert_close(name, got, expected, tolerance):
     """Compare element by element; ``tolerance`` is relative to the largest element.
 
@@ -307,12 +331,7 @@ def assert_close(name, got, expected, tolerance):
     assert got.shape == expected.shape, f"`{name}` has shape {got.shape}, not {expected.shape}"
     scale = max(float(np.abs(expected).max(initial=0.0)), 0.1)
     wrong = ~(np.abs(got.astype(np.float64) - expected) <= tolerance * scale)
-    if wrong.any():
-        at = tuple(map(int, np.argwhere(wrong)[0]))
-        raise AssertionError(
-            f"`{name}` differs first at {at}: {got[at]!r} instead of {expected[at]!r}; "
-            f"{wrong.sum()} of {wrong.size} elements differ by more than {tolerance * scale:.3g}"
-        )
+    _assert_none(wrong, name, got, expected, f" by more than {tolerance * scale:.3g}")
 
 
 def assert_same_bits(name, got, expected):
@@ -321,12 +340,7 @@ def assert_same_bits(name, got, expected):
     assert got.dtype == expected.dtype, f"`{name}` is {got.dtype}, not {expected.dtype}"
     assert got.shape == expected.shape, f"`{name}` has shape {got.shape}, not {expected.shape}"
     wrong = ~((got == expected) | (np.isnan(got) & np.isnan(expected)))
-    if wrong.any():
-        at = tuple(map(int, np.argwhere(wrong)[0]))
-        raise AssertionError(
-            f"`{name}` differs first at {at}: {got[at]!r} instead of {expected[at]!r}; "
-            f"{wrong.sum()} of {wrong.size} elements differ"
-        )
+    _assert_none(wrong, name, got, expected)
 
 
 def assert_all_close(results, expected, tolerance, dtype):

@@ -1,6 +1,10 @@
 """What the tests of the gradient check share: sizes, an input, and a network of a person's own."""
 
+import functools
+
 import numpy as np
+
+from rnnlite import gradcheck
 
 B, T, I, H = 2, 4, 2, 3
 
@@ -10,6 +14,22 @@ def normal(*shape, seed=0):
 
 
 X = normal(B, T, I)
+
+
+# What the mistakes are called is asked in test_gradcheck_named.py; without it a check is quick.
+check = functools.partial(gradcheck.check, name_mistakes=False)
+
+
+def multiply(name, factor):
+    """Spoil for one array: gradient times ``factor``."""
+
+    def spoil(layer, dx):
+        if name == "x":
+            return factor * dx
+        layer.grads[name][...] *= factor
+        return dx
+
+    return spoil
 
 
 def wrong_arrays(report):

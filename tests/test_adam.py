@@ -10,13 +10,10 @@ from conftest import (
     assert_refused,
     every_dtype,
 )
+from layer_cases import rng
 
 import rnnlite
 from rnnlite import SGD, Adam, Dense, Sequential, reference
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
 
 
 def plain(dtype=np.float64, shapes=((3, 4), (5,), (1,), (2, 3, 2)), seed=0):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from layer_cases import rng
 
 import rnnlite
 from rnnlite.datasets import random_affine
@@ -9,10 +10,6 @@ from rnnlite.datasets import random_affine
 
 def images(n=6, rows=9, columns=11, seed=0):
     return np.random.default_rng(seed).random((n, rows, columns)).astype(np.float32)
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
 
 
 def test_without_a_change_images_are_as_they_were():

@@ -77,6 +77,7 @@ def test_without_a_counter_no_string_of_two_is_accepted():
     ("arguments", "error", "words"),
     [
         ({"largest": 0}, ValueError, "largest is 0; it must be at least 1"),
+        ({"smallest": 0, "largest": 0}, ValueError, "largest is 0; it must be at least 1"),
         ({"smallest": 5, "largest": 4}, ValueError, "largest is 4; it must be at least 5"),
         ({"smallest": -1}, ValueError, "smallest is -1; it must be at least 0"),
         ({"one_hot": 1}, TypeError, "one_hot is 1; it must be True or False"),
@@ -84,16 +85,3 @@ def test_without_a_counter_no_string_of_two_is_accepted():
 )
 def test_what_cannot_be_is_refused(make, letters, arguments, error, words):
     assert_refused(error, [f"{make.__name__}: {words}"], make, 5, **arguments)
-
-
-def test_judge_refuses_arrays_that_do_not_fit():
-    data = datasets.anbn(4, seed=0)
-    judge = datasets.strings_accepted
-    where = "strings_accepted: "
-    assert_refused(ValueError, [where, "3 axes"], judge, data.y, data.legal, data.lengths)
-    assert_refused(
-        ValueError, [where + "legal has shape"], judge, data.legal, data.legal[:2], data.lengths
-    )
-    assert_refused(
-        ValueError, [where + "lengths has"], judge, data.legal, data.legal, data.lengths[:2]
-    )

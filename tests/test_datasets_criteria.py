@@ -1,4 +1,4 @@
-"""What Hochreiter & Schmidhuber 1997 call right and solved, by their table 11."""
+"""What papers call right and solved: table 11 of Hochreiter & Schmidhuber 1997; what all refuse."""
 
 import numpy as np
 import pytest
@@ -70,6 +70,7 @@ def test_solved_counts_the_wrong_ones_and_looks_at_the_mean(experiment):
         (([[0.5, 0.5]], [[0.5]], "4"), "y has shape (1, 1); wanted (1, 2)"),
         (([[0.5, 0.5]], [2], "6a"), "y runs from 2 to 2; classes lie in 0..1"),
         (([[0.5, 0.5]], [-1], "6a"), "y runs from -1 to -1"),
+        (([[0.5, 0.5]], np.array([2**63], np.uint64), "6a"), f"y runs from {2**63} to {2**63}"),
         (([[0.5, 0.5]], [0.5], "6a"), "y has shape (1,); wanted (1, 2)"),
     ],
 )
@@ -82,3 +83,57 @@ def test_solved_wants_as_many_sequences_as_the_paper():
     y = np.zeros((1999, 1))
     words = "experiment_solved: outputs are of 1,999 sequences; experiment 4 is judged by 2,000"
     assert_refused(ValueError, [words], solved, y, y, "4")
+
+
+# ---- what no criterion can judge ---------------------------------------------------------------
+
+COUNTED, REBER = datasets.anbn(4, seed=0), datasets.embedded_reber(4, seed=0)
+SPIKES, TABLE = datasets.spike_delays(4, seed=0), np.full((256, 2), 0.5)
+JUDGED = {
+    datasets.strings_accepted: {
+        "scores": COUNTED.legal, "legal": COUNTED.legal, "lengths": COUNTED.lengths,
+    },
+    datasets.reber_correct: {
+        "scores": REBER.legal, "legal": REBER.legal, "lengths": REBER.lengths,
+    },
+    datasets.spikes_correct: {"outputs": SPIKES.y, "y": SPIKES.y, "mask": SPIKES.mask},
+    correct: {"outputs": TABLE, "y": TABLE, "experiment": "3a"},
+    solved: {"outputs": TABLE, "y": TABLE, "experiment": "3a"},
+}  # fmt: skip
+every_judge = pytest.mark.parametrize("judge", JUDGED, ids=lambda judge: judge.__name__)
+NO_ARRAYS = (None, "text", [["a"]], [[1], [1, 2]], 3, [], 1j * TABLE, {}, np.zeros(4, "M8[s]"))
+
+
+@every_judge
+def test_what_is_no_array_of_numbers_that_fits_is_refused_by_name(judge):
+    good = JUDGED[judge]
+    judge(**good)
+    for name in good:
+        for value in NO_ARRAYS:
+            with pytest.raises((ValueError, TypeError)) as raised:
+                judge(**good | {name: value})
+            assert str(raised.value).startswith(f"{judge.__name__}: {name} "), value
+
+
+@pytest.mark.parametrize("judge", list(JUDGED)[:3], ids=lambda judge: judge.__name__)
+def test_arrays_that_do_not_fit_are_told_what_is_wanted(judge):
+    (scores, array), (target, _), (last, rows) = JUDGED[judge].items()
+    for name, value, words in [
+        (scores, array[..., 0], f"has shape {array.shape[:2]}; wanted 3 axes, ("),
+        (target, array[:2], f"has shape {array[:2].shape}; wanted {array.shape}, as {scores}"),
+        (last, rows[:2], f"has shape {rows[:2].shape}; wanted {rows.shape}, ("),
+    ]:
+        words = [f"{judge.__name__}: {name} {words}"]
+        assert_refused(ValueError, words, judge, **JUDGED[judge] | {name: value})
+
+
+@pytest.mark.parametrize("judge", list(JUDGED)[:2], ids=lambda judge: judge.__name__)
+def test_lengths_are_whole_numbers_from_0_to_the_number_of_steps(judge):
+    for lengths, error, words in [
+        ([1, 2, -1, 3], ValueError, "lengths runs from -1 to 3; each must lie in 0.."),
+        ([1, 2, 99, 3], ValueError, "lengths runs from 1 to 99; each must lie in 0.."),
+        ([1.0, 2.0, 1.0, 3.0], TypeError, "lengths holds float64; it must hold whole numbers"),
+        (None, TypeError, "lengths is None; wanted (4,), the steps of each string"),
+    ]:
+        words = [f"{judge.__name__}: {words}"]
+        assert_refused(error, words, judge, **JUDGED[judge] | {"lengths": lengths})

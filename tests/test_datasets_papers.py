@@ -197,17 +197,3 @@ def test_spikes_are_judged_where_they_count():
 )
 def test_what_cannot_be_made_is_refused(make, arguments, error, words):
     assert_refused(error, [f"{make.__name__}: {words}"], make, 5, **arguments)
-
-
-def test_spikes_judge_refuses_arrays_that_do_not_fit():
-    trains = datasets.spike_delays(4, seed=0)
-    judge = datasets.spikes_correct
-    assert_refused(
-        ValueError, ["spikes_correct: outputs", "3 axes"], judge, trains.mask, *trains[1::2]
-    )
-    assert_refused(
-        ValueError, ["spikes_correct: y has shape"], judge, trains.y, trains.y[:2], trains.mask
-    )
-    assert_refused(
-        ValueError, ["spikes_correct: mask has"], judge, trains.y, trains.y, trains.mask[:2]
-    )

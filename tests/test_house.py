@@ -1,4 +1,4 @@
-"""The package keeps the rules of the house (``house_rules.py``), and each rule finds its offender.
+"""The package keeps the rules of the house (``house_*.py``), and each rule finds its offender.
 
 A small package with one fault must have one complaint, so no rule can pass because it looks at
 nothing.
@@ -12,38 +12,38 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from house_rules import (
-    NUMBA_COMPILES,
-    PACKAGE,
-    PYPROJECT,
-    ROOMS,
+from house_docstrings import (
     SHOWN,
-    asks_before_where,
-    asks_for_a_kind_of_tree,
-    compilers,
     documented,
     exports,
     false_signs,
-    fast_math,
-    flag_keep,
+    missing_docstrings,
+    missing_examples,
+    missing_examples_of_results,
+    undocumented_arguments,
+    undocumented_results,
+)
+from house_imports import (
+    NUMBA_COMPILES,
+    ROOMS,
+    compilers,
     imports_against_the_stream,
     imports_of_cells,
     imports_of_kernels,
     imports_of_reference,
     kernels_outside,
-    missing_docstrings,
-    missing_examples,
-    missing_examples_of_results,
-    modules,
-    name_of,
+    pickles,
+)
+from house_reading import PACKAGE, PYPROJECT, modules, name_of, room_of
+from house_rules import (
+    asks_before_where,
+    asks_for_a_kind_of_tree,
+    fast_math,
+    flag_keep,
     old_terms,
     old_words,
-    pickles,
     prints,
-    room_of,
     skips_without_a_reason,
-    undocumented_arguments,
-    undocumented_results,
 )
 
 import rnnlite

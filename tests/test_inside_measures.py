@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import assert_refused
+from layer_cases import rng
 
 import rnnlite
 from rnnlite import GRU, LSTM, RNN, Bidirectional, Dense, Embedding, Sequential, inside, trace
@@ -10,10 +11,6 @@ from rnnlite.cells.functions import sigmoid, tanh, zero_like
 
 B, T, I, H, C = 3, 7, 4, 5, 3
 LENGTHS = np.array([7, 3, 5])
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
 
 
 def inputs(seed=0):

@@ -5,15 +5,12 @@ import pytest
 from conftest import assert_close, assert_refused, assert_same_bits, every_dtype, sized
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layer_cases import rng
 
 import rnnlite
 from rnnlite import functional, reference, softmax_cross_entropy
 
 TOLERANCE = {np.float32: 1e-6, np.float64: 1e-14}
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
 
 
 def problem(shape=(5, 4), dtype=np.float64, seed=0, size=2.0):

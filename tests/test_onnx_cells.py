@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import assert_refused
+from layer_cases import rng
 from onnx_runtimes import every_runtime
 from programs import load_example
 
@@ -15,10 +16,6 @@ onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 B, T, I, H = 5, 7, 3, 4
 LENGTHS = np.array([7, 0, 3, 1, 5])
 EXAMPLES = ["coupled_lstm", "irnn", "layer_norm_lstm", "minimal_gated_unit", "peephole_lstm"]
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
 
 
 def not_needed(*arguments):

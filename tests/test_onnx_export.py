@@ -7,6 +7,7 @@ stacks, so that one file has every direction and every way to answer.
 import numpy as np
 import pytest
 from conftest import CLIP, assert_refused
+from layer_cases import rng
 from onnx_runtimes import every_runtime, with_onnxruntime
 
 from rnnlite import interop, layers
@@ -31,10 +32,6 @@ onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 # Twice other rows and steps, with rows of length 0, 1 and T; a single step of a single row.
 SIZES = ((5, 7, [7, 0, 3, 1, 5]), (2, 3, [0, 2]), (1, 1, [1]))
 I, H = 3, 4
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
 
 
 def with_random_weights(model, scale=0.6):

@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from house_rules import SHOWN, name_of
+from house_docstrings import SHOWN
+from house_reading import name_of
 from pages import blocks, different, python_blocks
 
 import rnnlite

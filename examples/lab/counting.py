@@ -38,7 +38,7 @@ import numpy as np
 from laboratory import Table, dots, new_figure, run, spread, study, train
 
 import rnnlite
-from rnnlite import inside
+from rnnlite import datasets, inside
 
 BATCH, SEEN = 20, 30  # the largest n in training
 
@@ -67,12 +67,11 @@ QUICK = Size(cells=("GRU", "LSTM"), hidden=16, updates=500, longest=100, seeds=2
 
 def strings(ns):
     """Strings a^n b^n: one-hot x (B, T, 3), the next symbols y (B, T), lengths, the count."""
-    ns = np.asarray(ns)[:, None]
-    at = np.arange(2 * ns.max() + 1)
-    symbols = np.where(at < ns, 0, np.where(at < 2 * ns, 1, 2))  # a, b, end
-    count = np.minimum(at + 1, 2 * ns - at - 1).clip(0)  # a's so far, less b's so far
-    x = np.eye(3, dtype="float32")[symbols[:, :-1]]
-    return x, symbols[:, 1:], 2 * ns[:, 0], count[:, :-1]
+    ns = np.asarray(ns)
+    data = datasets.anbn(None, largest=ns.max())  # row n - 1 is a^n b^n, behind an S
+    x = data.x[ns - 1, 1:][..., [1, 2, 0]]  # a, b, end
+    count = (x[..., 0] - x[..., 1]).cumsum(axis=1)  # a's so far, less b's so far
+    return x, (data.y[ns - 1, 1:] - 1) % 3, data.lengths[ns - 1] - 1, count
 
 
 def reach(model, longest):

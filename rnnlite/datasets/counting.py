@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.datasets.sequences import one_hot_vectors, streams
+from rnnlite.datasets.sequences import judged_strings, one_hot_vectors, streams
 
 COUNTING_SYMBOLS = "Sabc"  # on the side of the output T, the end, stands in the place of S
 END = 0
@@ -126,10 +126,10 @@ def anbncn(n, largest=10, seed=None, *, smallest=1, one_hot=True):
 
 
 def strings_accepted(scores, legal, lengths):
-    """Whether each string is accepted, as Gers & Schmidhuber 2001 judge.
+    """Whether each string of a^n b^n or a^n b^n c^n is accepted, as Gers & Schmidhuber 2001 judge.
 
-    That is, at each step each symbol that may follow has a score above 0, and every other one a
-    score below 0.
+    A score says yes above 0 and no below 0.  All symbols are asked at every step: yes for each that
+    may follow, no for every other one.  A score of exactly 0, or NaN, is wrong either way.
 
     Parameters
     ----------
@@ -138,24 +138,31 @@ def strings_accepted(scores, legal, lengths):
     legal : array_like (n, T, symbols)
         As in ``CountingStrings``.
     lengths : array_like of int (n,)
+        As in ``CountingStrings``; what is behind them is not looked at.
 
     Returns
     -------
     numpy.ndarray (n,) bool
 
+    Raises
+    ------
+    ValueError
+        ``scores`` has not three axes, ``legal`` or ``lengths`` does not fit them, or a length is
+        not in 0..T.
+    TypeError
+        Something else than real numbers, or lengths that are not whole.
+
     Examples
     --------
-    >>> data = anbn(None, largest=20)
-    >>> strings_accepted(data.legal - 0.5, data.legal, data.lengths).all()  # knows the language
-    np.True_
+    >>> data = anbn(None, largest=3)
+    >>> scores = data.legal - 0.5  # knows the language
+    >>> scores[2, 3, 2] = -0.5  # but that a b may follow aaa
+    >>> strings_accepted(scores, data.legal, data.lengths)
+    array([ True,  True, False])
     """
-    where = "strings_accepted"
-    scores = checking.dimensions(where, "scores", scores, 3, "(strings, time, symbols)")
-    legal = checking.shaped(where, "legal", legal, scores.shape, "as scores", np.float32) > 0
-    B, T, _ = scores.shape
-    lengths = checking.row_lengths(where, lengths, B, T)
+    scores, legal, behind = judged_strings("strings_accepted", scores, legal, lengths)
     right = np.where(legal, scores > 0, scores < 0).all(axis=-1)
-    return np.all(right | (np.arange(T) >= lengths[:, None]), axis=1)
+    return np.all(right | behind, axis=1)
 
 
 def _counting(where, letters, n, largest, seed, smallest, one_hot):

@@ -57,6 +57,14 @@ def experiment_correct(outputs, y, experiment):
     -------
     numpy.ndarray (n,) bool
 
+    Raises
+    ------
+    ValueError
+        An ``experiment`` that is not in the table, ``outputs`` without two or three axes, ``y`` of
+        a shape that does not fit them, or a class without an output of its own.
+    TypeError
+        Something else than real numbers; names of classes, which must be numbered.
+
     Examples
     --------
     >>> experiment_correct([[0.9, 0.1], [0.8, 0.35]], [0, 0], "6a")
@@ -94,6 +102,13 @@ def experiment_solved(outputs, y, experiment):
     -------
     bool
 
+    Raises
+    ------
+    ValueError
+        As ``experiment_correct``, and of another number of sequences than the table's.
+    TypeError
+        As ``experiment_correct``.
+
     Examples
     --------
     >>> y = np.zeros((2000, 1))
@@ -119,7 +134,7 @@ def _errors(where, outputs, y, experiment):
     classes = y.ndim == outputs.ndim - 1 and y.dtype.kind in "iu"
     y = checking.shaped(
         where, "y", y, outputs.shape[:-1] if classes else outputs.shape,
-        "classes or targets of outputs", np.int64 if classes else np.float64,
+        "classes or targets of outputs", y.dtype if classes else np.float64,
     )  # fmt: skip
     if not classes:
         return abs(outputs - y), EXPERIMENTS[experiment]
@@ -128,6 +143,6 @@ def _errors(where, outputs, y, experiment):
         wanted = f"classes lie in 0..{outputs.shape[-1] - 1}, one for each output"
         raise ValueError(f"{where}: y runs from {low} to {high}; {wanted}")
     errors = outputs.astype(np.float64)
-    at = y[..., None]
+    at = y[..., None].astype(np.int64)
     np.put_along_axis(errors, at, np.take_along_axis(errors, at, -1) - 1.0, -1)
     return abs(errors), EXPERIMENTS[experiment]

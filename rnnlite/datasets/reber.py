@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnlite import checking
-from rnnlite.datasets.sequences import one_hot_vectors
+from rnnlite.datasets.sequences import judged_strings, one_hot_vectors
 
 REBER_SYMBOLS = "BTPSXVE"
 
@@ -139,36 +139,47 @@ def embedded_reber(n, seed=None, *, one_hot=True, exclude=None):
 
 
 def reber_correct(scores, legal, lengths):
-    """Whether each string is predicted correctly, as the paper judges.
+    """Whether each string is predicted correctly, as Hochreiter & Schmidhuber 1997 judge.
 
-    That is, at each step the scores of the symbols that may follow, one or two, are the highest.
+    The order of the scores counts, not their size: where one symbol may follow it must have the
+    highest score, and where two may follow the two highest must be theirs.  So logits and
+    probabilities are judged alike; a tie with a symbol that may not follow, or NaN, is wrong.
 
     Parameters
     ----------
     scores : array_like (n, T, 7)
-        Of each next symbol: logits or probabilities.
+        Of each next symbol, in the order of ``REBER_SYMBOLS``.
     legal : array_like (n, T, 7)
         As in ``ReberStrings``.
     lengths : array_like of int (n,)
+        As in ``ReberStrings``; what is behind them is not looked at.
 
     Returns
     -------
     numpy.ndarray (n,) bool
 
+    Raises
+    ------
+    ValueError
+        ``scores`` has not three axes, ``legal`` or ``lengths`` does not fit them, or a length is
+        not in 0..T.
+    TypeError
+        Something else than real numbers, or lengths that are not whole.
+
     Examples
     --------
     >>> data = embedded_reber(100, seed=0)
-    >>> float(reber_correct(data.legal, data.legal, data.lengths).mean())  # knows the grammar
-    1.0
+    >>> reber_correct(data.legal, data.legal, data.lengths).all()  # knows the grammar
+    np.True_
+    >>> forgetful = data.legal.copy()
+    >>> forgetful[np.arange(100), data.lengths - 2] = 0.5  # T or P, at the end of the lag?
+    >>> reber_correct(forgetful, data.legal, data.lengths).any()
+    np.False_
     """
-    where = "reber_correct"
-    scores = checking.dimensions(where, "scores", scores, 3, "(strings, time, symbols)")
-    legal = checking.shaped(where, "legal", legal, scores.shape, "as scores", np.float32) > 0
-    B, T, _ = scores.shape
-    lengths = checking.row_lengths(where, lengths, B, T)
+    scores, legal, behind = judged_strings("reber_correct", scores, legal, lengths)
     right = np.where(legal, scores, np.inf).min(axis=-1)
     wrong = np.where(legal, -np.inf, scores).max(axis=-1)
-    return np.all((right > wrong) | (np.arange(T) >= lengths[:, None]), axis=1)
+    return np.all((right > wrong) | behind, axis=1)
 
 
 def _walks(n, root):

@@ -63,3 +63,14 @@ def one_hot_vectors(symbols, count):
     x = np.zeros((*symbols.shape, count), np.float32)
     np.put_along_axis(x, symbols[..., None], 1.0, axis=-1)
     return x
+
+
+def judged_strings(where, scores, legal, lengths):
+    """Scores and what is legal, (n, T, symbols), checked; and (n, T), true behind each end."""
+    scores = checking.dimensions(where, "scores", scores, 3, "(strings, time, symbols)")
+    legal = checking.shaped(where, "legal", legal, scores.shape, "as scores", np.float32) > 0
+    n, T, _ = scores.shape
+    if lengths is None:
+        raise TypeError(f"{where}: lengths is None; wanted ({n},), the steps of each string")
+    lengths = checking.row_lengths(where, lengths, n, T)
+    return scores, legal, np.arange(T) >= lengths[:, None]

@@ -126,6 +126,13 @@ def spikes_correct(outputs, y, mask):
     -------
     numpy.ndarray (n,) bool
 
+    Raises
+    ------
+    ValueError
+        ``outputs`` has not three axes, or ``y`` or ``mask`` does not fit them.
+    TypeError
+        Something else than real numbers.
+
     Examples
     --------
     >>> trains = spike_delays(5, seed=0)

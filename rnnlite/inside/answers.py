@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.inside import canvas
-from rnnlite.inside.chosen import characters_of, symbols_of
+from rnnlite.inside.chosen import characters_of, one_row, symbols_of
 from rnnlite.padding import as_array
 from rnnlite.training.evaluation import check_model, predict_proba
 
@@ -89,12 +89,8 @@ def plot_answers(
     ['no', 'yes (true)']
     """
     where = "plot_answers"
-    x, lengths = as_array(where, "x", x, lengths)
-    x = checking.any_array(where, "x", x)
-    row = checking.whole_number(where, "row", row, 0, len(x) - 1)
-    if lengths is not None:
-        x = x[:, : checking.row_lengths(where, lengths, *x.shape[:2])[row]]
-    x = x[row : row + 1]
+    x, at = one_row(where, x, row, lengths)
+    x = x[at]
     shares = answers(model, x)[0]
     T, C = shares.shape
     names = [str(n) for n in (range(C) if class_names is None else class_names)]

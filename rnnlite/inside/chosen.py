@@ -4,6 +4,7 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.inside.trace import Trace
+from rnnlite.padding import as_array
 
 
 def layer_of(where, trace, layer=None):
@@ -48,6 +49,17 @@ def derivative_of(where, layer, state):
 def row_of(where, trace, row):
     """The number of a row of the batch."""
     return checking.whole_number(where, "row", row, 0, len(trace.output) - 1)
+
+
+def one_row(where, x, row, lengths):
+    """The input as an array, and where in it the valid steps of one row are."""
+    x, lengths = as_array(where, "x", x, lengths)
+    x = checking.any_array(where, "x", x)
+    row = checking.whole_number(where, "row", row, 0, len(x) - 1)
+    row = slice(row, row + 1)
+    if lengths is None:
+        return x, row
+    return x, (row, slice(checking.row_lengths(where, lengths, *x.shape[:2])[row].item()))
 
 
 def rows_of(where, trace, rows):

@@ -8,9 +8,8 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.inside import canvas
-from rnnlite.inside.chosen import derivative_of, layer_of, rows_of, states_of, valid
+from rnnlite.inside.chosen import derivative_of, layer_of, one_row, rows_of, states_of, valid
 from rnnlite.inside.trace import trace as traced
-from rnnlite.padding import as_array
 from rnnlite.training.batches import Batch
 from rnnlite.training.evaluation import check_model
 from rnnlite.training.objective import tried
@@ -170,14 +169,8 @@ def itemised_gradient(
     """
     where = "itemised_gradient"
     check_model(where, model)
-    x, lengths = as_array(where, "x", x, lengths)
-    x = checking.any_array(where, "x", x)
-    labels = checking.real_array(where, "labels", labels)
-    row = checking.whole_number(where, "row", row, 0, len(x) - 1)
-    if lengths is not None:
-        T = int(checking.row_lengths(where, lengths, *x.shape[:2])[row])
-        x, labels = x[:, :T], labels[:, :T]
-    x, labels = x[row : row + 1], labels[row : row + 1]
+    x, at = one_row(where, x, row, lengths)
+    x, labels = x[at], checking.real_array(where, "labels", labels)[at]
     output = model(x)
     if output.ndim != 3 or output.shape[1] != x.shape[1]:
         got = f"the model's output has shape {output.shape}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnlite import checking
 from rnnlite.inside import canvas
-from rnnlite.inside.chosen import characters_of, symbols_of
+from rnnlite.inside.chosen import characters_of, one_row, symbols_of
 from rnnlite.inside.text import draw_text
 from rnnlite.inside.trace import trace as traced
 from rnnlite.padding import as_array
@@ -118,12 +118,8 @@ def plot_saliency(
     """
     where = "plot_saliency"
     check_model(where, model)
-    x, lengths = as_array(where, "x", x, lengths)
-    x = checking.any_array(where, "x", x)
-    row = checking.whole_number(where, "row", row, 0, len(x) - 1)
-    if lengths is not None:
-        x = x[:, : checking.row_lengths(where, lengths, *x.shape[:2])[row]]
-    x = x[row : row + 1]
+    x, at = one_row(where, x, row, lengths)
+    x = x[at]
     answer, place = _answer(where, model, x, step, None)
     outputs = answer.shape[-1]
     output = int(answer[place][0].argmax()) if output is None else output

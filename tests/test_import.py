@@ -1,0 +1,35 @@
+"""What ``import rnnlite`` does not do: compile, open a socket, take in optional libraries."""
+
+from fresh_process import ONE_STEP, run
+
+UNWANTED = ("torch", "matplotlib", "pooch", "tqdm", "scipy", "requests", "urllib3", "tensorflow")
+
+IMPORT = """
+import json, socket, sys
+import numpy, numba  # what these two import is theirs
+for name in list(sys.modules):
+    if name.split(".")[0] in UNWANTED:
+        del sys.modules[name]
+
+def opened(*arguments, **options):
+    raise AssertionError("a socket was opened")
+
+socket.socket = socket.create_connection = socket.getaddrinfo = opened
+import rnnlite
+found = sorted(name for name in sys.modules if name.split(".")[0] in UNWANTED)
+print(json.dumps(found))
+"""
+
+
+def test_import_takes_in_no_optional_library_and_opens_no_socket(tmp_path):
+    # Empty modules of these names, so that an import of one is seen wherever it is not installed.
+    for name in UNWANTED:
+        (tmp_path / f"{name}.py").write_text("__version__ = '99.0'\n")
+    script = IMPORT.replace("UNWANTED", repr(UNWANTED))
+    found, lines = run(script, cache=tmp_path / "cache", path=[tmp_path])
+    assert found == [] and lines == []
+
+
+def test_import_compiles_nothing(tmp_path):
+    script = ONE_STEP[: ONE_STEP.index("h, (hT")] + "print(json.dumps(len(recorder.buffer)))"
+    assert run(script, cache=tmp_path) == (0, [])
