@@ -51,4 +51,11 @@ def every():
 
 
 KINDS = dict(every())
-every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+RARE = "Recurrent", "LSTM with all"  # their kernels are compiled for few tests
+every_kind = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, id=name, marks=[pytest.mark.long] if name in RARE else [])
+        for name, kind in KINDS.items()
+    ],
+)
