@@ -5,7 +5,7 @@ sequences at a time are drawn and learned from once.  After each such piece the 
 criterion decides whether the task is solved: by the outputs of these sequences, each before it was
 learned from, or by new ones, as the paper has it.
 
-    python benchmarks/tasks.py                     all tasks, three seeds: some 15 minutes
+    python benchmarks/tasks.py                     all tasks, three seeds: half an hour
     python benchmarks/tasks.py --results runs.jsonl
                                                    the same; runs in the file are not run again
     python benchmarks/tasks.py anbn --seeds 5      one of them, five seeds

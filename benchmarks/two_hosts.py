@@ -95,8 +95,8 @@ def _of_end(name, what):
     return _run("ip", "netns", "exec", name, "cat", f"/sys/class/net/{END}/{what}").stdout.strip()
 
 
-def _run(*command, check=True):
+def _run(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if check and done.returncode:
+    if done.returncode:
         raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
     return done

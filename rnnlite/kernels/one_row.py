@@ -24,7 +24,8 @@ from rnnlite.kernels.parallel import parallel
 from rnnlite.kernels.product import TILE_VECTORS, product
 from rnnlite.kernels.simd import flat, lanes, load, load_masked, store, store_masked
 
-# Multiplications of a step from which on two threads win more than the waiting costs.
+# Multiplications of a step from which on two threads win more than the waiting costs: of 80,000,
+# which take 4.2 microseconds alone, they were seen to win a quarter; for fewer it is estimated.
 WORTH_TWO = 30_000
 
 
