@@ -1,6 +1,6 @@
 """Several processes: the same bits, ends that all decide together, and nobody left waiting.
 
-The programs are in ``mpi_program.py``: one start of ``mpiexec`` runs many of them.
+The programs are in ``mpi_program.py`` and ``mpi_together.py``: one start of ``mpiexec`` runs many.
 """
 
 import importlib.util
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import mpi_program
+import mpi_runs
 import numpy as np
 import pytest
 from conftest import needs_jit
@@ -99,11 +100,11 @@ def test_rows_draw_what_they_draw_in_the_whole_batch(dtype):
 
 def test_the_gradient_in_chunks_is_that_of_the_batch_whatever_the_rows_weigh():
     # One step of size 1 down the gradient shows it; the mean of means would be off by a tenth.
-    x, y = mpi_program.data(rows=20)
+    x, y = mpi_runs.data(rows=20)
     weights = np.arange(20.0)
     ends = []
     for chunks in (None, 1, 3, 8, 40):
-        model = mpi_program.small().copy(dtype="float64")
+        model = mpi_runs.small().copy(dtype="float64")
         optimizer = rnnlite.SGD(model, lr=1.0)
         told = {"sample_weight": weights, "class_weight": {1: 3.0}, "batch_size": 20}
         history = fit(model, x, y, optimizer=optimizer, progress=False, chunks=chunks, **told)
@@ -139,13 +140,13 @@ def test_threads_and_restarts_do_not_change_the_bits(tmp_path):
 
 
 def test_a_run_with_other_chunks_is_another_run(tmp_path):
-    x, y = mpi_program.data()
+    x, y = mpi_runs.data()
     told = {"checkpoint": tmp_path / "run.npz", "progress": False}
-    fit(mpi_program.small(), x, y, chunks=8, **told)
+    fit(mpi_runs.small(), x, y, chunks=8, **told)
     with pytest.raises(ValueError, match="with chunks = 8; this one has 4"):
-        fit(mpi_program.small(), x, y, chunks=4, resume=True, **told)
+        fit(mpi_runs.small(), x, y, chunks=4, resume=True, **told)
     with pytest.raises(ValueError, match="fit: chunks is 0"):
-        fit(mpi_program.small(), x, y, chunks=0)
+        fit(mpi_runs.small(), x, y, chunks=0)
 
 
 # ---- the same bits -------------------------------------------------------------------------
@@ -237,7 +238,7 @@ def test_two_hosts_give_the_same_bits_through_the_link_between_them(alone, tmp_p
         machine = {"machine": [host, 0]}  # the first process of its machine
         assert results == {name: alone[name] for name in names} | machine
     steps = 3 * 4  # of everything_random: in each, all gradients are sent
-    assert min(sent) > steps * mpi_program.random_model().flat_params.nbytes
+    assert min(sent) > steps * mpi_runs.random_model().flat_params.nbytes
 
 
 # ---- together ------------------------------------------------------------------------------
