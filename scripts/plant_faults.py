@@ -64,6 +64,7 @@ TESTS = {
     "rnnlite/engine/door.py": "engine boundaries*",
     "rnnlite/engine/equation_results.py": "custom_cells*",
     "rnnlite/engine/memory.py": "kernels* layers_sequential",
+    "rnnlite/engine/one_row.py": "one_row",
     "rnnlite/engine/plain.py": "custom_cells* gradcheck",
     "rnnlite/engine/processors.py": "processors threads threads_callers",
     "rnnlite/engine/threads.py": "threads threads_* processors layers_threads",
@@ -92,7 +93,9 @@ TESTS = {
     "rnnlite/kernels/jit.py": "kernels* kernel_*",
     "rnnlite/kernels/layer_norm.py": "layers_activation table",
     "rnnlite/kernels/losses.py": "losses loss_* what_counts*",
+    "rnnlite/kernels/meeting.py": "one_row",
     "rnnlite/kernels/normal.py": "layers_activation table",
+    "rnnlite/kernels/one_row.py": "one_row",
     "rnnlite/kernels/operands.py": "bfloat16* engine layers_dense",
     "rnnlite/kernels/pairs.py": "bfloat16*",
     "rnnlite/kernels/packing.py": "kernels* engine functional* custom_cells*",
@@ -152,9 +155,9 @@ TESTS = {
 }
 LIMIT = 1800  # seconds after which tests hang
 WITHOUT_JIT = ("rnnlite/kernels/", "rnnlite/cells/")
-COMPILED = "jit parallel product tile simd/vector simd/functions simd/memory simd/bfloat16"
+COMPILED = "jit meeting one_row parallel product tile simd/vector simd/functions simd/memory"
 WITH_JIT = tuple(f"rnnlite/kernels/{name}.py" for name in COMPILED.split())
-WITH_JIT += ("rnnlite/cells/functions.py",)
+WITH_JIT += ("rnnlite/kernels/simd/bfloat16.py", "rnnlite/cells/functions.py")
 
 TURNED = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,

@@ -134,6 +134,18 @@ def test_after_a_long_wait_nobody_shares_for_a_while():
     assert rest.next_rest == sharing.LONGEST_REST
 
 
+@pytest.mark.parametrize("parted", [False, True])
+def test_a_run_is_learned_from(parted, monkeypatch):
+    rest = sharing.Rest()
+    monkeypatch.setattr(sharing, "_rest", rest)
+
+    def parallel_for(kernel, count, work, met):
+        met[0] = -meetings.FIRST - 3 if parted else meetings.FIRST
+
+    sharing.run(parallel_for, None, 1)
+    assert rest.is_over() is not parted
+
+
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("kind", "options"),
