@@ -1,24 +1,36 @@
-"""What a step could save at most if gradients were sent while earlier layers still compute theirs.
+"""What a step saves when gradients are sent while earlier layers still compute theirs.
 
-    python benchmarks/overlap.py
+    python benchmarks/overlap.py                    the most it could save, for 2, 4 and 8 machines
+    sudo python benchmarks/overlap.py --link 1      what it does save, on two hosts (two_hosts.py)
 
 The gradient of a layer is known when its share of the *last* chunk has been added: until then
 there is nothing of the sum that could be sent, and a part of it, over fewer chunks, would have to
 be sent in addition.  So the time to hide messages in is the backward pass of the layers below it,
-of one chunk.  For some networks and chunks this measures the backward pass of each layer, on one
-thread, and says how much sooner the last message over a link would come in, if
+of one chunk.  For some networks and chunks the first table measures the backward pass of each
+layer, on one thread, and says how much sooner the last message over 1 Gbit/s would come in, if
 
 - each layer's gradient is sent as soon as it is known, the last layer's first;
-- sending takes nothing from those who compute;
+- sending takes nothing from those who compute, and a message of its own no latency of its own;
 - the rest of a step is as in scaling_mpi.py, with 8 chunks of a batch shared among the machines.
+
+The second trains each of these networks on two hosts with one thread each and so many Gbit/s
+between them, with and without, taking turns.
 """
 
 import argparse
+import hashlib
 import itertools
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
 import time
 
 import numpy as np
-from scaling_mpi import CHUNKS, NETWORKS
+from scaling_mpi import CHUNKS, MESSAGE, NETWORKS, EachStep, mpiexec
+from two_hosts import problem, two_hosts
 
 import rnnlite
 from rnnlite import LSTM, Dense, Sequential
@@ -70,26 +82,92 @@ def saved(backward, sending):
     return sum(backward) + sum(sending) - free
 
 
-def main():
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--times", type=int, default=40, help="of each pass (default: 40)")
-    args = parser.parse_args()
-    rnnlite.set_num_threads(1)
-    bandwidth, latency = NETWORKS["1 Gbit/s"]
+def show_bounds(times):
+    """The table of what could be saved."""
+    bandwidth, _ = NETWORKS["1 Gbit/s"]
     print("ms a step over 1 Gbit/s, ms of it sending, and the share of it that could be saved")
     print(f"{'rows a chunk  parameters  units':44}" + "".join(f"{p:9d} machines" for p in MACHINES))
     for rows, units in itertools.product(ROWS, UNITS):
         model = network(units)
         sizes = [sum(g.nbytes for g in layer.grads.values()) for layer in reversed(model.layers)]
-        forward, backward = chunk_of(model, rows, args.times)
+        forward, backward = chunk_of(model, rows, times)
         line = f"{rows:12d}{model.flat_params.size:12,d}  {'+'.join(map(str, units)):18}"
         for p in MACHINES:
-            sending = [2 * (p - 1) * (latency + size / p / bandwidth) for size in sizes]
+            sending = [2 * (p - 1) * (MESSAGE + size / p / bandwidth) for size in sizes]
             step = CHUNKS / p * (forward + sum(backward)) + sum(sending)
             share = saved(backward, sending) / step
             line += f"{1e3 * step:7.0f}{1e3 * sum(sending):5.0f}{share:6.1%}"
         print(line, flush=True)
+
+
+# ---- on two hosts --------------------------------------------------------------------------------
+
+
+def work(rounds):
+    """Train each network in turns with the gradient as a whole and in pieces; in each process."""
+    from rnnlite.training import chunks
+
+    comm, least = rnnlite.distributed.world(), chunks.LEAST
+    rng = np.random.default_rng(0)
+    for rows, units in itertools.product(ROWS, UNITS):
+        batch = CHUNKS * rows
+        x = rng.normal(size=(2 * batch, STEPS, INPUTS)).astype(np.float32)
+        y = rng.integers(0, CLASSES, len(x))
+        seconds, ends = {False: [], True: []}, set()
+        for _ in range(rounds):
+            for early in seconds:
+                chunks.LEAST = least if early else math.inf
+                model, steps = network(units), EachStep()
+                rnnlite.fit(
+                    model, x, y, steps=10, batch_size=batch, chunks=CHUNKS, comm=comm,
+                    progress=False, callbacks=[steps],
+                )  # fmt: skip
+                seconds[early] += list(np.diff(steps.ends))[2:]  # the first step hands over late
+                ends.add(hashlib.sha256(model.flat_params).hexdigest())
+        if comm.rank == 0:
+            found = [statistics.median(seconds[early]) for early in (False, True)]
+            print(json.dumps([rows, units, model.flat_params.size, *found, len(ends)]), flush=True)
+
+
+def show_measured(gigabits, rounds):
+    """The table of what is saved; whether all ends had the same bits."""
+    print(f"two hosts, {gigabits:g} Gbit/s between them: ms a step without and with, and saved")
+    same = True
+    with two_hosts(f"{gigabits:g}gbit") as hosts:
+        command = [mpiexec(), "-host", ",".join(hosts.names), "-n", "2", sys.executable]
+        command += ["-m", "mpi4py", __file__, "--worker", "--rounds", str(rounds)]
+        environment = os.environ | hosts.environment | {"RNNLITE_NUM_THREADS": "1"}
+        with subprocess.Popen(
+            hosts.on(0, *command), env=environment, stdout=subprocess.PIPE, text=True
+        ) as run:
+            for line in run.stdout:
+                rows, units, size, without, early, ends = json.loads(line)
+                same &= ends == 1
+                print(
+                    f"{rows:12d}{size:12,d}  {'+'.join(map(str, units)):18}{1e3 * without:9.1f}"
+                    f"{1e3 * early:9.1f}{1 - early / without:8.1%}{'' if ends == 1 else '  BITS'}",
+                    flush=True,
+                )
+    return same and run.returncode == 0
+
+
+def main():
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=40, help="of each pass (default: 40)")
+    parser.add_argument("--link", metavar="GBIT", type=float, help="train on two hosts instead")
+    parser.add_argument("--rounds", type=int, default=5, help="turns on two hosts (default: 5)")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    rnnlite.set_num_threads(1)
+    if args.worker:
+        work(args.rounds)
+    elif args.link and (reason := problem()):
+        parser.error(f"argument --link: {reason}")
+    elif args.link:
+        sys.exit(not show_measured(args.link, args.rounds))
+    else:
+        show_bounds(args.times)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
     python benchmarks/scaling_mpi.py                          the tables
     python benchmarks/scaling_mpi.py --plot scaling_mpi.png   and a picture of the model
     sudo python benchmarks/scaling_mpi.py --link 1            and two hosts, 1 Gbit/s between them
+    sudo python benchmarks/scaling_mpi.py --link 1 --delay 1  and 1 ms of delay
 
 The step is that of LSTM 28->128 + Dense 10, batch 128 in 8 chunks of 16 rows.  Measured: one
 process with one thread and with all, two with one thread each and with all, and four; more
@@ -11,11 +12,14 @@ threads than processors are a check that the bits stay, not of speed.  Then the 
 of each size between two processes; with ``--link``, both again on two hosts (two_hosts.py says of
 what they are).  From these a model of p machines with c chunks of 16 rows:
 
-    step(p) = c/p chunk + 2 (p - 1) (latency + bytes / p / bandwidth) + (p - 1)/p add + rest
+    step(p) = c/p chunk + (p - 1)/p add + rest
+              + 2 (p - 1) (message + bytes / p / bandwidth) + (2 + 3 log2 p) latency
 
 ``chunk`` computes 16 rows.  Then each of p processes gets a p-th of the entries of all other sums,
 adds them (``add`` is for a whole gradient), and hands the others the result: p - 1 messages each
-time, one after the other, of a p-th of the gradient's bytes.  ``rest`` is the optimizer's step.
+time, each of a p-th of the gradient's bytes, all under way at once.  Before each of the two, and
+after the step, all processes tell one another that they are well: log2 p small messages, one after
+the other.  ``rest`` is the optimizer's step.
 The model is compared with what two processes took before it is used for machines that are not
 here.
 """
@@ -24,6 +28,7 @@ import argparse
 import functools
 import hashlib
 import json
+import math
 import os
 import shutil
 import statistics
@@ -40,6 +45,7 @@ import rnnlite
 CHUNKS, ROWS = 8, 16  # of a batch; of a chunk
 SIZES = [2**k for k in range(10, 24)]  # bytes of a message
 TIMES = 100  # that each of them is sent
+MESSAGE = 10e-6  # seconds of a processor for a message: a small one, one machine, takes as much
 # Gbit/s, seconds from one machine to another: assumed.
 NETWORKS = {
     "1 Gbit/s": (1e9 / 8, 50e-6),
@@ -69,12 +75,11 @@ class Watch:
 
 def work(steps):
     """Train, with all processes; what each part of a step took, in seconds."""
-    from rnnlite.distributed.team import Team
     from rnnlite.training.chunks import ChunkedGradient
 
     comm = rnnlite.distributed.world()
     computing = Watch(ChunkedGradient, "own_part")
-    first_half, second_half = Watch(Team, "slices"), Watch(Team, "gather")
+    telling = Watch(ChunkedGradient, "together")
     rng = np.random.default_rng(0)
     rows = CHUNKS * ROWS
     x = rng.normal(size=(rows * 4, 28, 28)).astype(np.float32)
@@ -85,11 +90,10 @@ def work(steps):
         model, x, y, steps=steps, batch_size=rows, chunks=CHUNKS, comm=comm, progress=False,
         callbacks=[steps_taken],
     )  # fmt: skip
-    telling = np.add(first_half.seconds, second_half.seconds)
     found = {
         "step": statistics.median(np.diff(steps_taken.ends)[steps // 4 :]),
         "computing": statistics.median(computing.seconds[steps // 4 :]),
-        "telling": statistics.median(telling[steps // 4 :]),
+        "telling": statistics.median(telling.seconds[steps // 4 :]),
         "bytes": int(model.flat_params.nbytes),
         "bits": hashlib.sha256(model.flat_params).hexdigest()[:12],
         "threads": rnnlite.get_num_threads(),
@@ -175,7 +179,8 @@ def line_through(seconds):
 def model_of(p, chunks, parts, network):
     """Seconds of a step on p machines, and those of them that are communication."""
     bandwidth, latency = network
-    telling = 2 * (p - 1) * (latency + parts["bytes"] / p / bandwidth)
+    rounds = 2 + 3 * math.ceil(math.log2(p)) if p > 1 else 0
+    telling = 2 * (p - 1) * (MESSAGE + parts["bytes"] / p / bandwidth) + rounds * latency
     computing = chunks / p * parts["chunk"] + (p - 1) / p * parts["add"] + parts["rest"]
     return computing + telling, telling
 
@@ -194,21 +199,22 @@ def check_model(name, two, parts):
     )
 
 
-def measure_hosts(gigabits, alone, steps):
+def measure_hosts(gigabits, delay, alone, steps):
     """Two hosts with such a link, and what the model makes of them; whether all is as it should."""
-    with two_hosts(f"{gigabits:g}gbit") as hosts:
+    with two_hosts(f"{gigabits:g}gbit", delay) as hosts:
         apart = measured(2, 1, steps, hosts)
         sent = min(hosts.sent())
     least = steps * apart["bytes"] + TIMES * sum(SIZES)
+    words = "between them" if delay is None else f"and {1e3 * delay:g} ms between them"
     right = apart["bits"] == alone["bits"] and least <= sent <= 1.2 * least
     print(
-        f"\ntwo hosts, {gigabits:g} Gbit/s between them: {1e3 * apart['step']:.2f} ms a step,"
+        f"\ntwo hosts, {gigabits:g} Gbit/s {words}: {1e3 * apart['step']:.2f} ms a step,"
         f" {1e3 * apart['telling']:.2f} communicating; the weights {apart['bits']}"
         f"\neach sent {sent / 1e6:,.0f} MB through the link, {sent / least:.2f} of what they told"
         f" one another{'' if right else ': NOT AS IT SHOULD BE'}"
     )
     check_model("two hosts", apart, parts_of(alone))
-    assumed = (gigabits * 1e9 / 8, NETWORKS["1 Gbit/s"][1])
+    assumed = (gigabits * 1e9 / 8, NETWORKS["1 Gbit/s"][1] if delay is None else delay)
     forecast, telling = model_of(2, CHUNKS, parts_of(alone), assumed)
     print(
         f"from the rate and {1e6 * assumed[1]:.0f} us alone, as below: {1e3 * forecast:.2f} ms, of"
@@ -286,12 +292,16 @@ def main():
     parser.add_argument(
         "--link", metavar="GBIT", type=float, help="measure two hosts with such a link, too"
     )
+    parser.add_argument(
+        "--delay", metavar="MS", type=float, help="of the link, in place of the least there can be"
+    )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
         work(args.steps)
         return
-    if args.link and (reason := problem()):
+    delay = None if args.delay is None else 1e-3 * args.delay
+    if args.link and (reason := problem(delay)):
         parser.error(f"argument --link: {reason}")
     cores = os.cpu_count()
     found = {
@@ -303,7 +313,7 @@ def main():
     print("the same bits everywhere" if same else "THE BITS DIFFER")
     check_model("two processes", found[2, 1], parts_of(found[1, 1]))
     if args.link:
-        same &= measure_hosts(args.link, found[1, 1], args.steps)
+        same &= measure_hosts(args.link, delay, found[1, 1], args.steps)
     curves = show_model(parts_of(found[1, cores]))
     if args.plot:
         plot(curves, args.plot)

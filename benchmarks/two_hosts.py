@@ -8,8 +8,8 @@ takes root, and the programs ``ip`` and ``tc`` of iproute2.
         command = ["mpiexec", "-host", ",".join(hosts.names), "-n", "2", "python", "train.py"]
         subprocess.run(hosts.on(0, *command), env=os.environ | hosts.environment)
 
-There is no more delay in the link than the kernel takes to hand a packet over: a longer one would
-need the kernel's module ``netem``, which is often not there.
+The link has no more delay than the kernel takes to hand a packet over, or a given one, for which
+packets are handed over by a program (slow_link.py): ``two_hosts("1gbit", delay=0.001)``.
 """
 
 import contextlib
@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+import slow_link
 
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
 END = "eth0"  # of the link, in each host
@@ -53,10 +55,10 @@ class Hosts(NamedTuple):
         return [int(_of_end(name, "statistics/tx_bytes")) for name in self.names]
 
 
-def problem():
+def problem(delay=None):
     """Why there can be no such hosts here; None if there can."""
     try:
-        with two_hosts("1gbit") as hosts:
+        with two_hosts("1gbit", delay) as hosts:
             _run(*hosts.on(0, "true"))
     except OSError as error:
         return f"two hosts take Linux, root and iproute2: {error}"
@@ -64,17 +66,22 @@ def problem():
 
 
 @contextlib.contextmanager
-def two_hosts(rate=None):
+def two_hosts(rate=None, delay=None):
     """Two hosts, as ``Hosts``, until the block ends.
 
     ``rate`` is that of the link, as ``tc`` reads it ("1gbit"); as fast as it can if not given.
+    ``delay`` is the seconds that a packet takes; as few as it can if not given.
     """
     names = [f"host{os.getpid()}-{n}" for n in (1, 2)]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as made:
         for name in names:
             _run("ip", "netns", "add", name)
             made.callback(_run, "ip", "netns", "del", name)
-        _run(*f"ip -n {names[0]} link add {END} type veth peer {END} netns {names[1]}".split())
+        if delay is None:
+            _run(*f"ip -n {names[0]} link add {END} type veth peer {END} netns {names[1]}".split())
+        else:
+            ends = [_tap(name) for name in names]
+            made.enter_context(slow_link.joined(ends, delay))
         for name, address in zip(names, ADDRESSES, strict=True):
             _run(*f"ip -n {name} addr add {address}/24 dev {END}".split())
             for device in ("lo", END):
@@ -82,12 +89,20 @@ def two_hosts(rate=None):
             if rate is not None:
                 shape = f"tbf rate {rate} burst 64kb latency 50ms"
                 _run(*f"tc -n {name} qdisc add dev {END} root {shape}".split())
-        while any(_of_end(name, "operstate") != "up" for name in names):
+        while any(_of_end(name, "operstate") not in ("up", "unknown") for name in names):
             time.sleep(0.01)  # the kernel takes a moment; MPI would not find the link
         ssh = Path(folder, "ssh")
         ssh.write_text(SSH, encoding="utf-8")
         ssh.chmod(0o700)
         yield Hosts(names, Path(folder))
+
+
+def _tap(name):
+    """A TAP device as a host's end of the link; what its packets are read from."""
+    end = slow_link.new_end(name[:15])
+    _run("ip", "link", "set", name[:15], "netns", name)
+    _run(*f"ip -n {name} link set {name[:15]} name {END} mtu 60000".split())
+    return end
 
 
 def _of_end(name, what):

@@ -6,6 +6,7 @@ Each NAME is a function here, or in ``mpi_together.py``; what it returns in each
 to FOLDER as JSON.
 """
 
+import concurrent.futures
 import contextlib
 import hashlib
 import io
@@ -26,7 +27,9 @@ import rnnlite
 from rnnlite import LSTM, SGD, Adam, Callback, Dense, Sequential, fit
 from rnnlite.distributed import ProcessFailed, world
 from rnnlite.distributed import machine as machines
+from rnnlite.distributed.team import Team
 from rnnlite.logs import CSVLog
+from rnnlite.training import chunks
 
 PAGE = Path(__file__).parents[1] / "docs" / "many_machines.md"
 
@@ -120,6 +123,33 @@ SAME_BITS = (
 # ---- what is sent ----------------------------------------------------------------------------
 
 
+def in_pieces(comm):
+    """From here on the gradient goes in a piece a layer, as if each process had a machine."""
+    find, chunks.LEAST = machines.find, 1
+    machines.find = lambda comm: find(comm)._replace(is_only=False)
+    soon = Team.soon
+
+    def counted(team, *task):
+        early.append(task)
+        sent = soon(team, *task)
+        if comm.size == 2:  # so that what is sent before it is known is wrong each time
+            concurrent.futures.wait([sent])
+        return sent
+
+    Team.soon = counted
+
+
+early = []  # pieces of which a thread was told
+
+
+def early_pieces(comm):
+    """Of a run of two steps, the first of which hands over nothing early, and of its layers."""
+    early.clear()
+    model, (x, y) = random_model(), data()
+    fit(model, x, y, steps=2, batch_size=20, progress=False, chunks=8, comm=comm)
+    return len(early)
+
+
 def received(comm):
     """How many times the bytes of the gradient this process receives from others, step by step."""
     model, (x, y) = Sequential([LSTM(F, 32, seed=0), Dense(32, 2, seed=1)]), data()
@@ -147,11 +177,6 @@ def counting(comm):
         def Iallgather(self, own, everything):
             counts.append(everything.nbytes - own.nbytes)
             return super().Iallgather(own, everything)
-
-        def Iallgatherv(self, own, everything):
-            sizes = everything[1]
-            counts.append(sum(sizes) - sizes[self.rank])
-            return super().Iallgatherv(own, everything)
 
         def Ialltoallv(self, own, everything):
             sizes = everything[1]

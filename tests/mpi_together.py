@@ -44,6 +44,7 @@ def errors(comm):
     told("second ctrl-c", callbacks=[Raises(KeyboardInterrupt if fails else None)])
     with np.errstate(over="raise"):
         found["adding"] = raised(add_too_much, comm)
+    found["backward"] = raised(fail_going_back, comm, fails)
     # A loop around fit goes on after all that: nobody is left waiting.
     told("none")
     return found
@@ -51,12 +52,31 @@ def errors(comm):
 
 def add_too_much(comm):
     """A sum that is too large for float32, among entries that the last of two processes adds."""
+    calls = []
 
-    def steep(output, y):
-        return 0.0, np.full_like(output, 5e37)
+    def steep(output, y):  # in the second step, when gradients may be handed over early
+        calls.append(0)
+        return 0.0, np.full_like(output, 5e37 if len(calls) == 3 else 0.0)
 
-    x = np.zeros((4, F), np.float32)  # of the bias: 2 * 2 * 5e37 a chunk
-    fit(Dense(F, 1, seed=0), x, x[:, 0], loss=steep, chunks=2, comm=comm, steps=1, progress=False)
+    x = np.zeros((4, F), np.float32)  # of the biases: 2 * 2 * 5e37 a chunk
+    model = Sequential([Dense(F, F, seed=0), Dense(F, F, seed=1), Dense(F, 32)])
+    model.params["2.W"][...] = 0.0  # so that there is no other gradient
+    fit(model, x, np.zeros((4, 32)), loss=steep, chunks=2, comm=comm, steps=3, progress=False)
+
+
+def fail_going_back(comm, fails):
+    """An error in the first layer's backward, when the last one's gradient is known."""
+
+    class First(Dropout):
+        def backward_pass(self, dy, saved):
+            steps.append(0)
+            if fails and len(steps) == 10:  # the second chunk of the third step
+                raise OSError("the way back has failed")
+            return super().backward_pass(dy, saved)
+
+    steps, (x, y) = [], data()
+    model = Sequential([First(0.1, seed=0), LSTM(F, 8, seed=0), Dense(8, 2, seed=1)])
+    fit(model, x, y, chunks=8, comm=comm, **MORE)
 
 
 class Fails:

@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-sys.path.append(str(EXAMPLES))  # as Python does for a program: they share command_line.py
 
 
 def load(path):
-    """The module in a file, loaded anew."""
+    """The module in a file, loaded anew; it finds those beside it, as a program does."""
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
     spec = importlib.util.spec_from_file_location(f"program_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

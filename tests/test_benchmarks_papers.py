@@ -1,7 +1,6 @@
 """The network of 1997 is the paper's, equation by equation, and does what the paper says."""
 
 import dataclasses
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ import rnnlite
 from rnnlite import gradcheck
 
 BENCHMARKS = EXAMPLES.parent / "benchmarks"
-sys.path.append(str(BENCHMARKS))  # as Python does for a program
 papers = load(BENCHMARKS / "papers_1997.py")
 
 

@@ -179,11 +179,30 @@ def test_two_processes_give_the_same_bits(alone, of_two):
         assert {name: results[name] for name in SAME_BITS} == alone
 
 
+@pytest.fixture(scope="module")
+def of_two_in_pieces(tmp_path_factory):
+    """The same of two that hand over each layer's gradient as soon as it is known."""
+    names = ("in_pieces", "early_pieces", "errors", "together")
+    return start(2, tmp_path_factory.mktemp("pieces"), *names, *SAME_BITS[:3])
+
+
+@needs_mpi
+@pytest.mark.long
+def test_gradients_that_are_sent_while_others_are_computed_give_the_same_bits(
+    alone, of_two_in_pieces
+):
+    names = SAME_BITS[:3]
+    for results in of_two_in_pieces:
+        assert results["early_pieces"] == 3  # of the layers that have gradients
+        assert {name: results[name] for name in names} == {name: alone[name] for name in names}
+
+
 @pytest.fixture(scope="module", params=[3, 4])
 def of_more(request, tmp_path_factory):
     """Names, and what each of three or four processes says of these and of what it received."""
     names = SAME_BITS if request.param == 4 else SAME_BITS[:2]
-    return names, start(request.param, tmp_path_factory.mktemp("more"), *names, "received")
+    folder, way = tmp_path_factory.mktemp("more"), () if request.param == 4 else ("in_pieces",)
+    return names, start(request.param, folder, *way, *names, "received")
 
 
 @needs_mpi
@@ -241,13 +260,53 @@ def test_two_hosts_give_the_same_bits_through_the_link_between_them(alone, tmp_p
     assert min(sent) > steps * mpi_runs.random_model().flat_params.nbytes
 
 
+RECEIVES = """
+import socket, sys
+server = socket.create_server((sys.argv[1], 5000))
+print("ready", flush=True)
+connection, _ = server.accept()
+came = 0
+while came < 10**6:
+    came += len(connection.recv(10**6))
+connection.sendall(b"all of it")
+"""
+SENDS = """
+import socket, sys, time
+connection = socket.create_connection((sys.argv[1], 5000))
+began = time.perf_counter()
+connection.sendall(bytes(10**6))
+print(connection.recv(100).decode(), time.perf_counter() - began)
+"""
+
+
+@pytest.mark.long
+def test_what_goes_through_a_link_with_a_delay_takes_as_long_at_least():
+    delay = 0.05
+    if reason := two_hosts.problem(delay):
+        pytest.skip(reason)
+    python, address = (sys.executable, "-c"), two_hosts.ADDRESSES[1]
+    with (
+        two_hosts.two_hosts("1gbit", delay) as hosts,
+        subprocess.Popen(
+            hosts.on(1, *python, RECEIVES, address), stdout=subprocess.PIPE
+        ) as receiver,
+    ):
+        assert receiver.stdout.readline() == b"ready\n"
+        sender = hosts.on(0, *python, SENDS, address)
+        done = subprocess.run(sender, capture_output=True, text=True, timeout=60, check=False)
+    *words, seconds = done.stdout.split()
+    assert words == ["all", "of", "it"] and float(seconds) > 2 * delay, done.stderr
+
+
 # ---- together ------------------------------------------------------------------------------
 
 
 @needs_mpi
 @pytest.mark.long
-def test_what_one_process_raises_ends_all_with_its_message(of_two):
-    first, second = (results["errors"] for results in of_two[1])
+@pytest.mark.parametrize("way", ["of_two", "of_two_in_pieces"])
+def test_what_one_process_raises_ends_all_with_its_message(way, request):
+    of_two = request.getfixturevalue(way)
+    first, second = (results["errors"] for results in (of_two if "in" in way else of_two[1]))
     wanted = {
         "argument": "ValueError: fit: batch_size is 0; it must be at least 1",
         "labels": "ValueError: fit: y has labels from 0 to 9",
@@ -258,6 +317,7 @@ def test_what_one_process_raises_ends_all_with_its_message(of_two):
         "end": "OSError: the disk is full",
         "second ctrl-c": "KeyboardInterrupt",
         "adding": "FloatingPointError: overflow",
+        "backward": "OSError: the way back has failed",
     }
     for name, text in wanted.items():
         assert second[name].startswith(text)

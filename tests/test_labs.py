@@ -12,7 +12,6 @@ import rnnlite
 from rnnlite import cells, gradcheck
 
 FOLDER = EXAMPLES / "lab"
-sys.path.append(str(FOLDER))  # as Python does for a program: they share laboratory.py
 NAMES = sorted(
     path.stem for path in FOLDER.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
 )

@@ -15,6 +15,7 @@ class Place(NamedTuple):
 
     number: int  # among the processes of its machine
     threads: int | None  # that it should compute with; None: as many as it was told
+    is_only: bool  # whether there are no other machines
 
 
 def find(comm):
@@ -33,7 +34,8 @@ def find(comm):
         number, neighbours = local.rank, messages.values_of_all(local, mine)
     finally:
         local.Free()
-    return Place(number, None if was_told else share(mine, neighbours, processors.quota()))
+    told = None if was_told else share(mine, neighbours, processors.quota())
+    return Place(number, told, len(neighbours) == comm.size)
 
 
 def share(mine, neighbours, quota):

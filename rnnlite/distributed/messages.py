@@ -7,6 +7,7 @@ when nothing comes for a while, as when another process compiles.
 """
 
 import contextlib
+import contextvars
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import numpy as np
 
 PATIENCE = 0.002  # seconds of looking without sleep
 LONGEST = 0.001  # seconds of a sleep
+SHORT = 0.0002  # the same, where another thread of this process computes meanwhile
 
 
 def packed(value):
@@ -47,29 +49,44 @@ def rows_of_all(comm, row):
 
 
 def bytes_of_all(comm, piece, sizes, out):
-    """Bytes (n,) of as many as ``sizes`` says from each process, one after the other in ``out``."""
-    from mpi4py import MPI
+    """Bytes (n,) of as many as ``sizes`` says from each process, one after the other in ``out``.
 
-    wait(comm.Iallgatherv([piece, MPI.BYTE], [out, sizes, MPI.BYTE]))
+    Each sends to all others at once: in a ring, as MPI gathers, each waits for the one before it.
+    """
+    _exchange(comm, piece, [piece.size] * comm.size, [0] * comm.size, sizes, out)
 
 
 def slices_of_all(comm, slices, sizes, out):
-    """Process k gets ``slices[k]`` (processes, n) of each: ``sizes`` bytes, in the order of all."""
+    """Process k gets the k-th part of everybody's ``slices``: ``sizes`` says of how many bytes."""
+    own = [len(slices) // comm.size] * comm.size
+    _exchange(comm, slices, own, [n * own[0] for n in range(comm.size)], sizes, out)
+
+
+def _exchange(comm, own, counts, places, sizes, out):
     from mpi4py import MPI
 
-    own = [slices.shape[1]] * comm.size
-    wait(comm.Ialltoallv([slices, own, MPI.BYTE], [out, sizes, MPI.BYTE]))
+    wait(comm.Ialltoallv([own, (counts, places), MPI.BYTE], [out, sizes, MPI.BYTE]))
 
 
 def wait(request):
     """Until it is done."""
+    patience, longest = _waits.get()
     began, pause = time.perf_counter(), 1e-5
     while not request.Test():
-        if time.perf_counter() - began < PATIENCE:
+        if time.perf_counter() - began < patience:
             let_others()
         else:
             time.sleep(pause)
-            pause = min(2 * pause, LONGEST)
+            pause = min(2 * pause, longest)
+
+
+_waits = contextvars.ContextVar("_waits", default=(PATIENCE, LONGEST))
+
+
+def beside_work(call, *arguments):
+    """Call a function whose waiting leaves the processor to a thread that computes."""
+    _waits.set((0.0, SHORT))
+    return call(*arguments)
 
 
 let_others = getattr(os, "sched_yield", lambda: time.sleep(0))  # Windows has no such call

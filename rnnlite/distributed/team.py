@@ -4,11 +4,17 @@ All of them go from one meeting to the next.  At each, everybody first gives fou
 point of the run it is, whether it is well, a number of its own, and how many bytes will follow.
 Hence a process that raises an error has to come to one more meeting only, whichever that may be,
 to say so: all others learn of it there, are told its message, and end with it.
+
+Some meetings are gone to by a thread, while the process computes on (``soon``); the process itself
+goes to none before these are over.
 """
 
 import contextlib
+import contextvars
+import functools
 import traceback
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -59,6 +65,7 @@ class Team(OneProcess):
             wanted = "a communicator of mpi4py, as MPI.COMM_WORLD"
             raise TypeError(f"{where}: comm is {comm!r:.100}; wanted {wanted}")
         self._where, self._is_over = where, False
+        self._call_failed = False  # of those that ``soon`` is told
         self._memory = {}  # by what it is for
         self._comm = comm.Dup()  # what else the program sends is not mixed up with this
         self.process, self.processes = comm.rank, comm.size
@@ -66,6 +73,8 @@ class Team(OneProcess):
         place = machine.find(self._comm)
         self._compiles = place.number == 0
         self._threads = threads.threads_here(place.threads)
+        self._messenger = ThreadPoolExecutor(1)  # begins with the first task
+        self.sends_early = not place.is_only and MPI.Query_thread() >= MPI.THREAD_SERIALIZED
 
     def __enter__(self):
         self._threads.__enter__()
@@ -80,6 +89,7 @@ class Team(OneProcess):
         self._threads.__exit__(kind, error, trace)
         with messages.whole():
             try:
+                self._messenger.shutdown()
                 if error is None:
                     self._meet("the end")
                 elif not self._is_over:
@@ -127,9 +137,32 @@ class Team(OneProcess):
         content = self._meet(what, 0, piece, self._slices)[1]
         return content.reshape(-1, slices.shape[2])
 
-    def gather(self, what, rows):
-        """Rows of bytes (n, size) from each process, one below the other, until the next call."""
-        return self._meet(what, 0, rows.reshape(-1))[1].reshape(-1, rows.shape[1])
+    def gather(self, what, rows, place=0):
+        """Rows of bytes (n, size) from each process, one below the other.
+
+        Until the next call with the same ``place``.
+        """
+        hand_over = functools.partial(self._pieces, name=("pieces", place))
+        content = self._meet(what, 0, rows.reshape(-1), hand_over)[1]
+        return content.reshape(-1, rows.shape[1])
+
+    def soon(self, call, *arguments):
+        """A Future of a call that goes to meetings, made by a thread after those before it.
+
+        Until ``result()`` of the last one has returned, this thread goes to no meeting.
+        """
+        settings = contextvars.copy_context()  # NumPy's errstate, as it is here
+        task = messages.beside_work, self._unless_one_failed, call, *arguments
+        return self._messenger.submit(settings.run, *task)
+
+    def _unless_one_failed(self, call, *arguments):
+        if self._call_failed:  # and whoever waits for all of them is told by the first
+            return None
+        try:
+            return call(*arguments)
+        except BaseException:
+            self._call_failed = True
+            raise
 
     def bytes_of_first(self, what, content):
         """What the first process gives; from the others nothing is sent."""
@@ -172,8 +205,8 @@ class Team(OneProcess):
     def _headers(self, *numbers):
         return messages.rows_of_all(self._comm, np.array(numbers, np.int64))
 
-    def _pieces(self, piece, sizes):
-        out = self._place("pieces", sum(sizes))
+    def _pieces(self, piece, sizes, name="pieces"):
+        out = self._place(name, sum(sizes))
         if out.size:
             messages.bytes_of_all(self._comm, piece, sizes, out)
         return out
@@ -181,7 +214,7 @@ class Team(OneProcess):
     def _slices(self, piece, sizes):
         sizes = [size // self.processes for size in sizes]
         out = self._place("slices", sum(sizes))
-        messages.slices_of_all(self._comm, piece.reshape(self.processes, -1), sizes, out)
+        messages.slices_of_all(self._comm, piece, sizes, out)
         return out
 
     def _place(self, name, size):

@@ -106,12 +106,13 @@ class Parameters:
     for them; ``where`` opens messages.
 
     ``values`` and ``gradients`` are ``Views`` by name, those of a part under "part.name", into
-    ``flat`` and ``flat_gradients`` (n,); ``places`` says where each name lies there, as a slice.
+    ``flat`` and ``flat_gradients`` (n,); ``places`` and ``part_places`` say where each name, and
+    each part, lies there, as slices.
     """
 
     def __init__(self, where, shapes, dtype, parts=(), aligned=True, largest=None):
         self._shapes, self.dtype, self._parts = dict(shapes), dtype, dict(parts)
-        self.places, self._part_places = {}, {}
+        self.places, self.part_places = {}, {}
         end = 0
         for name, shape in self._shapes.items():
             self.places[name] = slice(end, end := end + math.prod(shape))
@@ -120,7 +121,7 @@ class Parameters:
         lanes = CACHE_LINE // dtype.itemsize if aligned else 1
         for key, part in self._parts.items():
             start = -(-end // lanes) * lanes
-            self._part_places[key] = slice(start, end := start + part.size)
+            self.part_places[key] = slice(start, end := start + part.size)
             for name, place in part.places.items():
                 self.places[f"{key}.{name}"] = slice(start + place.start, start + place.stop)
         self.size = end
@@ -140,7 +141,7 @@ class Parameters:
             self.values.bind(name, flat[place].reshape(shape))
             self.gradients.bind(name, flat_gradients[place].reshape(shape))
         for key, part in self._parts.items():
-            place = self._part_places[key]
+            place = self.part_places[key]
             part.move(flat[place], flat_gradients[place])
             for name in part.values:
                 self.values.bind(f"{key}.{name}", part.values[name])

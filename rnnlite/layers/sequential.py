@@ -1,5 +1,7 @@
 """Sequential: layers one after the other, as one model."""
 
+import contextlib
+
 from rnnlite import checking
 from rnnlite.layers.layer import Layer
 
@@ -29,6 +31,7 @@ class Sequential(Layer):
     """
 
     only_passes_on = _zeroes_padding = True
+    _told = None  # whom backward tells which gradients are known
 
     def __init__(self, layers):
         layers = checking.sequence("Sequential", "layers", layers, "a list of layers")
@@ -86,7 +89,36 @@ class Sequential(Layer):
         """Pass dy back through all layers."""
         for name, layer in reversed(self._layers.items()):
             dy = layer.backward(dy, need_dx=saved.need_dx or name != "0")
+            if self._told is not None:
+                self._told(self.starts[int(name)])
         return dy
+
+    @property
+    def starts(self):
+        """Where each layer's gradients begin in ``flat_grads``."""
+        if type(self).backward_pass is not Sequential.backward_pass:  # which may change them later
+            return []
+        return [place.start for place in self._parameters.part_places.values()]
+
+    @contextlib.contextmanager
+    def telling(self, known):
+        """A block in which backward tells what it knows, layer by layer.
+
+        Parameters
+        ----------
+        known : callable
+            ``known(first)`` is called when a layer has gone back: all gradients from entry
+            ``first`` of ``flat_grads`` on are known then.
+
+        Returns
+        -------
+        context manager
+        """
+        self._told = known
+        try:
+            yield
+        finally:
+            self._told = None
 
     def _located(self, error, position, x):
         """The error of a layer inside, saying which layer it was."""

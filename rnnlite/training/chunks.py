@@ -12,9 +12,19 @@ processes gets a p-th of the entries of all these sums, adds them, and gives the
 So a process receives 2 (p - 1) / p times the gradient, and would p - 1 times if it were given the
 sums of all others.  A mean over the batch is a sum divided by a sum of weights: both are added up,
 since a mean of the chunks' means would be another number where one chunk weighs more than another.
+
+From machine to machine that takes its time, and the last layer's gradient is known first.  So a
+large gradient goes in pieces: while a process still computes its last chunk, back through the
+earlier layers, a thread hands over what is known.
+
+    backward     layer 2 | layer 1   | layer 0   | the rest of the step waits for all
+    messages             | layer 2 |   | layer 1 | layer 0 |
+
+Each entry's numbers are added in the same order, however it is cut: the bits stay.
 """
 
 import contextlib
+import itertools
 import math
 
 import numpy as np
@@ -25,6 +35,7 @@ from rnnlite.training.cut import own_chunks, subtrees
 from rnnlite.training.objective import Outcome
 
 LINE = 64  # bytes; where the gradient begins in a row
+LEAST = 64 * 1024  # bytes of a piece from each process to each: its latency is a small part then
 FIGURES = ("loss", "weight", "right", "answers", "silent")  # in this order, float64
 
 
@@ -39,10 +50,24 @@ class _Sum:
         self.figures = row[:begin].view(np.float64)[: len(FIGURES)]
         self.gradient = row[begin:].view(dtype)[:size]
 
-    def add(self, other):
-        """Add the sum over the chunks that follow."""
-        self.figures += other.figures
-        self.gradient += other.gradient
+
+class _Leaf:
+    """A chunk in the tree: where its sum goes, and the sums to add up after it, (left, right)."""
+
+    def __init__(self, chunk, into):
+        self.chunk, self.into, self.after = chunk, into, []
+
+    def take(self, gradient, first, last):
+        """These entries of the chunk's gradient are known."""
+        self.into.gradient[first:last] = gradient[first:last]
+        for left, right in self.after:
+            left.gradient[first:last] += right.gradient[first:last]
+
+    def take_figures(self, figures):
+        """The chunk's figures."""
+        self.into.figures[...] = figures
+        for left, right in self.after:
+            left.figures += right.figures
 
 
 class ChunkedGradient:
@@ -53,15 +78,36 @@ class ChunkedGradient:
         self._size = model.flat_params.size
         even = LINE * team.processes  # slices are of whole lines, all as long
         self._bytes = -(-(LINE + self._size * model.dtype.itemsize) // even) * even
+        self._pieces = self._cut_in_pieces(even)
+        self._handed_over, self._compiled = [], False
         whole = (0, chunks)
-        self._own, self._all = [], []  # parts of the tree
+        own, self._all = [], []  # parts of the tree
         for process in range(team.processes):
             parts = subtrees(*own_chunks(process, team.processes, chunks), whole)
             self._all += parts
             if process == team.process:
-                self._own = parts
-        self._rows = self._new_rows(len(self._own))
-        self._spare = self._sums(self._new_rows(chunks.bit_length() + 1))
+                own = parts
+        self._rows = self._new_rows(len(own))
+        spare = self._sums(self._new_rows(chunks.bit_length() + 1))
+        sums = self._sums(self._rows)
+        self._leaves = [
+            leaf
+            for part, into in zip(own, sums, strict=True)
+            for leaf in _leaves(*part, into, spare)
+        ]
+
+    def _cut_in_pieces(self, even):
+        """Bytes (first, last) of a row that are handed over at once, those known first before."""
+        cuts, team, model = [self._bytes], self._team, self._model
+        if team.sends_early:
+            for start in reversed(model.starts):
+                cut = -(-self._byte(start) // even) * even
+                if min(cut, cuts[-1] - cut) >= LEAST * team.processes:
+                    cuts.append(cut)
+        return [(first, last) for last, first in itertools.pairwise([*cuts, 0])]
+
+    def _byte(self, entry):
+        return LINE + entry * self._model.dtype.itemsize
 
     def _new_rows(self, n):
         return aligned_zeros(n * self._bytes, np.uint8).reshape(n, self._bytes)
@@ -72,56 +118,93 @@ class ChunkedGradient:
     def own_part(self, cut, objective, step):
         """Add up what this process has of a batch; ``step`` is what masks are drawn by."""
         with _masks_by(self._model, step) as masks:
-            for (first, last), into in zip(self._own, self._sums(self._rows), strict=True):
-                self._add_up(first, last, into, 0, cut, objective, masks)
+            for leaf in self._leaves:
+                self._chunk(leaf, cut, objective, masks)
 
-    def _add_up(self, first, last, into, depth, *run):
-        if last - first == 1:
-            self._chunk(first, into, *run)
-            return
-        middle, other = (first + last) // 2, self._spare[depth]
-        self._add_up(first, middle, into, depth + 1, *run)
-        self._add_up(middle, last, other, depth + 1, *run)
-        into.add(other)
-
-    def _chunk(self, chunk, into, cut, objective, masks):
+    def _chunk(self, leaf, cut, objective, masks):
         """Loss and gradient of a chunk, as sums and not as means."""
-        into.figures[...], into.gradient[...] = 0.0, 0.0
-        batch, model = cut.part(chunk), self._model
-        if batch is None:
-            return
-        for generator in masks:
-            generator.begin(cut.first(chunk))
-        output = model.forward(batch.x, lengths=batch.lengths, training=True)
-        could_count = objective.counts_right_answers
-        outcome = objective(output, batch.y, batch.lengths, batch.weights)
-        silent = could_count and not objective.counts_right_answers
-        if outcome.weight == 0.0:
-            into.figures[-1] = silent
-            return
-        into.figures[...] = (
-            outcome.loss * outcome.weight, outcome.weight, outcome.right, outcome.answers, silent
-        )  # fmt: skip
-        if math.isfinite(outcome.loss):  # else there is no step
-            doutput = np.multiply(outcome.doutput, outcome.weight, dtype=model.dtype)
+        batch, model = cut.part(leaf.chunk), self._model
+        figures, doutput = np.zeros(len(FIGURES)), None
+        if batch is not None:
+            for generator in masks:
+                generator.begin(cut.first(leaf.chunk))
+            output = model.forward(batch.x, lengths=batch.lengths, training=True)
+            could_count = objective.counts_right_answers
+            outcome = objective(output, batch.y, batch.lengths, batch.weights)
+            figures[-1] = could_count and not objective.counts_right_answers
+            if outcome.weight != 0.0:
+                figures[:-1] = (
+                    outcome.loss * outcome.weight, outcome.weight, outcome.right, outcome.answers
+                )  # fmt: skip
+                if math.isfinite(outcome.loss):  # else there is no step
+                    doutput = np.multiply(outcome.doutput, outcome.weight, dtype=model.dtype)
+        leaf.take_figures(figures)
+        if doutput is None:
+            model.flat_grads[...] = 0.0
+            leaf.take(model.flat_grads, 0, self._size)
+        elif leaf is self._leaves[-1] and len(self._pieces) > 1 and self._compiled:
+            with model.telling(_Known(leaf, model.flat_grads, self._hand_over_from)):
+                model.backward(doutput, need_dx=False)
+        else:
             model.backward(doutput, need_dx=False)
-            into.gradient[...] = model.flat_grads
+            leaf.take(model.flat_grads, 0, self._size)
+
+    def _hand_over_from(self, entry):
+        """The gradient from here on is known: let the thread have what pieces there are of it."""
+        for first, last in self._pieces[len(self._handed_over) : -1]:
+            if first < self._byte(entry):
+                return
+            self._handed_over.append(self._team.soon(self._hand_over, first, last))
+
+    def _hand_over(self, first, last):
+        """Bytes of the sum over all chunks, to which all processes give theirs."""
+        team = self._team
+        slices = team.slices("the gradients of a step", self._rows[:, first:last])
+        sums = self._sums(slices, LINE if team.is_first and first == 0 else 0)
+        own = _end((0, self._chunks), dict(zip(self._all, sums, strict=True)))
+        return team.gather("the sum of the gradients", own.row[np.newaxis], first).reshape(-1)
 
     def together(self, objective):
         """The gradient of the whole batch, in the model, and the batch's ``Outcome``."""
-        slices = self._team.slices("the gradients of a step", self._rows)
-        sums = self._sums(slices, LINE if self._team.is_first else 0)
-        own = _end((0, self._chunks), dict(zip(self._all, sums, strict=True)))
-        whole = self._team.gather("the sum of the gradients", own.row[np.newaxis])
-        (total,) = self._sums(whole.reshape(1, -1))
+        early, self._handed_over, self._compiled = self._handed_over, [], True
+        pieces = [piece.result() for piece in early]
+        pieces += [self._hand_over(*piece) for piece in self._pieces[len(early) :]]
+        total = _Sum(pieces.pop(), self._model.dtype, self._size)
         loss, weight, right, answers, silent = map(float, total.figures)
-        divisor = weight or 1.0
-        np.divide(total.gradient, self._model.dtype.type(divisor), out=self._model.flat_grads)
+        divisor, gradients = weight or 1.0, [total.gradient]
+        gradients += [piece.view(self._model.dtype) for piece in reversed(pieces)]
+        out = self._model.flat_grads
+        for gradient in gradients:
+            part = out[: gradient.size]
+            np.divide(gradient[: part.size], self._model.dtype.type(divisor), out=part)
+            out = out[gradient.size :]
         if silent:
             objective.counts_right_answers = False
         if not objective.counts_right_answers:
             right = answers = 0.0
         return Outcome(loss / divisor, None, weight, right, answers)
+
+
+class _Known:
+    """Takes the gradient of a chunk as layer after layer goes back, and says so."""
+
+    def __init__(self, leaf, gradient, tell):
+        self._leaf, self._gradient, self._tell, self._first = leaf, gradient, tell, gradient.size
+
+    def __call__(self, first):
+        self._leaf.take(self._gradient, first, self._first)
+        self._first = first
+        self._tell(first)
+
+
+def _leaves(first, last, into, spare):
+    """The chunks of a part of the tree, whose sum goes ``into``; ``spare`` are sums in between."""
+    if last - first == 1:
+        return [_Leaf(first, into)]
+    middle, (other, *spare) = (first + last) // 2, spare
+    leaves = _leaves(first, middle, into, spare) + _leaves(middle, last, other, spare)
+    leaves[-1].after.append((into, other))
+    return leaves
 
 
 def _end(part, sums):
@@ -131,7 +214,8 @@ def _end(part, sums):
     first, last = part
     middle = (first + last) // 2
     left, right = _end((first, middle), sums), _end((middle, last), sums)
-    left.add(right)
+    left.figures += right.figures
+    left.gradient += right.gradient
     return left
 
 

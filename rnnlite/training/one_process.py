@@ -11,6 +11,7 @@ class OneProcess:
     """
 
     process, processes, is_first = 0, 1, True
+    sends_early = False  # whether messages go on while something else is computed
 
     def __enter__(self):
         return self
@@ -38,7 +39,7 @@ class OneProcess:
         """A p-th of each row of bytes (n, size) of all p processes: process k gets the k-th."""
         return rows
 
-    def gather(self, what, rows):
+    def gather(self, what, rows, place=0):
         """Rows of bytes (n, size) from each process, one below the other."""
         return rows
 
