@@ -128,7 +128,7 @@ def any_array(where, name, value):
 
 def real_array(where, name, value):
     """``value`` as an array of real numbers, of any shape."""
-    array = any_array(where, name, value)
+    array = value if type(value) is np.ndarray else any_array(where, name, value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{where}: {name} holds {array.dtype}; it must hold real numbers")
     return array

@@ -46,7 +46,7 @@ def are_ragged(sequences):
 
 def as_array(where, name, sequences, lengths):
     """A list of sequences of different length as an array and its lengths; others as they are."""
-    if isinstance(sequences, np.ndarray) and sequences.dtype == object and sequences.ndim == 1:
+    if isinstance(sequences, np.ndarray) and sequences.dtype.kind == "O" and sequences.ndim == 1:
         sequences = list(sequences)  # NumPy's way to hold such a list
     if not are_ragged(sequences):
         return sequences, lengths

@@ -228,6 +228,40 @@ def test_what_a_layer_of_ones_own_returns_is_checked(change, came, inside):
     assert_refused(TypeError, fragments, back.backward, np.ones_like(X))
 
 
+@pytest.mark.parametrize("cls", [LSTM, Dense])
+def test_what_a_class_derived_from_ours_returns_is_checked(cls):
+    def forward_pass(self, x, saved, **states):
+        return cls.forward_pass(self, x, saved, **states)[:1]
+
+    layer, again = own(cls, forward_pass=forward_pass)(I, H), own(cls)(I, H)
+    assert_refused(TypeError, ["Mine.forward_pass: returned float32 of shape (1, "], layer, X)
+    assert len(again(X)) == len(X)  # it returns what ours does
+
+
+def test_a_result_that_x_is_a_view_of_is_copied():
+    layer = own(Layer, forward_pass=lambda self, x, saved: whole)()
+    whole = np.ones((B, T, I), "f")
+    y = layer(whole[:, 1:])
+    assert_same_bits("y", y, whole)
+    assert not np.shares_memory(y, whole)
+
+
+def test_a_layer_may_run_twice_in_one_pass():
+    class Twice(Layer):
+        def __init__(self, inner):
+            super().__init__(layers={"inner": inner})
+            self.inner = inner
+
+        def forward_pass(self, x, saved):
+            return saved.run(self.inner, saved.run(self.inner, x)[:, 1:].copy())
+
+    inner = LSTM(I, I, seed=0, return_sequences=True)
+    twin = inner.copy()
+    model = Twice(inner)
+    for _ in range(2):
+        assert_same_bits("y", model(X), twin(twin(X)[:, 1:].copy()))
+
+
 def test_the_result_of_a_layer_of_ones_own_is_the_callers():
     """It may return what it saved, or memory that it uses again."""
 

@@ -1,6 +1,8 @@
 """The engine: one run for functions and layers, and the tables by which its loops go."""
 
 import ast
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,21 @@ def test_nothing_of_the_run_before_is_left_in_a_workspace():
     engine.backward(used, np.cos(y), weights, again)
     assert_same_bits("y", y, fresh)
     assert_same_bits("grads", again, grads)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda w: pickle.loads(pickle.dumps(w))]
+)
+def test_copies_of_a_workspace_run_by_themselves(copied):
+    x, weights = problem()
+    _, workspace = engine.forward(cells.LSTM, x, weights, H)
+    final, twin = workspace.final_states(), copied(workspace)
+    assert_same_bits("final", *(np.array(w.final_states()) for w in (workspace, twin)))
+    y, used = engine.forward(cells.LSTM, -x, weights, H, twin, initial=[np.ones((B, H), "f")] * 2)
+    assert used is twin and not np.array_equal(y[:, -1], final[0])
+    assert_same_bits("final", twin.final_states()[0], y[:, -1])
+    if copied is not copy.copy:
+        assert_same_bits("final of the first", workspace.final_states()[0], final[0])
 
 
 def test_backward_may_leave_what_was_saved():

@@ -41,7 +41,7 @@ class Run:
 
     def begin(self):
         self.y[...], self.meeting[...] = np.nan, 0
-        self.workspace.set_initial(None)
+        self.workspace.begin(None, None, 0.0, None)
 
     def compute(self, first, last):
         self.kernel(first, last, *self.arguments)

@@ -42,11 +42,12 @@ _rest = Rest()
 
 def is_shared(workspace, work):
     """Whether two threads are to share this run, of so many multiplications."""
-    (B, _, I, H), panel = workspace.shape, panel_width(workspace.dtype)
+    B, _, I, H = workspace.shape
     return (
         B == 1 and OF_ONE_ROW * work > threads.WORTH_A_THREAD and threads.get_num_threads() > 1
         and not (JIT_DISABLED or workspace.for_backward) and workspace.all_valid
-        and workspace.operands is NUMBERS and one_row.can_share(workspace.cell, I, H, panel)
+        and workspace.operands is NUMBERS
+        and one_row.can_share(workspace.cell, I, H, panel_width(workspace.dtype))
         and _rest.is_over()
     )  # fmt: skip
 

@@ -7,7 +7,6 @@ All arrays are C-contiguous and of one dtype.  Parameters, and their gradients, 
 import numpy as np
 
 from rnnlite.engine import door
-from rnnlite.engine.compiled import engine_of
 from rnnlite.engine.memory import aligned_zeros
 from rnnlite.engine.workspace import Workspace
 
@@ -24,24 +23,20 @@ def forward(cell, x, weights, hidden_size, workspace=None, *, initial=None, leng
     is multiplied in products, here and on the way back; arrays are float32 then.
     """
     shape = (*x.shape, hidden_size)
-    if workspace is None or not workspace.fits(cell, shape, x.dtype, for_backward, compute_dtype):
+    made_for = cell, shape, x.dtype, for_backward, compute_dtype
+    if workspace is None or workspace.made_for != made_for:
         workspace = Workspace(cell, *shape, x.dtype, for_backward, compute_dtype)
-    workspace.set_lengths(lengths)
-    workspace.set_initial(initial)
-    workspace.drop(dropout, rng)
+    workspace.begin(lengths, initial, dropout, rng)
     workspace.reverse, workspace.return_sequences = reverse, return_sequences
     B, T, _, H = shape
     y_shape = (B, T, H) if return_sequences else (B, H)
     if y is None:
         y = np.empty(y_shape, x.dtype)
-    weights_shape = workspace.weights_shape
-    checked = ("x", x, x.shape), ("weights", weights, weights_shape), ("y", y, y_shape)
-    door.compare(cell.name, x.dtype, *checked)
-    engine_of(cell, compute_dtype).forward(
-        workspace, x, weights, y if return_sequences else workspace.nothing
-    )
+    right = workspace.weights_shape
+    door.compare(cell.name, x.dtype, ("x", x, x.shape), ("weights", weights, right))
+    workspace.engine.forward(workspace, x, weights, y if return_sequences else workspace.nothing)
     if not return_sequences:
-        y[...] = workspace.final(0)
+        y[...] = workspace.final[0]
         if not workspace.all_run:  # without a last step a row answers zeros
             y[workspace.lengths == 0] = 0.0
     return y, workspace
@@ -71,6 +66,6 @@ def backward(workspace, dy, weights, grads, *, dfinal=None, dx=None, keep_saved=
     if keep_saved:
         gates = aligned_zeros(gates.shape, gates.dtype)
         gates[...] = workspace.gates
-    engine_of(workspace.cell, workspace.compute_dtype).backward(
+    workspace.engine.backward(
         workspace, gates, dy_of_steps, weights, grads, workspace.no_dx if dx is None else dx
     )

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from rnnlite.engine import door
+from rnnlite.engine.compiled import engine_of
 from rnnlite.engine.memory import aligned_zeros
 from rnnlite.engine.weight_gradients import pairs_of
 from rnnlite.kernels.layout import layout_of
@@ -25,6 +26,7 @@ class Workspace:
     def __init__(self, cell, B, T, I, H, dtype, for_backward=True, compute_dtype=None):
         self.cell, self.shape, self.dtype = cell, (B, T, I, H), np.dtype(dtype)
         self.for_backward, self.compute_dtype = for_backward, compute_dtype
+        self.made_for = cell, self.shape, self.dtype, for_backward, compute_dtype
         self.operands = operands_of(compute_dtype)
         self.layout = layout = layout_of(cell, I, H, self.dtype, self.operands.per_word)
         slots, Hp = T if for_backward else 1, layout.Hp
@@ -47,15 +49,37 @@ class Workspace:
             self.no_dx = np.zeros((0, 0, 0), dtype)
             self.scratch = aligned_zeros((B, max(Hp, padded(I, self.dtype))), dtype)
 
-    def fits(self, cell, shape, dtype, for_backward, compute_dtype=None):
-        """Whether a run like this one may use these buffers again."""
-        own = (self.shape, self.for_backward, self.dtype, self.compute_dtype, self.cell)
-        return own == (shape, for_backward, dtype, compute_dtype, cell)
+    # Looked up once, not at each run.
+    @functools.cached_property
+    def engine(self):
+        """What runs the cell."""
+        return engine_of(self.cell, self.compute_dtype)
+
+    @functools.cached_property
+    def initial(self):
+        """View (S, B, Hp) of the initial states."""
+        return self.states[0]
+
+    @functools.cached_property
+    def final(self):
+        """View (S, B, H) of the final states."""
+        _, T, _, H = self.shape
+        return self.states[T % len(self.states), :, :, :H]
+
+    def __getstate__(self):
+        """Copies and pickles look these up for themselves."""
+        own = {"engine", "initial", "final"}
+        return {name: value for name, value in vars(self).items() if name not in own}
 
     @functools.cached_property
     def packed(self):
         """Where forward packs the weights."""
         return self._packed(self.layout.packed_size, self.layout.xh_row)
+
+    @functools.cached_property
+    def mask(self):
+        """Room for a mask of h."""
+        return aligned_zeros((self.shape[0], self.layout.Hp), self.dtype)
 
     @functools.cached_property
     def rows_of_two(self):
@@ -78,48 +102,41 @@ class Workspace:
         rows, layout = self.shape[0] * self.shape[1], self.layout
         return pairs_of(self.operands, (rows, layout.xh_row), (rows, layout.gate_row))
 
-    def set_lengths(self, lengths):
+    def begin(self, lengths, initial, dropout, rng):
+        """Take what a run is told, as in ``run.forward``; states go into slot 0."""
+        if lengths is not None or not self.all_valid:
+            self._set_lengths(lengths)
+        self.from_zero = initial is None or initial[0] is None
+        _write(self.initial, initial, self.shape[3])
+        self.h_mask = self._drawn(dropout, rng) if dropout else self.no_mask
+
+    def _set_lengths(self, lengths):
         """Take each row's number of valid steps; None means all."""
         T = self.shape[1]
-        if lengths is None and self.all_valid:
-            return
         self.all_valid = self.all_run = lengths is None  # all steps; some step of each row
         self.lengths[:] = T if lengths is None else lengths
         if lengths is not None:
             door.within(self.cell.name, "lengths", self.lengths, T + 1)
             self.all_run = bool(self.lengths.all())
 
-    def set_initial(self, initial):
-        """Write the initial states, (B, H) arrays or None for zeros, into slot 0."""
-        self.from_zero = initial is None or initial[0] is None
-        _write(self.states[0], initial, self.shape[3])
-
     def set_dfinal(self, dfinal):
         """Write dL/d(final states), (B, H) arrays or None for zeros."""
         _write(self.dstate, dfinal, self.shape[3])
 
-    def drop(self, rate, rng):
-        """Drop this share of h on its way into the products; draws one mask for all steps."""
-        if rate == 0.0:
-            self.h_mask = self.no_mask
-            return
+    def _drawn(self, rate, rng):
+        """What drops this share of h on its way into the products: one mask for all steps."""
         B, H = self.shape[0], self.shape[3]
-        if self.h_mask is self.no_mask:
-            self.h_mask = aligned_zeros((B, self.layout.Hp), self.dtype)
-        self.h_mask[:, :H] = (rng.random((B, H)) >= rate) / (1.0 - rate)
+        self.mask[:, :H] = (rng.random((B, H)) >= rate) / (1.0 - rate)
+        return self.mask
 
     def block(self, n):
         """Where a row of the gates holds block number ``n``, as a slice."""
         H = self.shape[3]
         return slice(n * H, (n + 1) * H)
 
-    def final(self, s):
-        """View (B, H) of final state number ``s``."""
-        return self.states[self.shape[1] % len(self.states), s, :, : self.shape[3]]
-
     def final_states(self):
         """Copies (B, H) of the states after each row's last valid step."""
-        return [self.final(s).copy() for s in range(len(self.cell.states))]
+        return [state.copy() for state in self.final]
 
     def dinitial_states(self):
         """Copies (B, H) of dL/d(initial states), after backward."""
@@ -143,7 +160,7 @@ class Workspace:
 def _write(states, values, H):
     """Write (B, H) arrays, or zeros for None, into buffers (S, B, Hp)."""
     if values is None:
-        states[...] = 0.0
+        states.fill(0.0)
         return
     for state, value in zip(states, values, strict=True):
         state[:, :H] = 0.0 if value is None else value

@@ -31,8 +31,8 @@ def make_dense(operands):
     multiply, pack, per_word = operands.multiply, operands.pack, operands.per_word
 
     @parallel(identity=operands.name)
-    def dense_forward(first, last, x, x1, ld, w, zeros, y, I, N):
-        """y = [x 1] W for rows ``first`` to ``last``; W is [W; b], packed.
+    def dense_forward(first, last, x, x1, ld, w, packed, zeros, y, I, N):
+        """y = [x 1] W for rows ``first`` to ``last``; W is [W; b], packed or as it is.
 
         Reads x (rows, I); writes x1 (rows, ld), the rows of x followed by a one, and y (rows, N).
         """
@@ -42,7 +42,8 @@ def make_dense(operands):
                 store_masked(x1, row * ld + j, load_masked(x, row * I + j, I - j), I - j)
             x1[row * ld + I] = 1.0
         rows, words = x1.size // ld, -(-(I + 1) // per_word)
-        multiply(zeros, 0, 0, x1, first * ld, ld, w, 0, panel, words * panel,
+        w_row, w_panel = (panel, words * panel) if packed else (N, panel)
+        multiply(zeros, 0, 0, x1, first * ld, ld, w, 0, w_row, w_panel,
                  y, first * N, N, last - first, I + 1, N,
                  w.size - (rows - first) * p_row, p_row)  # fmt: skip
 

@@ -123,17 +123,13 @@ def _end(start_flags, done, who, seen):
     return MISSED
 
 
-class ParallelKernel:
-    """A kernel over rows ``first`` to ``last``; ``run`` takes signals before the arguments."""
+class ParallelKernel(functools.partial):
+    """A kernel over rows ``first`` to ``last``, alone; ``run`` takes signals before these."""
 
-    def __init__(self, function, identity, exact):
-        functools.update_wrapper(self, function)
-        compute = exact_inner(function) if exact else inner(function)
-        self.run = kernel(_with_signals(function, compute), identity=identity)
-
-    def __call__(self, first, last, *arguments):
-        """Compute rows ``first`` to ``last``, alone."""
-        self.run(NO_SIGNALS, NO_SIGNALS, ALONE, first, last, *arguments)
+    @property
+    def run(self):
+        """Compute a share of the rows, with signals."""
+        return self.func
 
 
 def parallel(function=None, *, identity="", exact=False):
@@ -143,7 +139,12 @@ def parallel(function=None, *, identity="", exact=False):
     """
     if function is None:
         return functools.partial(parallel, identity=identity, exact=exact)
-    return without_jit(function) if JIT_DISABLED else ParallelKernel(function, identity, exact)
+    if JIT_DISABLED:
+        return without_jit(function)
+    compute = exact_inner(function) if exact else inner(function)
+    run = kernel(_with_signals(function, compute), identity=identity)
+    alone = ParallelKernel(run, NO_SIGNALS, NO_SIGNALS, ALONE)
+    return functools.update_wrapper(alone, function)
 
 
 def _with_signals(function, compute):

@@ -37,7 +37,7 @@ class Bidirectional(Layer):
     (2, 5, 8)
     """
 
-    _zeroes_padding = True
+    _zeroes_padding = _answers_afresh = True
 
     def __init__(self, layer, merge="concat", seed=None):
         if not isinstance(layer, Recurrent):

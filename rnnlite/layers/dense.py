@@ -7,10 +7,11 @@ import numpy as np
 from rnnlite import checking, initializers
 from rnnlite.engine import door, threads
 from rnnlite.engine import stream as parts
+from rnnlite.engine.compiled import PACK_FROM
 from rnnlite.engine.memory import aligned_zeros
 from rnnlite.engine.weight_gradients import pairs_of, weight_gradients
 from rnnlite.kernels.dense import clear_padding, make_dense
-from rnnlite.kernels.operands import operands_of
+from rnnlite.kernels.operands import NUMBERS, operands_of
 from rnnlite.kernels.product import packed_size, panel_width
 from rnnlite.kernels.target import padded
 from rnnlite.layers import activation as activations
@@ -72,7 +73,7 @@ class Dense(Layer):
     array([[6.5, 6.5]], dtype=float32)
     """
 
-    _zeroes_padding = True
+    _zeroes_padding = _answers_afresh = True
 
     def __init__(
         self, in_features, out_features, seed=None, dtype="float32", *,
@@ -122,11 +123,14 @@ class Dense(Layer):
         door.compare("Dense", self.dtype, ("x", x, (*rows_of, I)))
         if saved.lengths is not None:
             door.within("Dense", "lengths", saved.lengths, rows_of[1] + 1)
-        buffers.kernels.pack_matrix(self.flat_params, I + 1, N, buffers.packed)
+        w, packed = self.flat_params, rows > PACK_FROM or buffers.operands is not NUMBERS
+        if packed:
+            buffers.kernels.pack_matrix(w, I + 1, N, buffers.packed)
+            w = buffers.packed
         threads.parallel_for(
             buffers.kernels.forward, rows, rows * I * N,
             x.reshape(-1), buffers.x1, buffers.ld,
-            buffers.packed, buffers.zeros, y.reshape(-1), I, N,
+            w, packed, buffers.zeros, y.reshape(-1), I, N,
         )  # fmt: skip
         _clear_padding(saved, rows, buffers.x1, y)
         if self.activation is None:
@@ -159,7 +163,9 @@ class Dense(Layer):
 
 def _clear_padding(saved, rows, *arrays):
     """Zero the padded steps of arrays with a row for each step: NaN times 0 is NaN."""
+    if saved.lengths is None:
+        return
     for array in arrays:
-        if saved.lengths is not None and array is not None:
+        if array is not None:
             T, size = saved.input_shape[1], array.size // rows
             clear_padding(array.reshape(-1), saved.lengths, T, size)

@@ -76,7 +76,13 @@ class Layer(Tree):
     starts = ()  # of parts whose gradients backward can tell of before its end, last part first
     only_passes_on = False  # whether all it does is to hand x from one layer inside to the next
     _zeroes_padding = False  # whether the layer does itself what ``lengths`` asks for
+    _answers_afresh = False  # whether what forward_pass returns needs no look: it is the library's
     _time_from = 3  # axes from which axis 1 of x is time
+
+    def __init_subclass__(cls, **keywords):
+        super().__init_subclass__(**keywords)
+        if "forward_pass" in vars(cls):
+            cls._answers_afresh = vars(cls).get("_answers_afresh", False)
 
     def output_features(self, features):
         """Features of y for so many of x; None where that is not known."""
@@ -93,6 +99,8 @@ class Layer(Tree):
         ``x`` and ``lengths`` as in ``forward``; the result is yours to keep and to change.
         """
         y = self.infer(x, lengths)
+        if y.base is None and y is not x and y is not getattr(x, "base", None):
+            return y  # memory of its own; to compare addresses takes a microsecond
         return y.copy() if isinstance(x, np.ndarray) and np.may_share_memory(y, x) else y
 
     def forward(self, x, lengths=None, training=False):
@@ -221,22 +229,23 @@ class Layer(Tree):
 
     def _run(self, method, saved, x, lengths, training, states):
         where = type(self).__name__ + method
-        x, lengths = padding.as_array(where, "x", x, lengths)
-        shape = np.shape(x)
+        if type(x) is not np.ndarray or x.dtype.kind == "O":
+            x, lengths = padding.as_array(where, "x", x, lengths)
+        shape = x.shape if type(x) is np.ndarray else np.shape(x)
         if shape[:1] == (0,) and not saved.for_backward and self._answers_empty(shape):
             checking.row_lengths(where, lengths, 0, 0)
             one = np.zeros((1, *shape[1:]), np.asarray(x).dtype)
             return self._run(method, saved, one, None, False, {})[:0]
         x, saved.lengths = self.check_input(where, x, lengths)
         saved.training, saved.input_shape = training, getattr(x, "shape", None)
-        rows = (saved.input_shape or shape)[:1]
-        if self._zeroes_padding:
-            y = self._checked("forward_pass", self.forward_pass(x, saved, **states), rows)
-        else:
-            y = self.forward_pass(saved.without_padding(x), saved, **states)
-            y = saved.without_padding(self._checked("forward_pass", y, rows))
+        if not self._zeroes_padding:
+            x = saved.without_padding(x)
+        y = self.forward_pass(x, saved, **states)
+        if not self._answers_afresh:
+            y = self._checked("forward_pass", y, (saved.input_shape or shape)[:1])
+            y = saved.apart(y if self._zeroes_padding else saved.without_padding(y))
         saved.output_shape = y.shape
-        return saved.apart(y)
+        return y
 
     def _answers_empty(self, shape):
         return 0 not in shape[1:] and len(shape) >= self._time_from - 1

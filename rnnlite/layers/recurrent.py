@@ -48,7 +48,7 @@ class Recurrent(RandomLayer):
     (2, 4)
     """
 
-    _zeroes_padding = True
+    _zeroes_padding = _answers_afresh = True
 
     def __init__(
         self, cell, input_size, hidden_size, return_sequences=False, seed=None, dtype="float32", *,
@@ -156,8 +156,8 @@ class Recurrent(RandomLayer):
         loss by ``final_state``, on top of ``dy``, which may be None.
         """
         if self._turns.may_go_back:  # before the pass is used up, so that it can be corrected
-            where, B = f"{type(self).__name__}.backward", self._saved.input_shape[0]
-            dfinal_state = self._states(where, "dfinal_state", dfinal_state, B)
+            B = self._saved.input_shape[0]
+            dfinal_state = self._states("backward", "dfinal_state", dfinal_state, B)
         return self._backward(dy, need_dx, of, dfinal=dfinal_state)
 
     def stream_parts(self, features):
@@ -172,13 +172,13 @@ class Recurrent(RandomLayer):
     def forward_pass(self, x, saved, initial_state=None):
         """Run the cell through time."""
         (B, T, _), H = x.shape, self.hidden_size
-        where = f"{type(self).__name__}.forward"
         shape = (B, T, H) if self.return_sequences else (B, H)
         saved.went_back = False
         y, saved.workspace = engine.forward(
             self.cell, x, self.flat_params, H, getattr(saved, "workspace", None),
-            initial=self._states(where, "initial_state", initial_state, B), lengths=saved.lengths,
-            y=saved.result("y", shape, self.dtype), return_sequences=self.return_sequences,
+            initial=self._states("forward", "initial_state", initial_state, B),
+            lengths=saved.lengths, y=saved.result("y", shape, self.dtype),
+            return_sequences=self.return_sequences,
             reverse=self.go_backwards, for_backward=saved.for_backward,
             dropout=self.recurrent_dropout if saved.training else 0.0, rng=self.generator,
             compute_dtype=self.compute_dtype,
@@ -211,9 +211,9 @@ class Recurrent(RandomLayer):
     def _final_state(self, saved, rows=None):
         return states.join([state[:rows] for state in saved.workspace.final_states()])
 
-    def _states(self, where, name, value, B):
+    def _states(self, method, name, value, B):
         """A state argument as a list of arrays (B, H) or None; None if it was not given."""
         if value is None:
             return None
-        shape = (B, self.hidden_size)
+        where, shape = f"{type(self).__name__}.{method}", (B, self.hidden_size)
         return states.checked(where, name, value, self.cell.states, shape, self.dtype)

@@ -1,7 +1,5 @@
 """What a run of a layer owns: what forward saves for backward, and arrays to be used again."""
 
-import threading
-
 import numpy as np
 
 
@@ -19,7 +17,7 @@ class Saved:
         self.for_backward = for_backward
         self.training = self.need_dx = False
         self.lengths = self.input_shape = self.output_shape = None
-        self._results = {}
+        self._results, self._inside = {}, {}
 
     def result(self, name, shape, dtype):
         """An array to return: a fresh one, or, while training, that of the last run."""
@@ -34,7 +32,11 @@ class Saved:
         """What a layer inside this one answers: ``backward_pass`` may call its ``backward``."""
         if self.for_backward:
             return layer.forward(x, lengths=lengths, training=self.training, **states)
-        return layer.infer(x, lengths=lengths, **states)
+        saved = self._inside.pop(layer._pool, None) or Saved(False)
+        try:
+            return layer._run("", saved, x, lengths, False, states)
+        finally:
+            self._inside[layer._pool] = saved
 
     def apart(self, y):
         """y, or a copy of it if it is memory that this run has saved, which the caller may change.
@@ -66,22 +68,29 @@ class Pool:
     MOST = 32  # idle ones; beyond that the one that waited longest is given up
 
     def __init__(self):
-        self._idle, self._lock = [], threading.Lock()
+        self._idle = []
 
     def take(self, shape):
         """A ``Saved`` that nobody uses: the last one of this shape, or of as many rows, or new."""
-        with self._lock:
-            same_rows = None
-            for n in range(len(self._idle) - 1, -1, -1):
-                found = self._idle[n].input_shape
-                if found == shape:
-                    return self._idle.pop(n)
-                if same_rows is None and found and shape and found[0] == shape[0]:
-                    same_rows = n
-            return Saved(False) if same_rows is None else self._idle.pop(same_rows)
+        others = []
+        try:
+            while (found := self._idle.pop()).input_shape != shape:  # one step: it is ours alone
+                others.append(found)
+        except IndexError:
+            found = next((saved for saved in others if _same_rows(saved.input_shape, shape)), None)
+            if found is None:
+                found = Saved(False)
+            else:
+                others.remove(found)
+        self._idle.extend(reversed(others))
+        return found
 
     def give_back(self, saved):
         """Let others have it."""
-        with self._lock:
-            self._idle.append(saved)
+        self._idle.append(saved)
+        if len(self._idle) > self.MOST:
             del self._idle[: -self.MOST]
+
+
+def _same_rows(shape, other):
+    return shape and other and shape[0] == other[0]

@@ -30,7 +30,7 @@ class Sequential(Layer):
     ((4, 10), ['0.Wx', '0.b', '0.Wh', '1.W', '1.b'])
     """
 
-    only_passes_on = _zeroes_padding = True
+    only_passes_on = _zeroes_padding = _answers_afresh = True
     _told = None  # whom backward tells which gradients are known
 
     def __init__(self, layers):

@@ -104,17 +104,17 @@ def _first_bad_layer(model, batch):
     twin, found = model.copy(), []
 
     def watched(key, layer):
-        def infer(x, lengths=None, **states):
-            y = type(layer).infer(layer, x, lengths, **states)
+        def run(*arguments):
+            y = type(layer)._run(layer, *arguments)
             if not np.isfinite(y).all():
                 found.append(_named(key, layer))
             return y
 
-        return infer
+        return run
 
     for key, layer in twin.walk():
         if not layer.layers:
-            vars(layer)["infer"] = watched(key, layer)  # the twin is nobody else's
+            vars(layer)["_run"] = watched(key, layer)  # the twin is nobody else's
     twin.infer(batch.x, batch.lengths)
     return f"the first output that is not finite is that of {found[0]}" if found else None
 
