@@ -19,13 +19,28 @@ def sigmoid(z):
 
 
 @numba.njit
-def learn_online(x, targets, length, W, V, c, blocks, size, lr, gates_only, said):
+def step(u, W, blocks, size, a, s, h, y):
+    """One step from what comes in, u: sigmoids a of all units, states s, h and y of the cells."""
+    cells = blocks * size
+    for unit in range(len(a)):
+        net = 0.0
+        for k in range(len(W)):
+            net += u[k] * W[k, unit]
+        a[unit] = sigmoid(net)
+    for v in range(cells):
+        s[v] += a[cells + v // size] * (4.0 * a[v] - 2.0)
+        h[v] = math.tanh(0.5 * s[v])  # 2 sigmoid(s) - 1
+        y[v] = a[cells + blocks + v // size] * h[v]
+
+
+@numba.njit
+def learn_online(x, targets, length, W, V, c, blocks, size, lr, gates_only, linear, said):
     """One sequence; W, V and c change at each step that has a target.
 
     x (T, inputs), of which ``length`` steps count; targets (k, outputs) of the last k of them.
     W (inputs + units + 1, units): into cells, input gates, output gates, from the input, from their
-    own activations y and from 1.  V (cells, outputs), c (outputs,).  ``said`` (k, outputs)
-    gets the outputs before each change.
+    own activations y and from 1.  V (cells, outputs), c (outputs,).  Outputs are sigmoids, or
+    ``linear``; ``said`` (k, outputs) gets them before each change.
     """
     inputs, cells, units = x.shape[1], blocks * size, blocks * (size + 2)
     outputs, first = targets.shape[1], length - len(targets)
@@ -35,28 +50,22 @@ def learn_online(x, targets, length, W, V, c, blocks, size, lr, gates_only, said
     h, y, delta = np.zeros(cells), np.zeros(cells), np.zeros(outputs)
     for t in range(length):
         u[:inputs] = x[t]
-        for unit in range(units):
-            net = 0.0
-            for k in range(len(W)):
-                net += u[k] * W[k, unit]
-            a[unit] = sigmoid(net)
+        step(u, W, blocks, size, a, s, h, y)
         for v in range(cells):
-            i, o, g = a[cells + v // size], a[cells + blocks + v // size], 4.0 * a[v] - 2.0
+            i, g = a[cells + v // size], 4.0 * a[v] - 2.0
             by_cell, by_gate = i * 4.0 * a[v] * (1.0 - a[v]), g * i * (1.0 - i)
             for k in range(len(W)):
                 ds_cell[k, v] += by_cell * u[k]
                 ds_gate[k, v] += by_gate * u[k]
-            s[v] += i * g
-            h[v] = math.tanh(0.5 * s[v])  # 2 sigmoid(s) - 1
-            y[v] = o * h[v]
         if t >= first:
             for q in range(outputs):
                 net = c[q]
                 for v in range(cells):
                     net += y[v] * V[v, q]
-                out = sigmoid(net)
+                out = net if linear else sigmoid(net)
+                slope = 1.0 if linear else out * (1.0 - out)
                 said[t - first, q] = out
-                delta[q] = lr * (targets[t - first, q] - out) * out * (1.0 - out)
+                delta[q] = lr * (targets[t - first, q] - out) * slope
             for v in range(cells):
                 error = 0.0
                 for q in range(outputs):
@@ -75,3 +84,36 @@ def learn_online(x, targets, length, W, V, c, blocks, size, lr, gates_only, said
                     c[q] += delta[q]
         u[inputs : inputs + cells] = y
         u[inputs + cells : inputs + units] = a[cells:]
+
+
+@numba.njit
+def first_wrong(x, legal, lengths, start, W, V, c, blocks, size):
+    """The first string from row ``start`` on that is not predicted right, or -1 if all are.
+
+    As ``datasets.reber_correct`` judges, but no further than the first mistake: who begins with the
+    string that was wrong last time can ask after every sequence.  x (n, T, inputs), legal
+    (n, T, outputs), lengths (n,); W, V and c as in ``learn_online``.
+    """
+    n, inputs, cells, units = len(x), x.shape[2], blocks * size, blocks * (size + 2)
+    a, h, y = np.zeros(units), np.zeros(cells), np.zeros(cells)
+    for asked in range(n):
+        row = (start + asked) % n
+        s, u = np.zeros(cells), np.zeros(len(W))
+        u[-1] = 1.0
+        for t in range(lengths[row]):
+            u[:inputs] = x[row, t]
+            step(u, W, blocks, size, a, s, h, y)
+            right, wrong = np.inf, -np.inf
+            for q in range(len(c)):
+                net = c[q]
+                for v in range(cells):
+                    net += y[v] * V[v, q]
+                if legal[row, t, q]:
+                    right = min(right, net)
+                else:
+                    wrong = max(wrong, net)
+            if not right > wrong:
+                return row
+            u[inputs : inputs + cells] = y
+            u[inputs + cells : inputs + units] = a[cells:]
+    return -1

@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from task_list import TASKS, Recipe
+from task_list import TASKS, Recipe, classes_of_steps
 
 import rnnlite
 
@@ -66,11 +66,11 @@ def rows(data, chosen):
     return type(data)(*(array[chosen] for array in data))
 
 
-def learn(task, model, optimizer, batch):
-    """One step: the outputs before it, and their loss."""
+def learn(task, model, optimizer, batch, last=0.0):
+    """One step: the outputs before it, and their loss; ``last`` is that of the recipe."""
     y = model.forward(batch.x, lengths=getattr(batch, "lengths", None), training=True)
     said = y.copy()
-    loss, dy = task.loss(y, batch)
+    loss, dy = task.loss(y, batch, last=last) if last else task.loss(y, batch)
     model.backward(dy, need_dx=False)
     rnnlite.clip_gradients(model, 1.0)
     optimizer.step()
@@ -89,7 +89,7 @@ def train(task, seed, recipe):
             if recipe.half:
                 optimizer.lr = recipe.lr / (1 + (done + start) / recipe.half)
             batch = rows(data, slice(start, start + recipe.batch))
-            outputs, loss = learn(task, model, optimizer, batch)
+            outputs, loss = learn(task, model, optimizer, batch, recipe.last)
             said.append(outputs)
             losses.append(loss)
         if task.solved(model, data, np.concatenate(said), seed):
@@ -104,7 +104,8 @@ def train(task, seed, recipe):
 def run(task, seed, recipe):
     """One run: after how many sequences solved, or None; its figure; the processor's seconds."""
     model = build(task, seed, recipe)  # one step of another one, so that kernels are there
-    learn(task, model, rnnlite.Adam(model), task.draw(recipe.batch, 10_000 * (seed + 1)))
+    batch = task.draw(recipe.batch, 10_000 * (seed + 1))
+    learn(task, model, rnnlite.Adam(model), batch, recipe.last)
     began = time.process_time()
     model, sequences = train(task, seed, recipe)
     seconds = time.process_time() - began
@@ -194,6 +195,11 @@ def main():
         recipes = [changed(TASKS[name].recipe, args.set) for name in names]
     except ValueError as error:
         parser.error(str(error))
+    for name, recipe in zip(names, recipes, strict=True):
+        if recipe.last and TASKS[name].loss is not classes_of_steps:
+            parser.error(
+                f"--set last: {name} is not judged by one class at each step; wanted last=0"
+            )
     print(f"{rnnlite.get_num_threads()} threads", flush=True)
     for name, recipe in zip(names, recipes, strict=True):
         measure(name, range(args.first, args.first + args.seeds), recipe, args.results)

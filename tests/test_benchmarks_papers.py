@@ -8,10 +8,11 @@ from conftest import needs_jit
 from programs import EXAMPLES, load
 
 import rnnlite
-from rnnlite import gradcheck
+from rnnlite import datasets, gradcheck
 
 BENCHMARKS = EXAMPLES.parent / "benchmarks"
 papers = load(BENCHMARKS / "papers_1997.py")
+FIELDS = datasets.ReberStrings._fields
 
 
 def sigmoid(z):
@@ -76,12 +77,15 @@ def test_networks_have_as_many_weights_as_in_the_paper(plain):
     assert papers.Network1997(2, 1, 2, 2, weights=0.1, lr=0.5, seed=0).weights == 93
 
 
-def test_learning_is_a_step_down_the_gradient_of_half_the_squared_error(plain):
+@pytest.mark.parametrize("linear", [False, True])
+def test_learning_is_a_step_down_the_gradient_of_half_the_squared_error(plain, linear):
     rng = np.random.default_rng(0)
     x, targets = rng.normal(size=(5, 3)).astype("f4"), rng.random((2, 2)).astype("f4")
 
     def net():
-        return papers.Network1997(3, 2, 2, 1, weights=0.5, lr=1e-2, seed=3, way="full")
+        return papers.Network1997(
+            3, 2, 2, 1, weights=0.5, lr=1e-2, seed=3, way="full", linear=linear
+        )
 
     def error(network):
         y = network(x[None], np.array([5]))[0, -2:]
@@ -109,11 +113,12 @@ def test_learning_is_a_step_down_the_gradient_of_half_the_squared_error(plain):
 
 
 @every_way
-def test_the_gradient_of_the_paper_goes_back_in_the_states_alone(plain, way):
+@pytest.mark.parametrize("linear", [False, True])
+def test_the_gradient_of_the_paper_goes_back_in_the_states_alone(plain, way, linear):
     # By equations: with h of the step before given, error flows from s to s; differences agree.
     rng = np.random.default_rng(1)
     x, target = rng.normal(size=(4, 3)).astype("f4"), np.array([[0.9]], "f4")
-    net = papers.Network1997(3, 1, 2, 1, weights=0.8, lr=1.0, seed=5, way=way)
+    net = papers.Network1997(3, 1, 2, 1, weights=0.8, lr=1.0, seed=5, way=way, linear=linear)
     p = net.hidden.params
     h = net.hidden(x[None])[0].astype("f8")
     before = np.concatenate([np.zeros((1, 6)), h[:-1]])  # these do not move
@@ -126,7 +131,8 @@ def test_the_gradient_of_the_paper_goes_back_in_the_states_alone(plain, way):
         for row in inputs:
             a = sigmoid(row @ W + b)
             s = s + a[2:4] * (4 * a[:2] - 2)
-        y = sigmoid((a[4:] * (2 * sigmoid(s) - 1)) @ V + c)
+        y = (a[4:] * (2 * sigmoid(s) - 1)) @ V + c
+        y = y if linear else sigmoid(y)
         return 0.5 * np.sum((y - target) ** 2)
 
     slopes = np.zeros_like(W)
@@ -151,6 +157,37 @@ def test_biases_that_the_paper_does_not_have_stay_zero(plain, way):
     net.learn(x, x)
     assert not net.hidden.params["b"][:6].any() and not net.c.any()
     assert (net.hidden.params["b"][6:] != before[6:]).all()
+
+
+@pytest.mark.long  # compiled in a few seconds
+def test_the_first_string_that_is_wrong_is_found_from_where_one_looks():
+    strings, rng = papers.both_sets(0), np.random.default_rng(0)
+    net = papers.Network1997(
+        7, 7, 3, 2, weights=2.0, lr=0.1, seed=0, out_bias=-1.0 - np.arange(3),
+        only_gates_biased=True,
+    )  # fmt: skip
+    net.W[...] = 8.0 * rng.normal(size=net.W.shape)
+    scores = net(strings.x, strings.lengths)
+    # What this network puts first is legal, but for a few strings: there is something to find.
+    legal = (scores >= np.sort(scores, axis=-1)[..., -2:-1]).astype(np.float32)
+    for row in rng.choice(512, 5, replace=False):
+        legal[row, rng.integers(strings.lengths[row])] = np.eye(7)[0]
+    strings = strings._replace(legal=legal)
+    wrong = np.flatnonzero(~datasets.reber_correct(scores, legal, strings.lengths))
+    assert 3 <= len(wrong) <= 5
+    for start in (0, wrong[0], wrong[0] + 1, wrong[-1] + 1):
+        after = wrong[wrong >= start]
+        assert net.first_wrong(strings, start) == (after[0] if len(after) else wrong[0])
+    few = strings._replace(**{name: np.delete(getattr(strings, name), wrong, 0) for name in FIELDS})
+    assert net.first_wrong(few) == -1
+
+
+def test_both_sets_of_the_grammar_are_one_behind_the_other():
+    strings = papers.both_sets(3)
+    train = datasets.embedded_reber(256, seed=6)
+    others = datasets.embedded_reber(256, seed=7, exclude=train)
+    assert strings.strings() == train.strings() + others.strings()
+    assert strings.legal.shape == strings.x.shape and len(strings.lengths) == 512
 
 
 @needs_jit
@@ -229,7 +266,7 @@ def test_seconds_are_those_of_the_processor(tasks, monkeypatch):
 def test_the_step_size_falls_to_a_half(tasks, monkeypatch):
     rates = []
 
-    def learn(task, model, optimizer, batch):
+    def learn(task, model, optimizer, batch, last):
         rates.append(optimizer.lr)
         return np.zeros(1), 0.0
 
@@ -251,10 +288,37 @@ def test_first_values_of_a_network_are_those_of_the_recipe(tasks):
     assert 3.9 < abs(lstm.params["Wx"]).max() <= 4 and abs(lstm.params["Wx"].mean()) < 0.1
 
 
+def test_the_last_step_has_its_share_of_the_loss(tasks):
+    task = tasks.TASKS["lag-2b"]
+    data, rng = task.draw(3, 0), np.random.default_rng(0)
+    y = rng.normal(size=(3, 100, 101)).astype(np.float32)
+    loss, dy = task.loss(y, data, last=0.5)
+    at_last = rnnlite.softmax_cross_entropy(y[:, -1], data.y[:, -1])[0]
+    before = rnnlite.softmax_cross_entropy(y[:, :-1], data.y[:, :-1])[0]
+    assert loss == pytest.approx(0.5 * at_last + 0.5 * before, rel=1e-6)
+    right = np.eye(101)[data.y[0, -1]]
+    probabilities = np.exp(y[0, -1]) / np.exp(y[0, -1]).sum()
+    np.testing.assert_allclose(dy[0, -1], 0.5 / 3 * (probabilities - right), rtol=1e-4, atol=1e-8)
+    # Where rows have lengths, the last step of each.
+    task = tasks.TASKS["reber"]
+    data = task.draw(2, 10_000)
+    y = rng.normal(size=data.legal.shape).astype(np.float32)
+    ends = [rnnlite.softmax_cross_entropy(y[[k], n - 1], data.y[[k], n - 1])[0]
+            for k, n in enumerate(data.lengths)]  # fmt: skip
+    assert task.loss(y, data, last=1.0)[0] == pytest.approx(np.mean(ends), rel=1e-6)
+
+
 @pytest.mark.parametrize("setting", ["rate=0.1", "lr=fast", "lr", "hidden=null"])
 def test_a_setting_that_no_recipe_has_is_refused(tasks, setting):
     with pytest.raises(ValueError, match=f"--set {setting}: (there is no 'rate'|wanted )"):
         tasks.changed(tasks.TASKS["anbn"].recipe, [setting])
+
+
+def test_a_share_of_the_last_step_is_refused_without_classes(tasks, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tasks.py", "lag-2a", "adding", "--set", "last=0.5"])
+    with pytest.raises(SystemExit):
+        tasks.main()
+    assert "--set last: adding is not judged by one class at each step" in capsys.readouterr().err
 
 
 def test_every_task_goes_through_its_network_loss_and_criterion(tasks):
