@@ -1,6 +1,7 @@
 """The network of 1997 is the paper's, equation by equation, and does what the paper says."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest

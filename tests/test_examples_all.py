@@ -7,7 +7,6 @@ import signal
 import sys
 from pathlib import Path
 
-import command_line
 import numpy as np
 import pytest
 from conftest import needs_jit
@@ -15,6 +14,8 @@ from programs import EXAMPLES, load_example
 
 import rnnlite
 from rnnlite import datasets
+
+command_line = load_example("command_line")
 
 NAMES = sorted(
     path.stem for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
