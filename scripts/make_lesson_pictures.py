@@ -31,7 +31,7 @@ def main():
     for page in sorted(page for number in numbers for page in LESSONS.glob(f"{number}_*.md")):
         text, names = page.read_text(encoding="utf-8"), {"__name__": "__main__"}
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-            for block in re.findall(r"^```python\n(.*?)^```", text, re.S | re.M):
+            for block in re.findall(r"^```python[^\n]*\n(.*?)^```", text, re.S | re.M):
                 with contextlib.redirect_stdout(io.StringIO()):
                     exec(block, names)
             plt.close("all")

@@ -32,7 +32,7 @@ def blocks(page):
     last bits differ from machine to machine, or ``<!-- yours differ -->``, where time is measured.
     """
     text = page.read_text(encoding="utf-8")
-    found = list(re.finditer(r"^```python\n(.*?)^```", text, re.S | re.M))
+    found = list(re.finditer(r"^```python[^\n]*\n(.*?)^```", text, re.S | re.M))
     for n, block in enumerate(found):
         after = text[block.end() : found[n + 1].start() if n + 1 < len(found) else len(text)]
         output = re.search(r"(?:^<!-- ([^>]*) -->\n)?^```text\n(.*?)^```", after, re.S | re.M)

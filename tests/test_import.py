@@ -1,5 +1,9 @@
 """What ``import rnnlite`` does not do: compile, open a socket, take in optional libraries."""
 
+import os
+import subprocess
+import sys
+
 from fresh_process import ONE_STEP, run
 
 UNWANTED = ("torch", "matplotlib", "pooch", "tqdm", "scipy", "requests", "urllib3", "tensorflow")
@@ -33,3 +37,14 @@ def test_import_takes_in_no_optional_library_and_opens_no_socket(tmp_path):
 def test_import_compiles_nothing(tmp_path):
     script = ONE_STEP[: ONE_STEP.index("h, (hT")] + "print(json.dumps(len(recorder.buffer)))"
     assert run(script, cache=tmp_path) == (0, [])
+
+
+def test_a_folder_of_the_same_name_does_not_hide_it(tmp_path):
+    """As when one starts Python in the folder that a clone lies in."""
+    (tmp_path / "rnnlite").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import rnnlite; print(rnnlite.LSTM.__name__)"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "LSTM\n", done.stderr

@@ -149,11 +149,20 @@ def test_the_mathematics_of_a_lesson_survives_markdown(page):
         assert not re.search(r"\\[^A-Za-z]|[^A-Za-z0-9]_|[*<>]", formula), formula
 
 
+@every_lesson
+def test_the_code_of_a_fold_is_hidden_in_jupyter_too(page):
+    """There a block is a cell of its own, which no fold of the text around it holds."""
+    text = page.read_text(encoding="utf-8")
+    folds = "".join(re.findall(r"<details>.*?</details>", text, re.S))
+    hidden = 'python jupyter={"source_hidden": true}'
+    assert folds.count("```python") == folds.count(f"```{hidden}\n") == text.count(hidden)
+
+
 def unchecked(text):
     """Displayed equations without a program after them that checks a derivative."""
     parts = re.split(r"^\$\$(.*?)\$\$$", text, flags=re.S | re.M)
     for equation, after in zip(parts[1::2], parts[2::2], strict=True):
-        programs = re.findall(r"^```python\n(.*?)^```", after, re.S | re.M)
+        programs = re.findall(r"^```python[^\n]*\n(.*?)^```", after, re.S | re.M)
         if not any(re.search(r"^ *check(_array)?\(", program, re.M) for program in programs[:1]):
             yield equation
 
