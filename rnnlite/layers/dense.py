@@ -123,7 +123,9 @@ class Dense(Layer):
         door.compare("Dense", self.dtype, ("x", x, (*rows_of, I)))
         if saved.lengths is not None:
             door.within("Dense", "lengths", saved.lengths, rows_of[1] + 1)
-        w, packed = self.flat_params, rows > PACK_FROM or buffers.operands is not NUMBERS
+        w, operands = self.flat_params, buffers.operands
+        # Training packs always: what a large batch needs is compiled with a small one.
+        packed = saved.for_backward or rows > PACK_FROM or operands is not NUMBERS
         if packed:
             buffers.kernels.pack_matrix(w, I + 1, N, buffers.packed)
             w = buffers.packed
