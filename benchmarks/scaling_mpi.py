@@ -44,7 +44,7 @@ import rnnlite
 
 CHUNKS, ROWS = 8, 16  # of a batch; of a chunk
 SIZES = [2**k for k in range(10, 24)]  # bytes of a message
-TIMES = 100  # that each of them is sent
+TIMES = 30  # that each of them is sent
 MESSAGE = 10e-6  # seconds of a processor for a message: a small one, one machine, takes as much
 # Gbit/s, seconds from one machine to another: assumed.
 NETWORKS = {

@@ -70,22 +70,29 @@ def _exchange(comm, own, counts, places, sizes, out):
 
 def wait(request):
     """Until it is done."""
-    patience, longest = _waits.get()
+    beside = _beside.get()
+    patience, longest = (PATIENCE, LONGEST) if beside is None else (0.0, SHORT)
     began, pause = time.perf_counter(), 1e-5
     while not request.Test():
-        if time.perf_counter() - began < patience:
+        if (beside is not None and beside.is_over) or time.perf_counter() - began < patience:
             let_others()
         else:
             time.sleep(pause)
             pause = min(2 * pause, longest)
 
 
-_waits = contextvars.ContextVar("_waits", default=(PATIENCE, LONGEST))
+class Work:
+    """What another thread of this process computes, until it waits, too."""
+
+    is_over = False
 
 
-def beside_work(call, *arguments):
-    """Call a function whose waiting leaves the processor to a thread that computes."""
-    _waits.set((0.0, SHORT))
+_beside = contextvars.ContextVar("_beside", default=None)
+
+
+def beside_work(work, call, *arguments):
+    """Call a function whose waiting leaves the processor to ``work``."""
+    _beside.set(work)
     return call(*arguments)
 
 

@@ -74,6 +74,7 @@ class Team(OneProcess):
         self._compiles = place.number == 0
         self._threads = threads.threads_here(place.threads)
         self._messenger = ThreadPoolExecutor(1)  # begins with the first task
+        self._work = messages.Work()
         self.sends_early = not place.is_only and MPI.Query_thread() >= MPI.THREAD_SERIALIZED
 
     def __enter__(self):
@@ -149,11 +150,19 @@ class Team(OneProcess):
     def soon(self, call, *arguments):
         """A Future of a call that goes to meetings, made by a thread after those before it.
 
-        Until ``result()`` of the last one has returned, this thread goes to no meeting.
+        Until ``results`` has returned them all, this thread goes to no meeting.
         """
         settings = contextvars.copy_context()  # NumPy's errstate, as it is here
-        task = messages.beside_work, self._unless_one_failed, call, *arguments
+        task = messages.beside_work, self._work, self._unless_one_failed, call, *arguments
         return self._messenger.submit(settings.run, *task)
+
+    def results(self, futures):
+        """What these calls return, when they have; this thread does nothing else meanwhile."""
+        self._work.is_over = True
+        try:
+            return [future.result() for future in futures]
+        finally:
+            self._work.is_over = False
 
     def _unless_one_failed(self, call, *arguments):
         if self._call_failed:  # and whoever waits for all of them is told by the first

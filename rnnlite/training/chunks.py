@@ -167,7 +167,7 @@ class ChunkedGradient:
     def together(self, objective):
         """The gradient of the whole batch, in the model, and the batch's ``Outcome``."""
         early, self._handed_over, self._compiled = self._handed_over, [], True
-        pieces = [piece.result() for piece in early]
+        pieces = self._team.results(early) if early else []
         pieces += [self._hand_over(*piece) for piece in self._pieces[len(early) :]]
         total = _Sum(pieces.pop(), self._model.dtype, self._size)
         loss, weight, right, answers, silent = map(float, total.figures)
