@@ -73,10 +73,10 @@ class Layer(Tree):
 
     takes_indices = False  # whether x holds whole numbers, which have no gradient
     input_features = None  # features of x, where one number of them is wanted
-    starts = ()  # of parts whose gradients backward can tell of before its end, last part first
     only_passes_on = False  # whether all it does is to hand x from one layer inside to the next
     _zeroes_padding = False  # whether the layer does itself what ``lengths`` asks for
     _answers_afresh = False  # whether what forward_pass returns needs no look: it is the library's
+    _starts = ()  # in flat_grads, of parts whose gradients backward knows one after the other
     _time_from = 3  # axes from which axis 1 of x is time
 
     def __init_subclass__(cls, **keywords):

@@ -90,29 +90,20 @@ class Sequential(Layer):
         for name, layer in reversed(self._layers.items()):
             dy = layer.backward(dy, need_dx=saved.need_dx or name != "0")
             if self._told is not None:
-                self._told(self.starts[int(name)])
+                self._told(self._starts[int(name)])
         return dy
 
     @property
-    def starts(self):
-        """Where each layer's gradients begin in ``flat_grads``."""
+    def _starts(self):
         if type(self).backward_pass is not Sequential.backward_pass:  # which may change them later
-            return []
+            return ()
         return [place.start for place in self._parameters.part_places.values()]
 
     @contextlib.contextmanager
-    def telling(self, known):
-        """A block in which backward tells what it knows, layer by layer.
+    def _telling(self, known):
+        """A block in which backward calls ``known(first)`` when a layer has gone back.
 
-        Parameters
-        ----------
-        known : callable
-            ``known(first)`` is called when a layer has gone back: all gradients from entry
-            ``first`` of ``flat_grads`` on are known then.
-
-        Returns
-        -------
-        context manager
+        All gradients from entry ``first`` of ``flat_grads`` on are known then.
         """
         self._told = known
         try:

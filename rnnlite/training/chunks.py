@@ -56,18 +56,20 @@ class _Leaf:
 
     def __init__(self, chunk, into):
         self.chunk, self.into, self.after = chunk, into, []
+        self._known = None  # entries of the gradient from here on have been taken
 
-    def take(self, gradient, first, last):
-        """These entries of the chunk's gradient are known."""
-        self.into.gradient[first:last] = gradient[first:last]
-        for left, right in self.after:
-            left.gradient[first:last] += right.gradient[first:last]
-
-    def take_figures(self, figures):
-        """The chunk's figures."""
-        self.into.figures[...] = figures
+    def begin(self, figures):
+        """Take the chunk's figures; its gradient follows."""
+        self.into.figures[...], self._known = figures, self.into.gradient.size
         for left, right in self.after:
             left.figures += right.figures
+
+    def take(self, gradient, first):
+        """Take the gradient from entry ``first`` on, as far as it has not been taken."""
+        new, self._known = slice(first, self._known), first
+        self.into.gradient[new] = gradient[new]
+        for left, right in self.after:
+            left.gradient[new] += right.gradient[new]
 
 
 class ChunkedGradient:
@@ -100,7 +102,7 @@ class ChunkedGradient:
         """Bytes (first, last) of a row that are handed over at once, those known first before."""
         cuts, team, model = [self._bytes], self._team, self._model
         if team.sends_early:
-            for start in reversed(model.starts):
+            for start in reversed(model._starts):
                 cut = -(-self._byte(start) // even) * even
                 if min(cut, cuts[-1] - cut) >= LEAST * team.processes:
                     cuts.append(cut)
@@ -123,34 +125,41 @@ class ChunkedGradient:
 
     def _chunk(self, leaf, cut, objective, masks):
         """Loss and gradient of a chunk, as sums and not as means."""
-        batch, model = cut.part(leaf.chunk), self._model
-        figures, doutput = np.zeros(len(FIGURES)), None
-        if batch is not None:
-            for generator in masks:
-                generator.begin(cut.first(leaf.chunk))
-            output = model.forward(batch.x, lengths=batch.lengths, training=True)
-            could_count = objective.counts_right_answers
-            outcome = objective(output, batch.y, batch.lengths, batch.weights)
-            figures[-1] = could_count and not objective.counts_right_answers
-            if outcome.weight != 0.0:
-                figures[:-1] = (
-                    outcome.loss * outcome.weight, outcome.weight, outcome.right, outcome.answers
-                )  # fmt: skip
-                if math.isfinite(outcome.loss):  # else there is no step
-                    doutput = np.multiply(outcome.doutput, outcome.weight, dtype=model.dtype)
-        leaf.take_figures(figures)
+        model = self._model
+        figures, doutput = self._forward(leaf.chunk, cut, objective, masks)
+        leaf.begin(figures)
         if doutput is None:
             model.flat_grads[...] = 0.0
-            leaf.take(model.flat_grads, 0, self._size)
         elif leaf is self._leaves[-1] and len(self._pieces) > 1 and self._compiled:
-            with model.telling(_Known(leaf, model.flat_grads, self._hand_over_from)):
+            with model._telling(self._hand_over_from):
                 model.backward(doutput, need_dx=False)
         else:
             model.backward(doutput, need_dx=False)
-            leaf.take(model.flat_grads, 0, self._size)
+        leaf.take(model.flat_grads, 0)
+
+    def _forward(self, chunk, cut, objective, masks):
+        """The figures of a chunk, and the gradient by its output; None where there is no step."""
+        batch, model, figures = cut.part(chunk), self._model, np.zeros(len(FIGURES))
+        if batch is None:
+            return figures, None
+        for generator in masks:
+            generator.begin(cut.first(chunk))
+        output = model.forward(batch.x, lengths=batch.lengths, training=True)
+        could_count = objective.counts_right_answers
+        outcome = objective(output, batch.y, batch.lengths, batch.weights)
+        figures[-1] = could_count and not objective.counts_right_answers
+        if outcome.weight == 0.0:
+            return figures, None
+        figures[:-1] = (
+            outcome.loss * outcome.weight, outcome.weight, outcome.right, outcome.answers
+        )  # fmt: skip
+        if not math.isfinite(outcome.loss):
+            return figures, None
+        return figures, np.multiply(outcome.doutput, outcome.weight, dtype=model.dtype)
 
     def _hand_over_from(self, entry):
-        """The gradient from here on is known: let the thread have what pieces there are of it."""
+        """The last chunk's gradient is known from here on: a thread may have its pieces."""
+        self._leaves[-1].take(self._model.flat_grads, entry)
         for first, last in self._pieces[len(self._handed_over) : -1]:
             if first < self._byte(entry):
                 return
@@ -169,32 +178,18 @@ class ChunkedGradient:
         early, self._handed_over, self._compiled = self._handed_over, [], True
         pieces = self._team.results(early) if early else []
         pieces += [self._hand_over(*piece) for piece in self._pieces[len(early) :]]
-        total = _Sum(pieces.pop(), self._model.dtype, self._size)
+        total = _Sum(pieces[-1], self._model.dtype, self._size)
         loss, weight, right, answers, silent = map(float, total.figures)
-        divisor, gradients = weight or 1.0, [total.gradient]
-        gradients += [piece.view(self._model.dtype) for piece in reversed(pieces)]
-        out = self._model.flat_grads
-        for gradient in gradients:
-            part = out[: gradient.size]
-            np.divide(gradient[: part.size], self._model.dtype.type(divisor), out=part)
-            out = out[gradient.size :]
+        divisor, rest = weight or 1.0, self._model.flat_grads
+        for piece in reversed(pieces):  # in the order of memory, the first with the figures
+            gradient = total.gradient if piece is pieces[-1] else piece.view(rest.dtype)
+            part, rest = rest[: gradient.size], rest[gradient.size :]
+            np.divide(gradient[: part.size], rest.dtype.type(divisor), out=part)
         if silent:
             objective.counts_right_answers = False
         if not objective.counts_right_answers:
             right = answers = 0.0
         return Outcome(loss / divisor, None, weight, right, answers)
-
-
-class _Known:
-    """Takes the gradient of a chunk as layer after layer goes back, and says so."""
-
-    def __init__(self, leaf, gradient, tell):
-        self._leaf, self._gradient, self._tell, self._first = leaf, gradient, tell, gradient.size
-
-    def __call__(self, first):
-        self._leaf.take(self._gradient, first, self._first)
-        self._first = first
-        self._tell(first)
 
 
 def _leaves(first, last, into, spare):
