@@ -1,4 +1,4 @@
-"""What ``test_distributed.py`` runs in several processes, and in one to compare with.
+"""What ``test_distributed.py`` runs in several processes, and tests of one to compare with.
 
     mpiexec -n 2 python -m mpi4py mpi_program.py FOLDER NAME [NAME ...]
 

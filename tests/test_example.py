@@ -162,11 +162,11 @@ def test_the_loss_falls(lines):
     ("cell", "parameters"), [("lstm", "3,050"), ("gru", "2,378"), ("rnn", "890")]
 )
 def test_it_learns_to_tell_digits_apart(small, cell, parameters):
-    lines = small("--cell", cell, "--lr", 0.01, "--shift", 0, steps=150)
+    lines = small("--cell", cell, "--lr", 0.01, "--shift", 0, steps=250)
     assert lines[0].startswith(f"{cell.upper()} of 16 units, {parameters} parameters")
     losses = [loss for *_, loss, _ in progress(lines)]
     assert losses[-1] < 0.7 * losses[0]
-    assert float(lines[-2].split()[-1]) > 0.4  # seeds 0 to 4: 0.52 to 0.77; a guess: 0.1
+    assert float(lines[-2].split()[-1]) > 0.5
 
 
 def test_epochs_are_passes_over_the_training_images(small):
