@@ -17,59 +17,64 @@ what came and what was wanted.
 ``python examples/mnist_lstm.py`` in the repository shows all of it at work.
 """
 
-from rnnlite import (
-    cells,
-    datasets,
-    distributed,
-    functional,
-    gradcheck,
-    initializers,
-    inside,
-    interop,
-    layers,
-    reference,
-    saving,
-)
-from rnnlite.custom import custom_cell
-from rnnlite.engine.processors import multiplies_bfloat16
-from rnnlite.engine.threads import get_num_threads, set_num_threads
-from rnnlite.inside import explain, trace
-from rnnlite.layers import (
-    GRU,
-    LSTM,
-    RNN,
-    Activation,
-    Bidirectional,
-    Dense,
-    Dropout,
-    Embedding,
-    Flatten,
-    Group,
-    Layer,
-    LayerNorm,
-    Recurrent,
-    Sequential,
-)
-from rnnlite.losses import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
-from rnnlite.optim import SGD, Adam, clip_gradients, gradient_norm, schedules
-from rnnlite.padding import pad
-from rnnlite.saving import load, save
-from rnnlite.training import (
-    Callback,
-    ConfusionMatrix,
-    DataWarning,
-    EarlyStopping,
-    History,
-    Metrics,
-    TrainingDiverged,
-    accuracy_interval,
-    confusion_matrix,
-    evaluate,
-    fit,
-    predict,
-    predict_proba,
-    predict_values,
-)
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what readers and type checkers see; ``_ROOMS`` says the same to Python
+    from rnnlite import (
+        cells,
+        datasets,
+        distributed,
+        functional,
+        gradcheck,
+        initializers,
+        inside,
+        interop,
+        layers,
+        reference,
+        saving,
+    )
+    from rnnlite.custom import custom_cell
+    from rnnlite.engine.processors import multiplies_bfloat16
+    from rnnlite.engine.threads import get_num_threads, set_num_threads
+    from rnnlite.inside import explain, trace
+    from rnnlite.layers import (
+        GRU,
+        LSTM,
+        RNN,
+        Activation,
+        Bidirectional,
+        Dense,
+        Dropout,
+        Embedding,
+        Flatten,
+        Group,
+        Layer,
+        LayerNorm,
+        Recurrent,
+        Sequential,
+    )
+    from rnnlite.losses import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
+    from rnnlite.optim import SGD, Adam, clip_gradients, gradient_norm, schedules
+    from rnnlite.padding import pad
+    from rnnlite.saving import load, save
+    from rnnlite.training import (
+        Callback,
+        ConfusionMatrix,
+        DataWarning,
+        EarlyStopping,
+        History,
+        Metrics,
+        TrainingDiverged,
+        accuracy_interval,
+        confusion_matrix,
+        evaluate,
+        fit,
+        predict,
+        predict_proba,
+        predict_values,
+    )
 
 __version__ = "0.1.0"
 
@@ -84,6 +89,45 @@ __all__ = [
     "predict_proba", "predict_values", "reference", "save", "saving", "schedules",
     "set_num_threads", "softmax_cross_entropy", "trace",
 ]  # fmt: skip
+
+# Where the names come from that are not rooms themselves.  Each is imported when it is first asked
+# for: Numba takes longer than all else here, and ``rnnlite.reference``, say, does without.
+_ROOMS = {
+    "rnnlite.custom": "custom_cell",
+    "rnnlite.engine.processors": "multiplies_bfloat16",
+    "rnnlite.engine.threads": "get_num_threads set_num_threads",
+    "rnnlite.inside": "explain trace",
+    "rnnlite.layers": (
+        "GRU LSTM RNN Activation Bidirectional Dense Dropout Embedding Flatten Group "
+        "Layer LayerNorm Recurrent Sequential"
+    ),
+    "rnnlite.losses": "binary_cross_entropy mean_squared_error softmax_cross_entropy",
+    "rnnlite.optim": "SGD Adam clip_gradients gradient_norm schedules",
+    "rnnlite.padding": "pad",
+    "rnnlite.saving": "load save",
+    "rnnlite.training": (
+        "Callback ConfusionMatrix DataWarning EarlyStopping History Metrics "
+        "TrainingDiverged accuracy_interval confusion_matrix evaluate fit predict "
+        "predict_proba predict_values"
+    ),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+
+def __getattr__(name):
+    """A name that was not asked for before; afterwards Python finds it by itself."""
+    if name in _ROOM_OF:
+        globals()[name] = value = getattr(import_module(_ROOM_OF[name]), name)
+        return value
+    room = f"rnnlite.{name}"
+    try:
+        return import_module(room)
+    except ModuleNotFoundError as error:
+        if error.name != room:  # it is there, and lacks something
+            raise
+    raise AttributeError(
+        f"module 'rnnlite' has no attribute {name!r}", name=name, obj=sys.modules[__name__]
+    )
 
 
 def __dir__():

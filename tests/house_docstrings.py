@@ -8,6 +8,7 @@ from house_reading import (
     arguments,
     decorators,
     modules,
+    outside_functions,
     public,
     returns_something,
     section,
@@ -70,7 +71,7 @@ def exports(package):
 
 def home(trees, module, name):
     """The module in which a name that ``module`` exports is defined; None if it is a module."""
-    for node in trees[module].body:
+    for node in outside_functions(trees[module]):
         if isinstance(node, ast.ImportFrom) and name in (a.asname or a.name for a in node.names):
             source = (node.module or "").removeprefix("rnnlite").replace(".", "/").strip("/")
             places = (f"{source}.py", f"{source}/__init__.py".strip("/"))
