@@ -19,7 +19,7 @@ def sigmoid(z):
 
 
 @numba.njit
-def step(u, W, blocks, size, a, s, h, y):
+def step(u, W, blocks, size, wide, a, s, h, y):
     """One step from what comes in, u: sigmoids a of all units, states s, h and y of the cells."""
     cells = blocks * size
     for unit in range(len(a)):
@@ -29,18 +29,21 @@ def step(u, W, blocks, size, a, s, h, y):
         a[unit] = sigmoid(net)
     for v in range(cells):
         s[v] += a[cells + v // size] * (4.0 * a[v] - 2.0)
-        h[v] = math.tanh(0.5 * s[v])  # 2 sigmoid(s) - 1
+        h[v] = wide * math.tanh(0.5 * s[v])  # 2 sigmoid(s) - 1, if wide is 1
         y[v] = a[cells + blocks + v // size] * h[v]
 
 
 @numba.njit
-def learn_online(x, targets, length, W, V, c, blocks, size, lr, gates_only, linear, said):
+def learn_online(
+    x, targets, length, W, V, c, blocks, size, wide, lr, gates_only, linear, tolerance, said
+):
     """One sequence; W, V and c change at each step that has a target.
 
     x (T, inputs), of which ``length`` steps count; targets (k, outputs) of the last k of them.
     W (inputs + units + 1, units): into cells, input gates, output gates, from the input, from their
-    own activations y and from 1.  V (cells, outputs), c (outputs,).  Outputs are sigmoids, or
-    ``linear``; ``said`` (k, outputs) gets them before each change.
+    own activations y and from 1.  V (cells, outputs), c (outputs,).  h goes from -wide to wide.
+    Outputs are sigmoids, or ``linear``; one that is less than ``tolerance`` off counts as right.
+    ``said`` (k, outputs) gets them before each change.
     """
     inputs, cells, units = x.shape[1], blocks * size, blocks * (size + 2)
     outputs, first = targets.shape[1], length - len(targets)
@@ -50,7 +53,7 @@ def learn_online(x, targets, length, W, V, c, blocks, size, lr, gates_only, line
     h, y, delta = np.zeros(cells), np.zeros(cells), np.zeros(outputs)
     for t in range(length):
         u[:inputs] = x[t]
-        step(u, W, blocks, size, a, s, h, y)
+        step(u, W, blocks, size, wide, a, s, h, y)
         for v in range(cells):
             i, g = a[cells + v // size], 4.0 * a[v] - 2.0
             by_cell, by_gate = i * 4.0 * a[v] * (1.0 - a[v]), g * i * (1.0 - i)
@@ -65,7 +68,8 @@ def learn_online(x, targets, length, W, V, c, blocks, size, lr, gates_only, line
                 out = net if linear else sigmoid(net)
                 slope = 1.0 if linear else out * (1.0 - out)
                 said[t - first, q] = out
-                delta[q] = lr * (targets[t - first, q] - out) * slope
+                off = targets[t - first, q] - out
+                delta[q] = lr * off * slope if abs(off) >= tolerance else 0.0
             for v in range(cells):
                 error = 0.0
                 for q in range(outputs):
@@ -73,7 +77,8 @@ def learn_online(x, targets, length, W, V, c, blocks, size, lr, gates_only, line
                     V[v, q] += y[v] * delta[q]
                 in_gate, out_gate = cells + v // size, cells + blocks + v // size
                 o = a[out_gate]
-                by_s, by_o = error * o * 0.5 * (1.0 - h[v] * h[v]), error * h[v] * o * (1.0 - o)
+                by_s = error * o * 0.5 * (wide - h[v] * h[v] / wide)
+                by_o = error * h[v] * o * (1.0 - o)
                 for k in range(len(W)):
                     if not gates_only or k < len(W) - 1:
                         W[k, v] += by_s * ds_cell[k, v]
@@ -87,12 +92,12 @@ def learn_online(x, targets, length, W, V, c, blocks, size, lr, gates_only, line
 
 
 @numba.njit
-def first_wrong(x, legal, lengths, start, W, V, c, blocks, size):
+def first_wrong(x, legal, lengths, start, W, V, c, blocks, size, wide):
     """The first string from row ``start`` on that is not predicted right, or -1 if all are.
 
     As ``datasets.reber_correct`` judges, but no further than the first mistake: who begins with the
     string that was wrong last time can ask after every sequence.  x (n, T, inputs), legal
-    (n, T, outputs), lengths (n,); W, V and c as in ``learn_online``.
+    (n, T, outputs), lengths (n,); W, V, c and wide as in ``learn_online``.
     """
     n, inputs, cells, units = len(x), x.shape[2], blocks * size, blocks * (size + 2)
     a, h, y = np.zeros(units), np.zeros(cells), np.zeros(cells)
@@ -102,7 +107,7 @@ def first_wrong(x, legal, lengths, start, W, V, c, blocks, size):
         u[-1] = 1.0
         for t in range(lengths[row]):
             u[:inputs] = x[row, t]
-            step(u, W, blocks, size, a, s, h, y)
+            step(u, W, blocks, size, wide, a, s, h, y)
             right, wrong = np.inf, -np.inf
             for q in range(len(c)):
                 net = c[q]

@@ -38,13 +38,13 @@ PUBLISHED = {  # of experiment 1: by blocks, size of each, learning rate
 PUBLISHED_ADDING = "10 trials, 100 %, 74,000; then 1 of 2,560 wrong"
 
 
-def memory_cell_blocks(blocks, size, compiled=True):
+def memory_cell_blocks(blocks, size, wide=1.0, compiled=True):
     """The hidden layer of 1997 as a cell; its units are cells, then input and output gates.
 
     Memory cell v of block j, with a = sigmoid(z) of every unit (equations 3 to 9 of the appendix):
 
         s = s_before + a_in_j (4 a_v - 2)
-        h = a_out_j (2 sigmoid(s) - 1)          of a gate: h = a
+        h = a_out_j wide (2 sigmoid(s) - 1)          of a gate: h = a
     """
     cells = blocks * size
     units = cells + 2 * blocks
@@ -57,14 +57,14 @@ def memory_cell_blocks(blocks, size, compiled=True):
     def step(z, state):
         a = 0.5 * (np.tanh(0.5 * z[0]) + 1.0)
         s = state[1] + is_cell * a[in_gate] * (4.0 * a - 2.0)
-        squashed = np.tanh(0.5 * s)  # 2 sigmoid(s) - 1
+        squashed = wide * np.tanh(0.5 * s)  # 2 sigmoid(s) - 1, if wide is 1
         return (is_cell * a[out_gate] * squashed + (1.0 - is_cell) * a, s), (a,)
 
     def step_backward(dstate, saved, state, new_state):
         dh, ds = dstate
         a = saved[0]
-        squashed = np.tanh(0.5 * new_state[1])
-        ds = ds + is_cell * dh * a[out_gate] * 0.5 * (1.0 - squashed * squashed)
+        squashed = wide * np.tanh(0.5 * new_state[1])
+        ds = ds + is_cell * dh * a[out_gate] * 0.5 * (wide - squashed * squashed / wide)
         to_in, to_out = is_cell * ds * (4.0 * a - 2.0), is_cell * dh * squashed
         da = (1.0 - is_cell) * dh + 4.0 * is_cell * ds * a[in_gate]
         for unit in range(len(a)):  # the cells of a block share its gates
@@ -84,16 +84,18 @@ class Network1997:
     def __init__(
         self, inputs, outputs, blocks, size, *, weights, lr, seed,
         in_bias=None, out_bias=None, only_gates_biased=False, way="online", linear=False,
+        tolerance=0.0, wide=1.0,
     ):  # fmt: skip
         self.blocks, self.size, self.cells = blocks, size, blocks * size
         self.lr, self.way, self.linear = lr, way, linear
+        self.tolerance, self.wide = tolerance, wide
         units = self.cells + 2 * blocks
         rng = np.random.default_rng(seed)
 
         def drawn(*shape):
             return rng.uniform(-weights, weights, shape).astype(np.float32)
 
-        cell = memory_cell_blocks(blocks, size)
+        cell = memory_cell_blocks(blocks, size, wide)
         self.hidden = rnnlite.Recurrent(cell, inputs, units, return_sequences=True, seed=0)
         # The same layer with h of the step before as an input: no error goes back through it.
         self.cut = rnnlite.Recurrent(cell, inputs + units, units, return_sequences=True, seed=0)
@@ -143,6 +145,7 @@ class Network1997:
         cells = h[0, asked, : self.cells].copy()
         y = self.outputs(cells)
         dz = y - targets  # of half the squared error
+        dz[abs(dz) < self.tolerance] = 0.0
         if not self.linear:
             dz *= y * (1.0 - y)
         dh = np.zeros_like(h)
@@ -166,7 +169,7 @@ class Network1997:
         """The first string from ``start`` on that is not predicted right, or -1."""
         return first_wrong(
             strings.x, strings.legal, strings.lengths, start,
-            self.all_weights(), self.W, self.c, self.blocks, self.size,
+            self.all_weights(), self.W, self.c, self.blocks, self.size, self.wide,
         )  # fmt: skip
 
     def learn_at_each_step(self, x, targets, length):
@@ -174,8 +177,8 @@ class Network1997:
         params, y = self.hidden.params, np.zeros(targets.shape)
         W = self.all_weights()
         learn_online(
-            x, targets, length, W, self.W, self.c,
-            self.blocks, self.size, self.lr, self.only_gates_biased, self.linear, y,
+            x, targets, length, W, self.W, self.c, self.blocks, self.size, self.wide,
+            self.lr, self.only_gates_biased, self.linear, self.tolerance, y,
         )  # fmt: skip
         inputs = x.shape[1]
         params["Wx"][...], params["Wh"][...], params["b"][...] = W[:inputs], W[inputs:-1], W[-1]
@@ -216,12 +219,12 @@ def both_sets(seed):
     return type(train)(*(np.concatenate([padded(a), padded(b)]) for a, b in both))
 
 
-def reber(seed, blocks=3, size=2, lr=0.1, way="online", limit=100_000):
+def reber(seed, blocks=3, size=2, lr=0.1, way="online", limit=100_000, **options):
     """Sequences until all strings of both sets are predicted, or None; and what is left to say."""
     strings = both_sets(seed)
     net = Network1997(
         7, 7, blocks, size, weights=0.2, lr=lr, seed=seed,
-        out_bias=-1.0 - np.arange(blocks), only_gates_biased=True, way=way,
+        out_bias=-1.0 - np.arange(blocks), only_gates_biased=True, way=way, **options,
     )  # fmt: skip
     rng, wrong = np.random.default_rng(seed), 0
     one_hot = np.eye(7, dtype=np.float32)
@@ -293,6 +296,11 @@ def main():
     add(
         "--learn", choices=["online", "cut", "full"], default="online", help="how (default: online)"
     )
+    add(
+        "--tolerance", type=float, default=0.0,
+        help="reber: an output that is less off counts as right when it learns (default: 0)",
+    )  # fmt: skip
+    add("--wide", type=float, default=1.0, help="reber: h from -WIDE to WIDE (default: 1)")
     add("--linear", action="store_true", help="adding: an output without a sigmoid (docs/tasks.md)")
     args = parser.parse_args()
     args.lr = args.lr or (0.1 if args.task == "reber" else 0.5)
@@ -300,10 +308,12 @@ def main():
     if args.task == "reber":
         published = PUBLISHED.get((args.blocks, args.size, args.lr), "nothing for these numbers")
         title = f"embedded Reber grammar, {args.blocks} blocks of {args.size}"
-        print(f"{title}, lr {args.lr}, {args.learn}", flush=True)
+        print(f"{title}, lr {args.lr}, {args.learn}", end="")
+        print(f", tolerance {args.tolerance:g}, h in {args.wide:g}", flush=True)
         report(
             lambda seed: reber(
-                seed, args.blocks, args.size, args.lr, args.learn, args.limit or 100_000
+                seed, args.blocks, args.size, args.lr, args.learn, args.limit or 100_000,
+                tolerance=args.tolerance, wide=args.wide,
             ),
             args.runs or 10, published,
         )  # fmt: skip

@@ -20,7 +20,7 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
-def by_the_equations(x, Wx, Wh, b, blocks, size):
+def by_the_equations(x, Wx, Wh, b, blocks, size, wide):
     """Hidden activations (T, units), unit by unit as equations 3 to 9 of the appendix say."""
     cells, units = blocks * size, blocks * (size + 2)
     y, s, found = np.zeros(units), np.zeros(cells), []
@@ -32,7 +32,7 @@ def by_the_equations(x, Wx, Wh, b, blocks, size):
             y_out = sigmoid(net[cells + blocks + j])
             for v in range(j * size, (j + 1) * size):
                 s[v] = s[v] + y_in * (4 * sigmoid(net[v]) - 2)
-                y[v] = y_out * (2 * sigmoid(s[v]) - 1)
+                y[v] = y_out * wide * (2 * sigmoid(s[v]) - 1)
             y[cells + j], y[cells + blocks + j] = y_in, y_out
         found.append(y)
     return np.array(found)
@@ -42,9 +42,9 @@ def by_the_equations(x, Wx, Wh, b, blocks, size):
 every_way = pytest.mark.parametrize("way", [pytest.param("online", marks=pytest.mark.long), "cut"])
 
 
-@pytest.mark.parametrize(("blocks", "size"), [(2, 2), (3, 1)])
-def test_the_hidden_layer_is_that_of_the_equations_and_its_gradient_is_right(blocks, size):
-    cell = papers.memory_cell_blocks(blocks, size, compiled=False)
+@pytest.mark.parametrize(("blocks", "size", "wide"), [(2, 2, 1.0), (3, 1, 1.0), (2, 2, 2.0)])
+def test_the_hidden_layer_is_that_of_the_equations_and_its_gradient_is_right(blocks, size, wide):
+    cell = papers.memory_cell_blocks(blocks, size, wide, compiled=False)
     layer = rnnlite.Recurrent(
         cell, 3, blocks * (size + 2), return_sequences=True, seed=0, dtype="float64"
     )
@@ -54,7 +54,7 @@ def test_the_hidden_layer_is_that_of_the_equations_and_its_gradient_is_right(blo
     x = rng.normal(size=(2, 6, 3))
     p = layer.params
     for row, h in zip(x, layer(x), strict=True):
-        wanted = by_the_equations(row, p["Wx"], p["Wh"], p["b"], blocks, size)
+        wanted = by_the_equations(row, p["Wx"], p["Wh"], p["b"], blocks, size, wide)
         np.testing.assert_allclose(h, wanted, rtol=1e-12, atol=1e-14)
     assert gradcheck.check(layer, x).passed
 
@@ -64,7 +64,7 @@ def plain(monkeypatch):
     """Cells in plain NumPy: nothing to compile for a few sequences."""
     compiled = papers.memory_cell_blocks
     monkeypatch.setattr(
-        papers, "memory_cell_blocks", lambda blocks, size: compiled(blocks, size, compiled=False)
+        papers, "memory_cell_blocks", lambda *sizes: compiled(*sizes, compiled=False)
     )
 
 
@@ -114,12 +114,14 @@ def test_learning_is_a_step_down_the_gradient_of_half_the_squared_error(plain, l
 
 
 @every_way
-@pytest.mark.parametrize("linear", [False, True])
-def test_the_gradient_of_the_paper_goes_back_in_the_states_alone(plain, way, linear):
+@pytest.mark.parametrize(("linear", "wide"), [(False, 1.0), (True, 1.0), (False, 2.0)])
+def test_the_gradient_of_the_paper_goes_back_in_the_states_alone(plain, way, linear, wide):
     # By equations: with h of the step before given, error flows from s to s; differences agree.
     rng = np.random.default_rng(1)
     x, target = rng.normal(size=(4, 3)).astype("f4"), np.array([[0.9]], "f4")
-    net = papers.Network1997(3, 1, 2, 1, weights=0.8, lr=1.0, seed=5, way=way, linear=linear)
+    net = papers.Network1997(
+        3, 1, 2, 1, weights=0.8, lr=1.0, seed=5, way=way, linear=linear, wide=wide
+    )
     p = net.hidden.params
     h = net.hidden(x[None])[0].astype("f8")
     before = np.concatenate([np.zeros((1, 6)), h[:-1]])  # these do not move
@@ -132,7 +134,7 @@ def test_the_gradient_of_the_paper_goes_back_in_the_states_alone(plain, way, lin
         for row in inputs:
             a = sigmoid(row @ W + b)
             s = s + a[2:4] * (4 * a[:2] - 2)
-        y = (a[4:] * (2 * sigmoid(s) - 1)) @ V + c
+        y = (a[4:] * wide * (2 * sigmoid(s) - 1)) @ V + c
         y = y if linear else sigmoid(y)
         return 0.5 * np.sum((y - target) ** 2)
 
@@ -146,6 +148,24 @@ def test_the_gradient_of_the_paper_goes_back_in_the_states_alone(plain, way, lin
     step = W - np.concatenate([p["Wx"], p["Wh"]])
     np.testing.assert_allclose(step, slopes, rtol=2e-3, atol=1e-6)
     assert abs(slopes[3:]).max() > 1e-5
+
+
+@every_way
+def test_an_output_within_the_tolerance_teaches_nothing(plain, way):
+    def net(tolerance):
+        return papers.Network1997(
+            3, 2, 2, 1, weights=0.5, lr=1.0, seed=3, way=way, tolerance=tolerance
+        )
+
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype("f4")
+    said = net(0.0)(x[None], np.array([4]))[0, -1:]
+    targets = said + np.array([[0.29, -0.31]], "f4")  # one too near to count, one not
+    moved, still = net(0.3), net(0.0)
+    moved.learn(x, targets)
+    still.learn(x, np.stack([said[0, :1], targets[0, 1:]], axis=1))  # as if the first were right
+    np.testing.assert_allclose(moved.W, still.W, atol=1e-6)
+    np.testing.assert_allclose(moved.hidden.flat_params, still.hidden.flat_params, atol=1e-6)
+    assert abs(moved.W - net(0.0).W)[:, 1].max() > 1e-3
 
 
 @every_way
@@ -165,7 +185,7 @@ def test_the_first_string_that_is_wrong_is_found_from_where_one_looks():
     strings, rng = papers.both_sets(0), np.random.default_rng(0)
     net = papers.Network1997(
         7, 7, 3, 2, weights=2.0, lr=0.1, seed=0, out_bias=-1.0 - np.arange(3),
-        only_gates_biased=True,
+        only_gates_biased=True, wide=2.0,
     )  # fmt: skip
     net.W[...] = 8.0 * rng.normal(size=net.W.shape)
     scores = net(strings.x, strings.lengths)

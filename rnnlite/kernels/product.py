@@ -11,9 +11,9 @@ numbers, 20 KB: it stays in the first-level cache while the rows of A stream pas
      | K x 32 | K x 32 |           | K x 32 |  zeros to whole registers
      +--------+--------+---        +--------+
 
-Rows left over after the full tiles go through one of 4 rows, and then each through several panels
-at once; columns left over through a tile one register wide if they fit, masked when they are
-written.
+Rows left over after the full tiles go through tiles of 4 rows, and then each through several panels
+at once, for which all of W is read once more; columns left over through a tile one register wide if
+they fit, masked when they are written.
 """
 
 import numpy as np
@@ -50,22 +50,24 @@ def make_product(tile_rows):
 
     @inner
     def product(s, s0, s_row, a, a0, a_row, a_k, w, w0, w_k, w_panel, c, c0, c_row, M, K, N):
-        width = TILE_VECTORS * lanes(c)
+        width, full = TILE_VECTORS * lanes(c), M - M % tile_rows
+        if full > 0 and (M - full + tile_rows) % 4 < (M - full) % 4:
+            full -= tile_rows  # 8 rows are two tiles of 4, not one of 6 and two single rows
         for n in range(0, N, width):
             wn, left, m = w0 + (n // width) * w_panel, N - n, 0
-            while m + tile_rows <= M and left <= lanes(c):
+            while m < full and left <= lanes(c):
                 tile_narrow(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
                             w, wn, w_k, 0, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
                 m += tile_rows
-            while m + tile_rows <= M:
+            while m < full:
                 tile_full(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
                           w, wn, w_k, 0, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
                 m += tile_rows
-            if m + 4 <= M:
+            while m + 4 <= M:
                 tile_four(s, s0 + m * s_row + n, s_row, a, a0 + m * a_row, a_row, a_k,
                           w, wn, w_k, 0, c, c0 + m * c_row + n, c_row, K, left)  # fmt: skip
                 m += 4
-        for m in range(M - M % tile_rows % 4, M):
+        for m in range(M - (M - full) % 4, M):
             n = 0
             while n < N:
                 wn, left = w0 + (n // width) * w_panel, N - n
