@@ -35,15 +35,16 @@ def step(u, W, blocks, size, wide, a, s, h, y):
 
 @numba.njit
 def learn_online(
-    x, targets, length, W, V, c, blocks, size, wide, lr, gates_only, linear, tolerance, said
+    x, targets, length, W, V, c, blocks, size, wide, lr, gates_only, linear, tolerance, offset, said
 ):
     """One sequence; W, V and c change at each step that has a target.
 
     x (T, inputs), of which ``length`` steps count; targets (k, outputs) of the last k of them.
     W (inputs + units + 1, units): into cells, input gates, output gates, from the input, from their
     own activations y and from 1.  V (cells, outputs), c (outputs,).  h goes from -wide to wide.
-    Outputs are sigmoids, or ``linear``; one that is less than ``tolerance`` off counts as right.
-    ``said`` (k, outputs) gets them before each change.
+    Outputs are sigmoids, or ``linear``; one that is less than ``tolerance`` off counts as right,
+    and ``offset`` is added to the sigmoid's slope.  ``said`` (k, outputs) gets them before each
+    change.
     """
     inputs, cells, units = x.shape[1], blocks * size, blocks * (size + 2)
     outputs, first = targets.shape[1], length - len(targets)
@@ -66,7 +67,7 @@ def learn_online(
                 for v in range(cells):
                     net += y[v] * V[v, q]
                 out = net if linear else sigmoid(net)
-                slope = 1.0 if linear else out * (1.0 - out)
+                slope = 1.0 if linear else out * (1.0 - out) + offset
                 said[t - first, q] = out
                 off = targets[t - first, q] - out
                 delta[q] = lr * off * slope if abs(off) >= tolerance else 0.0

@@ -84,11 +84,11 @@ class Network1997:
     def __init__(
         self, inputs, outputs, blocks, size, *, weights, lr, seed,
         in_bias=None, out_bias=None, only_gates_biased=False, way="online", linear=False,
-        tolerance=0.0, wide=1.0,
+        tolerance=0.0, offset=0.0, wide=1.0,
     ):  # fmt: skip
         self.blocks, self.size, self.cells = blocks, size, blocks * size
         self.lr, self.way, self.linear = lr, way, linear
-        self.tolerance, self.wide = tolerance, wide
+        self.tolerance, self.offset, self.wide = tolerance, offset, wide
         units = self.cells + 2 * blocks
         rng = np.random.default_rng(seed)
 
@@ -147,7 +147,7 @@ class Network1997:
         dz = y - targets  # of half the squared error
         dz[abs(dz) < self.tolerance] = 0.0
         if not self.linear:
-            dz *= y * (1.0 - y)
+            dz *= y * (1.0 - y) + self.offset
         dh = np.zeros_like(h)
         dh[0, asked, : self.cells] = dz @ self.W.T
         grads = self.gradients(x, length, h, dh)
@@ -178,7 +178,7 @@ class Network1997:
         W = self.all_weights()
         learn_online(
             x, targets, length, W, self.W, self.c, self.blocks, self.size, self.wide,
-            self.lr, self.only_gates_biased, self.linear, self.tolerance, y,
+            self.lr, self.only_gates_biased, self.linear, self.tolerance, self.offset, y,
         )  # fmt: skip
         inputs = x.shape[1]
         params["Wx"][...], params["Wh"][...], params["b"][...] = W[:inputs], W[inputs:-1], W[-1]
@@ -300,6 +300,10 @@ def main():
         "--tolerance", type=float, default=0.0,
         help="reber: an output that is less off counts as right when it learns (default: 0)",
     )  # fmt: skip
+    add(
+        "--offset", type=float, default=0.0,
+        help="reber: added to the slope of the outputs' sigmoid (default: 0)",
+    )  # fmt: skip
     add("--wide", type=float, default=1.0, help="reber: h from -WIDE to WIDE (default: 1)")
     add("--linear", action="store_true", help="adding: an output without a sigmoid (docs/tasks.md)")
     args = parser.parse_args()
@@ -309,11 +313,12 @@ def main():
         published = PUBLISHED.get((args.blocks, args.size, args.lr), "nothing for these numbers")
         title = f"embedded Reber grammar, {args.blocks} blocks of {args.size}"
         print(f"{title}, lr {args.lr}, {args.learn}", end="")
-        print(f", tolerance {args.tolerance:g}, h in {args.wide:g}", flush=True)
+        learning = {name: getattr(args, name) for name in ("tolerance", "offset", "wide")}
+        print(*(f", {name} {value:g}" for name, value in learning.items()), sep="", flush=True)
         report(
             lambda seed: reber(
                 seed, args.blocks, args.size, args.lr, args.learn, args.limit or 100_000,
-                tolerance=args.tolerance, wide=args.wide,
+                **learning,
             ),
             args.runs or 10, published,
         )  # fmt: skip

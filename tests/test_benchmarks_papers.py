@@ -169,6 +169,26 @@ def test_an_output_within_the_tolerance_teaches_nothing(plain, way):
 
 
 @every_way
+def test_an_offset_is_added_to_the_slope_of_the_outputs(plain, way):
+    def step(offset):
+        net = papers.Network1997(3, 2, 2, 1, weights=0.5, lr=1.0, seed=3, way=way, offset=offset)
+        y, before = (
+            net(x[None], np.array([4]))[0, -1:],
+            (net.W.copy(), net.hidden.flat_params.copy()),
+        )
+        net.learn(x, y + error)
+        return y, before[0] - net.W, before[1] - net.hidden.flat_params
+
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype("f4")
+    error = np.array([[0.2, -0.3]], "f4")
+    y, *without = step(0.0)
+    offset = float(y[0, 1] * (1 - y[0, 1]))  # twice the slope of the second output, then
+    _, *with_it = step(offset)
+    np.testing.assert_allclose(with_it[0][:, 1], 2 * without[0][:, 1], rtol=1e-3, atol=1e-7)
+    assert abs(with_it[1] - without[1]).max() > 1e-4
+
+
+@every_way
 def test_biases_that_the_paper_does_not_have_stay_zero(plain, way):
     net = papers.Network1997(
         7, 7, 3, 2, weights=0.2, lr=0.5, seed=0, only_gates_biased=True, way=way
