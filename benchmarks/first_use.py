@@ -20,8 +20,6 @@ import numpy as np
 numpy = time.perf_counter()
 import rnnlite
 imported = time.perf_counter()
-rnnlite.Sequential, rnnlite.Adam, rnnlite.softmax_cross_entropy
-with_numba = time.perf_counter()
 rnnlite.set_num_threads({threads})
 model = rnnlite.Sequential([rnnlite.LSTM(28, 128, seed=0), rnnlite.Dense(128, 10, seed=1)])
 optimizer = rnnlite.Adam(model)
@@ -29,12 +27,12 @@ x, y = np.zeros((128, 28, 28), np.float32), np.zeros(128, np.int64)
 loss, dlogits = rnnlite.softmax_cross_entropy(model.forward(x, training=True), y)
 model.backward(dlogits, need_dx=False)
 optimizer.step()
-print(imported - numpy, with_numba - imported, time.perf_counter() - with_numba)
+print(imported - numpy, time.perf_counter() - imported)
 """
 
 
 def seconds(cache, threads):
-    """Of two imports (NumPy's not counted), and of the first step, in a fresh process."""
+    """Of the import (NumPy's not counted), and of the first step, in a fresh process."""
     environment = dict(os.environ, RNNLITE_CACHE=cache)
     done = subprocess.run(
         [sys.executable, "-c", CODE.format(threads=threads)],
@@ -49,18 +47,16 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=3, help="empty caches to begin from")
     args = parser.parse_args()
-    imports, layers, compiled, cached = [], [], [], []
+    imports, compiled, cached = [], [], []
     for _ in range(args.rounds):
         with tempfile.TemporaryDirectory() as cache:
-            compiled.append(seconds(cache, args.threads)[2])
+            compiled.append(seconds(cache, args.threads)[1])
             for _ in range(3):
-                for times, second in zip(
-                    (imports, layers, cached), seconds(cache, args.threads), strict=True
-                ):
-                    times.append(second)
+                import_time, first_step = seconds(cache, args.threads)
+                imports.append(import_time)
+                cached.append(first_step)
     for title, times in (
         ("import rnnlite, after NumPy", imports),
-        ("its first layer, with Numba", layers),
         ("first step, empty cache", compiled),
         ("first step, from the cache", cached),
     ):

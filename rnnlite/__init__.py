@@ -21,60 +21,59 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # what readers and type checkers see; ``_ROOMS`` says the same to Python
-    from rnnlite import (
-        cells,
-        datasets,
-        distributed,
-        functional,
-        gradcheck,
-        initializers,
-        inside,
-        interop,
-        layers,
-        reference,
-        saving,
-    )
-    from rnnlite.custom import custom_cell
-    from rnnlite.engine.processors import multiplies_bfloat16
-    from rnnlite.engine.threads import get_num_threads, set_num_threads
+from rnnlite import (
+    cells,
+    distributed,
+    functional,
+    gradcheck,
+    initializers,
+    layers,
+    reference,
+    saving,
+)
+from rnnlite.custom import custom_cell
+from rnnlite.engine.processors import multiplies_bfloat16
+from rnnlite.engine.threads import get_num_threads, set_num_threads
+from rnnlite.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    Activation,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Group,
+    Layer,
+    LayerNorm,
+    Recurrent,
+    Sequential,
+)
+from rnnlite.losses import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
+from rnnlite.optim import SGD, Adam, clip_gradients, gradient_norm, schedules
+from rnnlite.padding import pad
+from rnnlite.saving import load, save
+from rnnlite.training import (
+    Callback,
+    ConfusionMatrix,
+    DataWarning,
+    EarlyStopping,
+    History,
+    Metrics,
+    TrainingDiverged,
+    accuracy_interval,
+    confusion_matrix,
+    evaluate,
+    fit,
+    predict,
+    predict_proba,
+    predict_values,
+)
+
+if TYPE_CHECKING:  # ``__getattr__`` imports these when they are first asked for
+    from rnnlite import datasets, inside, interop
     from rnnlite.inside import explain, trace
-    from rnnlite.layers import (
-        GRU,
-        LSTM,
-        RNN,
-        Activation,
-        Bidirectional,
-        Dense,
-        Dropout,
-        Embedding,
-        Flatten,
-        Group,
-        Layer,
-        LayerNorm,
-        Recurrent,
-        Sequential,
-    )
-    from rnnlite.losses import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
-    from rnnlite.optim import SGD, Adam, clip_gradients, gradient_norm, schedules
-    from rnnlite.padding import pad
-    from rnnlite.saving import load, save
-    from rnnlite.training import (
-        Callback,
-        ConfusionMatrix,
-        DataWarning,
-        EarlyStopping,
-        History,
-        Metrics,
-        TrainingDiverged,
-        accuracy_interval,
-        confusion_matrix,
-        evaluate,
-        fit,
-        predict,
-        predict_proba,
-        predict_values,
-    )
 
 __version__ = "0.1.0"
 
@@ -90,40 +89,17 @@ __all__ = [
     "set_num_threads", "softmax_cross_entropy", "trace",
 ]  # fmt: skip
 
-# Where the names come from that are not rooms themselves.  Each is imported when it is first asked
-# for: Numba takes longer than all else here, and ``rnnlite.reference``, say, does without.
-_ROOMS = {
-    "rnnlite.custom": "custom_cell",
-    "rnnlite.engine.processors": "multiplies_bfloat16",
-    "rnnlite.engine.threads": "get_num_threads set_num_threads",
-    "rnnlite.inside": "explain trace",
-    "rnnlite.layers": (
-        "GRU LSTM RNN Activation Bidirectional Dense Dropout Embedding Flatten Group "
-        "Layer LayerNorm Recurrent Sequential"
-    ),
-    "rnnlite.losses": "binary_cross_entropy mean_squared_error softmax_cross_entropy",
-    "rnnlite.optim": "SGD Adam clip_gradients gradient_norm schedules",
-    "rnnlite.padding": "pad",
-    "rnnlite.saving": "load save",
-    "rnnlite.training": (
-        "Callback ConfusionMatrix DataWarning EarlyStopping History Metrics "
-        "TrainingDiverged accuracy_interval confusion_matrix evaluate fit predict "
-        "predict_proba predict_values"
-    ),
-}
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
-
 
 def __getattr__(name):
-    """A name that was not asked for before; afterwards Python finds it by itself."""
-    if name in _ROOM_OF:
-        globals()[name] = value = getattr(import_module(_ROOM_OF[name]), name)
-        return value
+    """What many programs do without is imported when it is asked for: a quarter of ``rnnlite``."""
+    if name in ("explain", "trace"):
+        globals()[name] = function = getattr(import_module("rnnlite.inside"), name)
+        return function
     room = f"rnnlite.{name}"
     try:
         return import_module(room)
     except ModuleNotFoundError as error:
-        if error.name != room:  # it is there, and lacks something
+        if error.name != room:  # the room is there, and lacks a library
             raise
     raise AttributeError(
         f"module 'rnnlite' has no attribute {name!r}", name=name, obj=sys.modules[__name__]
