@@ -17,16 +17,15 @@ what came and what was wanted.
 ``python examples/mnist_lstm.py`` in the repository shows all of it at work.
 """
 
-import sys
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from rnnlite import (
     cells,
+    datasets,
     distributed,
     functional,
     gradcheck,
     initializers,
+    inside,
+    interop,
     layers,
     reference,
     saving,
@@ -34,6 +33,7 @@ from rnnlite import (
 from rnnlite.custom import custom_cell
 from rnnlite.engine.processors import multiplies_bfloat16
 from rnnlite.engine.threads import get_num_threads, set_num_threads
+from rnnlite.inside import explain, trace
 from rnnlite.layers import (
     GRU,
     LSTM,
@@ -71,10 +71,6 @@ from rnnlite.training import (
     predict_values,
 )
 
-if TYPE_CHECKING:  # ``__getattr__`` imports these when they are first asked for
-    from rnnlite import datasets, inside, interop
-    from rnnlite.inside import explain, trace
-
 __version__ = "0.1.0"
 
 __all__ = [
@@ -88,22 +84,6 @@ __all__ = [
     "predict_proba", "predict_values", "reference", "save", "saving", "schedules",
     "set_num_threads", "softmax_cross_entropy", "trace",
 ]  # fmt: skip
-
-
-def __getattr__(name):
-    """What many programs do without is imported when it is asked for: a quarter of ``rnnlite``."""
-    if name in ("explain", "trace"):
-        globals()[name] = function = getattr(import_module("rnnlite.inside"), name)
-        return function
-    room = f"rnnlite.{name}"
-    try:
-        return import_module(room)
-    except ModuleNotFoundError as error:
-        if error.name != room:  # the room is there, and lacks a library
-            raise
-    raise AttributeError(
-        f"module 'rnnlite' has no attribute {name!r}", name=name, obj=sys.modules[__name__]
-    )
 
 
 def __dir__():

@@ -8,7 +8,6 @@ from house_reading import (
     arguments,
     decorators,
     modules,
-    outside_functions,
     public,
     returns_something,
     section,
@@ -71,7 +70,7 @@ def exports(package):
 
 def home(trees, module, name):
     """The module in which a name that ``module`` exports is defined; None if it is a module."""
-    for node in outside_functions(trees[module]):
+    for node in trees[module].body:
         if isinstance(node, ast.ImportFrom) and name in (a.asname or a.name for a in node.names):
             source = (node.module or "").removeprefix("rnnlite").replace(".", "/").strip("/")
             places = (f"{source}.py", f"{source}/__init__.py".strip("/"))

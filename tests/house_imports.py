@@ -15,7 +15,6 @@ from house_reading import (
     is_within,
     modules,
     names_in,
-    outside_functions,
     room_of,
 )
 
@@ -181,3 +180,14 @@ def imports_against_the_stream(package):
             allowed = other in ROOMS[room] | {room}
             if not allowed and not ((room, other) in AT_A_CALL and name not in at_import):
                 yield f"{module} imports {name}"
+
+
+def outside_functions(tree):
+    """Import statements that run when a module is imported."""
+    rest = [tree]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        if not isinstance(node, FUNCTION | ast.Lambda):
+            rest.extend(ast.iter_child_nodes(node))

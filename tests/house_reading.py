@@ -115,14 +115,3 @@ def names_in(node):
 def room_of(module):
     """``"kernels/loop.py"`` -> ``"kernels"``, ``"custom.py"`` -> ``"custom"``."""
     return module.split("/")[0].removesuffix(".py")
-
-
-def outside_functions(tree):
-    """Import statements that run when a module is imported."""
-    rest = [tree]
-    while rest:
-        node = rest.pop()
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        if not isinstance(node, FUNCTION | ast.Lambda):
-            rest.extend(ast.iter_child_nodes(node))

@@ -1,15 +1,10 @@
 """What ``import rnnlite`` does not do: compile, open a socket, take in optional libraries."""
 
-import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-import pytest
 from fresh_process import ONE_STEP, run
-
-import rnnlite
 
 UNWANTED = ("torch", "matplotlib", "pooch", "tqdm", "scipy", "requests", "urllib3", "tensorflow")
 
@@ -25,7 +20,6 @@ def opened(*arguments, **options):
 
 socket.socket = socket.create_connection = socket.getaddrinfo = opened
 import rnnlite
-assert [getattr(rnnlite, name) for name in rnnlite.__all__]
 found = sorted(name for name in sys.modules if name.split(".")[0] in UNWANTED)
 print(json.dumps(found))
 """
@@ -43,46 +37,6 @@ def test_import_takes_in_no_optional_library_and_opens_no_socket(tmp_path):
 def test_import_compiles_nothing(tmp_path):
     script = ONE_STEP[: ONE_STEP.index("h, (hT")] + "print(json.dumps(len(recorder.buffer)))"
     assert run(script, cache=tmp_path) == (0, [])
-
-
-def test_what_is_not_asked_for_is_not_waited_for(tmp_path):
-    script = """
-import json, sys
-import rnnlite
-rooms = {"rnnlite.inside", "rnnlite.datasets", "rnnlite.interop"}
-def there():
-    return sorted(sys.modules.keys() & rooms)
-before, trace = there(), rnnlite.trace
-print(json.dumps([before, there(), trace is rnnlite.inside.trace is vars(rnnlite)["trace"]]))
-"""
-    assert run(script, cache=tmp_path) == ([[], ["rnnlite.inside"], True], [])
-
-
-def test_type_checkers_find_every_name():
-    """Some are imported when they are asked for; the file says all of them all the same."""
-    imports = ast.walk(ast.parse(Path(rnnlite.__file__).read_text()))
-    said = [
-        alias.name for node in imports if isinstance(node, ast.ImportFrom) for alias in node.names
-    ]
-    assert sorted(set(said) - {"import_module", "TYPE_CHECKING"}) == sorted(rnnlite.__all__)
-
-
-def test_a_name_that_is_not_there_is_named():
-    with pytest.raises(AttributeError, match="module 'rnnlite' has no attribute 'LSTN'") as told:
-        rnnlite.LSTN  # noqa: B018
-    assert told.value.name == "LSTN" and told.value.obj is rnnlite  # "Did you mean: 'LSTM'?"
-    with pytest.raises(ImportError, match="cannot import name 'LSTN'"):
-        from rnnlite import LSTN  # noqa: F401
-
-
-def test_a_room_that_lacks_its_library_says_so(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("rnnlite.sklearn")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(vars(rnnlite), "sklearn", raising=False)
-    for name in ("sklearn", "sklearn.utils", "sklearn.utils.validation"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match="scikit-learn"):
-        rnnlite.sklearn  # noqa: B018
 
 
 def test_a_folder_of_the_same_name_does_not_hide_it(tmp_path):
