@@ -181,6 +181,12 @@ def test_two_threads_give_the_bits_of_one(kind, options, dtype, two_threads, mon
     np.testing.assert_array_equal(layer.forward(x, initial_state=state), y)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", pytest.param("GRU", marks=pytest.mark.long)])
+def test_with_rounded_products_two_threads_give_the_bits_of_one(kind, two_threads, monkeypatch):
+    options = {"compute_dtype": "bfloat16"}
+    test_two_threads_give_the_bits_of_one(kind, options, "float32", two_threads, monkeypatch)
+
+
 def test_of_plain_numpy_it_is_the_same(two_threads):
     layer = rnnlite.LSTM(I, H, seed=0, return_sequences=True)
     h, _, _ = reference.lstm_forward(X, *(layer.params[n] for n in ("Wx", "Wh", "b")))

@@ -34,7 +34,7 @@ class Engine:
         self._operands = operands = operands_of(compute_dtype)
         self._forward = loop.make_forward(cell, operands)
         self._backward = loop.make_backward(cell, operands)
-        self._forward_of_one_row = make_forward_of_one_row(cell)
+        self._forward_of_one_row = make_forward_of_one_row(cell, operands)
         self._packing = packing.make_packing(operands)
 
     def forward(self, workspace, x, weights, y):

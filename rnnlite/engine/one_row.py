@@ -3,7 +3,6 @@
 from rnnlite.engine import threads
 from rnnlite.kernels import meeting, one_row
 from rnnlite.kernels.jit import JIT_DISABLED
-from rnnlite.kernels.operands import NUMBERS
 from rnnlite.kernels.product import panel_width
 
 # A multiplication of a single row takes as long as so many of a batch: W is read for it alone.
@@ -46,7 +45,6 @@ def is_shared(workspace, work):
     return (
         B == 1 and OF_ONE_ROW * work > threads.WORTH_A_THREAD and threads.get_num_threads() > 1
         and not (JIT_DISABLED or workspace.for_backward) and workspace.all_valid
-        and workspace.operands is NUMBERS
         and one_row.can_share(workspace.cell, I, H, panel_width(workspace.dtype))
         and _rest.is_over()
     )  # fmt: skip

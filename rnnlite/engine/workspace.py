@@ -93,7 +93,8 @@ class Workspace:
 
     def _packed(self, size, row_size):
         """Room for packed weights, and for the rows that they multiply if those are rounded."""
-        room = self.shape[0] * self.operands.room(row_size)
+        rows = max(self.shape[0], 2)  # two threads may share one row, with a copy for each
+        room = rows * self.operands.room(row_size)
         return aligned_zeros(size + room, self.operands.dtype(self.dtype))
 
     @functools.cached_property

@@ -20,8 +20,9 @@ from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.jit import equation, inner
 from rnnlite.kernels.layout import blocks_of
 from rnnlite.kernels.load_store import REGISTERS, argument_loader
+from rnnlite.kernels.operands import NUMBERS
 from rnnlite.kernels.parallel import parallel
-from rnnlite.kernels.product import TILE_VECTORS, product
+from rnnlite.kernels.product import TILE_VECTORS
 from rnnlite.kernels.simd import flat, lanes, load, load_masked, store, store_masked
 
 # Multiplications of a step from which on two threads win more than the waiting costs: of 80,000,
@@ -39,11 +40,12 @@ def can_share(cell, I, H, panel):
     return fits and simple and (I + H) * H * len(cell.gates) >= WORTH_TWO
 
 
-def make_forward(cell, patience=meetings.PATIENCE):
+def make_forward(cell, operands=NUMBERS, patience=meetings.PATIENCE):
     """The forward loop of one row of a cell, as a kernel.
 
     After a wait of more spins than ``patience`` the caller computes the other steps alone.
     """
+    multiply, per_word = operands.multiply, operands.per_word
     n_states, bias_rows = len(cell.states), int(cell.recurrent_bias)
     load_z, _ = REGISTERS.group(blocks_of(cell)[1])
     _, store_saved = REGISTERS.group(range(len(cell.saved)))
@@ -63,7 +65,7 @@ def make_forward(cell, patience=meetings.PATIENCE):
             store(xh, to_h + j, load(states, before + j))
 
     @inner
-    def project(products, first_step, xh, at, w, zeros, gates, H, first, last):
+    def project(products, first_step, xh, at, w, room, zeros, gates, H, first, last):
         """z = [x 1 h] W, the columns of units ``first`` to ``last`` of each gate."""
         panel = TILE_VECTORS * lanes(xh)
         for n in range(len(products)):
@@ -72,8 +74,9 @@ def make_forward(cell, patience=meetings.PATIENCE):
             used = K - of_h * first_step
             for unit in range(first, N, H):
                 at_z, at_w = z + unit, start + unit // panel * w_panel
-                product(so_far, at_z * (begins == 0), 0, xh, at + column, 0, 1,
-                        w, at_w, w_row, w_panel, gates, at_z, 0, 1, used, last - first)  # fmt: skip
+                multiply(so_far, at_z * (begins == 0), 0, xh, at + column, 0,
+                         w, at_w, w_row, w_panel, gates, at_z, 0, 1, used, last - first,
+                         room, 0)  # fmt: skip
 
     @inner
     def apply_step(gates, states, before, after, p, H, Hp, first, last):
@@ -85,7 +88,7 @@ def make_forward(cell, patience=meetings.PATIENCE):
             store_saved(gates, j, H, saved, H - j)
             store_state(states, after + j, Hp, new_state, H - j)
 
-    @parallel(identity=f"{identity(cell)} {patience}")
+    @parallel(identity=f"{identity(cell)}{operands.name} {patience}")
     def forward(first, last, x, y, reverse, from_zero, xh, gates, states, p, w, products, zeros,
                 meeting):  # fmt: skip
         """Run the row through all T steps, as thread ``first`` of two, or alone as 0 to 2.
@@ -96,6 +99,7 @@ def make_forward(cell, patience=meetings.PATIENCE):
         """
         (_, T, I), (_, steps_of_y, H), Hp = x.shape, y.shape, states.shape[3]
         xh_row = xh.shape[1]
+        room = w.size - (2 - first) * (per_word - 1) * xh_row  # for pairs, behind the weights
         at, cut = first * xh_row, (H // (TILE_VECTORS * lanes(xh)) + 1) // 2
         cut *= TILE_VECTORS * lanes(xh)
         x, y, xh, gates, states, p = flat(x), flat(y), flat(xh), flat(gates), flat(states), flat(p)
@@ -108,7 +112,7 @@ def make_forward(cell, patience=meetings.PATIENCE):
             before, after = t % 2 * n_states * Hp, (t + 1) % 2 * n_states * Hp
             now = T - 1 - t if reverse else t
             load_inputs(x, now * I, I, states, before, Hp, xh, at + xh_row - Hp)
-            project(products, from_zero and t == 0, xh, at, w, zeros, gates, H, begin, end)
+            project(products, from_zero and t == 0, xh, at, w, room, zeros, gates, H, begin, end)
             apply_step(gates, states, before, after, p, H, Hp, begin, end)
             if steps_of_y > 0:
                 for j in range(begin, end, lanes(y)):

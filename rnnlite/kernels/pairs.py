@@ -62,10 +62,17 @@ def pack_pairs(w, w0, w_row, K, N, packed, p0, n0, k0, rows):
     while j < N:
         panel, inside = (n0 + j) // width, (n0 + j) % width
         count = min(N - j, L - inside % L)  # up to the next whole register
-        place = p0 + panel * rows * width + inside
-        for k in range(K):
+        place, k = p0 + panel * rows * width + inside, 0
+        while k < K:
+            to, odd = place + (k0 + k) // 2 * width, (k0 + k) % 2
             part = load_masked(w, w0 + k * w_row + j, count)
-            store_half(packed, place + (k0 + k) // 2 * width, part, (k0 + k) % 2, count)
+            if odd == 0 and k + 1 < K:
+                words = pair(part, load_masked(w, w0 + (k + 1) * w_row + j, count))
+                store_masked(packed, to, words, count)
+                k += 2
+            else:  # its neighbour is a row of another matrix, or none
+                store_half(packed, to, part, odd, count)
+                k += 1
         j += count
 
 
