@@ -49,9 +49,10 @@ for (name, gates), (B, H, I), padded in itertools.product(cells.items(), sizes, 
             cases += 1
 print(json.dumps({"target": target.CHOSEN.name, "worst": worst, "cases": cases}))
 """
-# The widest and the narrowest; what lies between is left to a person's patience.
+# The widest: each takes a minute to compile.  The others are for a person's patience
+# (``-m by_hand``), who may run any other test with a width as well: ``RNNLITE_SIMD=sse2``.
 WIDTHS = [
-    "avx512", "sse2", *(pytest.param(name, marks=pytest.mark.by_hand) for name in ("avx2", "neon"))
+    "avx512", *(pytest.param(name, marks=pytest.mark.by_hand) for name in ("avx2", "sse2", "neon"))
 ]  # fmt: skip
 
 
