@@ -109,7 +109,7 @@ def test_product_of_any_size_is_exact_and_writes_nothing_outside(
 def test_product_of_every_width_is_exact(dtype):
     rng = np.random.default_rng(7)
     for N in range(1, 71):
-        check_product(rng, CHOSEN.tile_rows + 3, N, 5, dtype, False, True, "zeros")
+        check_product(rng, CHOSEN.tile_rows + 3, N, 5, dtype, False, True, "result")
 
 
 @every_dtype
