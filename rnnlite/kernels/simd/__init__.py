@@ -16,19 +16,20 @@ from rnnlite.kernels.simd.vector import Vector
 
 if JIT_DISABLED:
     from rnnlite.kernels.simd.plain import (  # noqa: I001
-        clip, fence, flat, groups, is_double, lanes, load, load_masked, load_units, pair,
-        pair_neighbours, power_of_two, round_to_integer, store, store_half, store_masked,
-        where_positive, words_of, zero_from, zero_like,
+        as_number, clip, fence, flat, groups, is_double, lanes, load, load_masked, load_units,
+        pair, pair_neighbours, power_of_two, store, store_half, store_masked, where_positive,
+        whole_part, words_of, zero_from, zero_like,
     )  # fmt: skip
 else:
     from rnnlite.kernels.simd.bfloat16 import pair, pair_neighbours, store_half
     from rnnlite.kernels.simd.functions import (
+        as_number,
         clip,
         is_double,
         lanes,
         power_of_two,
-        round_to_integer,
         where_positive,
+        whole_part,
         zero_from,
         zero_like,
     )  # fmt: skip
@@ -46,7 +47,7 @@ else:
     load_units = load_masked
 
 __all__ = [
-    "Vector", "clip", "fence", "flat", "groups", "is_double", "lanes", "load", "load_masked",
-    "load_units", "pair", "pair_neighbours", "power_of_two", "round_to_integer", "store",
-    "store_half", "store_masked", "where_positive", "words_of", "zero_from", "zero_like",
+    "Vector", "as_number", "clip", "fence", "flat", "groups", "is_double", "lanes", "load",
+    "load_masked", "load_units", "pair", "pair_neighbours", "power_of_two", "store", "store_half",
+    "store_masked", "where_positive", "whole_part", "words_of", "zero_from", "zero_like",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from rnnlite.kernels.simd.vector import INT32, INT64, Vector, as_vector, call_llvm
+from rnnlite.kernels.simd.vector import FLAGS, INT32, INT64, Vector, as_vector, call_llvm
 
 
 def of_registers(emit, result=None):
@@ -42,22 +42,38 @@ def clip(builder, value, low, high):
     return builder.select(builder.fcmp_ordered(">", value, high), high, value)
 
 
-@of_registers
-def round_to_integer(builder, value):
-    """The nearest whole number; halves go to the even one."""
-    return call_llvm(builder, "rint", value.type, [value])
+# A number to which 1.5 2^23 is added (float64: 1.5 2^52) has no bits left for a fraction: the last
+# ones are the nearest whole number n.  With the exponent's bias added, too, they are those of 2^n.
+_SINGLE, _DOUBLE = (INT32, 23, 127), (INT64, 52, 1023)
+
+
+def _shift(kind):
+    integer, mantissa, bias = _SINGLE if kind.element == ir.FloatType() else _DOUBLE
+    integers = ir.VectorType(integer, kind.count)
+    shift = ir.Constant(kind, [1.5 * 2.0**mantissa + bias] * kind.count)
+    return shift, integers, ir.Constant(integers, [mantissa] * kind.count)
 
 
 @of_registers
-def power_of_two(builder, exponent):
-    """2^n for whole numbers n: its bits are n + bias in the exponent field, zero elsewhere."""
-    single, count = exponent.type.element == ir.FloatType(), exponent.type.count
-    mantissa, bias, integer = (23, 127, INT32) if single else (52, 1023, INT64)
-    integers = ir.VectorType(integer, count)
-    number = builder.fptosi(exponent, integers)
-    number = builder.add(number, ir.Constant(integers, [bias] * count))
-    number = builder.shl(number, ir.Constant(integers, [mantissa] * count))
-    return builder.bitcast(number, exponent.type)
+def whole_part(builder, value, factor):
+    """The whole number n nearest to ``value * factor``, shifted: for the next two functions."""
+    return call_llvm(builder, "fmuladd", value.type, [value, factor, _shift(value.type)[0]])
+
+
+@of_registers
+def as_number(builder, shifted):
+    """n, from what ``whole_part`` returned."""
+    # Without flags of its own Numba gives it those of the kernel, and LLVM leaves out what is added
+    # and taken away again.
+    return builder.fsub(shifted, _shift(shifted.type)[0], flags=FLAGS)
+
+
+@of_registers
+def power_of_two(builder, shifted):
+    """2^n, from the same: its last bits, moved to where the exponent is."""
+    _, integers, mantissa = _shift(shifted.type)
+    bits = builder.shl(builder.bitcast(shifted, integers), mantissa)
+    return builder.bitcast(bits, shifted.type)
 
 
 @of_registers

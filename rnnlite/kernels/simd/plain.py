@@ -4,7 +4,7 @@ import numpy as np
 
 from rnnlite.kernels.target import lanes_of
 
-round_to_integer, zero_like = np.rint, np.zeros_like
+as_number, zero_like = np.copy, np.zeros_like
 
 
 def lanes(array):
@@ -71,6 +71,11 @@ def groups(places):
 def clip(value, low, high):
     """``value`` bounded to [low, high]; NaN stays NaN."""
     return np.clip(value, value.dtype.type(low), value.dtype.type(high))
+
+
+def whole_part(value, factor):
+    """The whole number nearest to ``value * factor``."""
+    return np.rint(value * value.dtype.type(factor))
 
 
 def power_of_two(exponent):
