@@ -58,3 +58,23 @@ def make_decaying(rate):
         return (h,), (h,)
 
     return decaying_step
+
+
+def centred_step(z, state, p):
+    """h = tanh(p (z - the mean of z over all units of the row))."""
+    (z_h,), (scale,) = z, p
+    h = np.tanh(scale * (z_h - np.mean(z_h)))
+    return (h,), (h, z_h)
+
+
+def centred_step_backward(dstate, saved, state, new_state, p):
+    (dh,), (h, z_h), (scale,) = dstate, saved, p
+    da = dh * (1.0 - h * h)
+    dz_h = da * scale
+    return (dz_h - dz_h.mean(),), (np.zeros_like(dh),), (da * (z_h - z_h.mean()),)
+
+
+CENTRED = rnnlite.custom_cell(
+    "centred", centred_step, centred_step_backward,
+    gates=["h"], saved=["h", "z_h"], unit_params={"scale": 1.0}, whole_rows=True,
+)  # fmt: skip

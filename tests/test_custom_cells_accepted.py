@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import needs_jit
-from custom_cases import GOOD, make_decaying, sequences, step, step_backward
+from custom_cases import CENTRED, GOOD, make_decaying, sequences, step, step_backward
 
 import rnnlite
 from rnnlite import cells, gradcheck
@@ -150,50 +150,37 @@ def test_a_name_is_what_was_given_and_kernels_are_told_apart_by_equations():
 
 @pytest.mark.long
 def test_equations_may_use_functions_of_numpy_in_whole_rows():
-    def centred_step(z, state):
-        h = np.tanh(z[0] - np.mean(z[0]))
-        return (h,), (h,)
-
-    def centred_step_backward(dstate, saved, state, new_state):
-        d = dstate[0] * (1.0 - saved[0] * saved[0])
-        return (d - np.mean(d),), (np.zeros_like(d),)
-
-    cell = rnnlite.custom_cell(
-        "centred", centred_step, centred_step_backward, **GOOD, whole_rows=True
-    )
-    assert gradcheck.check(rnnlite.Recurrent(cell, 3, 7, seed=0), sequences()).passed
+    assert gradcheck.check(rnnlite.Recurrent(CENTRED, 3, 7, seed=0), sequences()).passed
 
 
 # --- rows of the right length, whatever a kernel is given -----------------------------------
 
 
-def cell_of_rows(new_state=None, dp=None):
-    """Whole rows, and what replaces a row from 16 units on: no try-out sees it."""
+ROWS = {"short": 16, "long": 24, "dp": 32}  # units for which something has another length
+
+
+def cell_of_rows():
+    """Whole rows, which for so many units are replaced: no try-out sees it."""
+    short, long, of_dp = ROWS.values()
 
     def step(z, state, p):
         h = np.tanh(z[0]) * p[0]
-        if h.size >= 16:
-            h = new_state(h)
+        if h.size == short:
+            h = h[:3].copy()
+        elif h.size == long:
+            h = np.concatenate((h, h))
         return (h,), (np.tanh(z[0]),)
 
     def step_backward(dstate, saved, state, new_state, p):
         d = dstate[0] * p[0] * (1.0 - saved[0] * saved[0])
         gain = dstate[0] * saved[0]
-        if gain.size >= 16:
-            gain = dp(gain)
+        if gain.size == of_dp:
+            gain = np.zeros(400_000)
         return (d,), (np.zeros_like(d),), (gain,)
 
-    new_state, dp = (function or (lambda row: row) for function in (new_state, dp))
     return rnnlite.custom_cell(
         "rows", step, step_backward, **GOOD, unit_params={"gain": 1.0}, whole_rows=True
     )
-
-
-ROWS = {
-    "short": {"new_state": lambda row: row[:3].copy()},
-    "long": {"new_state": lambda row: np.concatenate((row, row))},
-    "dp": {"dp": lambda row: np.zeros(400_000)},
-}
 
 
 @pytest.mark.parametrize("size", [3, 5, 400_000])
@@ -214,7 +201,7 @@ def test_a_kernel_writes_no_row_of_another_length(method, size):
 @pytest.mark.long
 @pytest.mark.parametrize("which", ROWS)
 def test_a_row_of_another_length_is_an_error_and_not_an_access_to_other_memory(which):
-    layer = rnnlite.Recurrent(cell_of_rows(**ROWS[which]), 3, 64, seed=0, dtype="float64")
+    layer = rnnlite.Recurrent(cell_of_rows(), 3, ROWS[which], seed=0, dtype="float64")
     with pytest.raises(ValueError, match=r"^rows: "):
         layer.backward(layer.forward(sequences()))
 

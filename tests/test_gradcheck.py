@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from custom_cases import CENTRED
 from gradchecked import B, H, I, T, X, normal, wrong_arrays
 
-import rnnlite
 from rnnlite import GRU, LSTM, RNN, Dense, Sequential, gradcheck
 from rnnlite.layers import Bidirectional, Dropout, Embedding, Recurrent
 
@@ -17,24 +17,6 @@ def shaken(layer, seed=20):
     return layer
 
 
-def centred_step(z, state, p):
-    """h = tanh(p (z - the mean of z over all units of the row))."""
-    (z_h,), (scale,) = z, p
-    h = np.tanh(scale * (z_h - z_h.mean()))
-    return (h,), (h, z_h)
-
-
-def centred_step_backward(dstate, saved, state, new_state, p):
-    (dh,), (h, z_h), (scale,) = dstate, saved, p
-    da = dh * (1.0 - h * h)
-    dz_h = da * scale
-    return (dz_h - dz_h.mean(),), (0.0 * dh,), (da * (z_h - z_h.mean()),)
-
-
-CENTRED = rnnlite.custom_cell(
-    "centred", centred_step, centred_step_backward,
-    gates=["h"], saved=["h", "z_h"], unit_params={"scale": 1.0}, whole_rows=True,
-)  # fmt: skip
 WHOLE_ROWS = "a cell that sees whole rows"
 RECURRENT = {
     "lstm": lambda **k: LSTM(I, H, seed=1, **k),

@@ -78,12 +78,10 @@ def test_a_mistake_in_the_equations_of_a_cell_is_caught_and_named(
     assert [mistake.name for mistake in report.mistakes][:1] == ([called] if called else [])
 
 
-@pytest.mark.parametrize(
-    ("name", "compiled"),
-    [*((name, False) for name in LAYER_OF), pytest.param("rnn", True, marks=pytest.mark.long)],
-)
-def test_an_exchanged_cell_with_the_right_equations_passes(name, compiled):
-    report = check(with_cell(name, "cells.cell import", "cells.cell import", compiled), X)
+@pytest.mark.parametrize("name", LAYER_OF)
+def test_an_exchanged_cell_with_the_right_equations_passes(name):
+    """Compiled, a mistake's name says more: all numbers are those of that mistake."""
+    report = check(with_cell(name, "cells.cell import", "cells.cell import", compiled=False), X)
     assert report.passed, f"\n{report}"
 
 
