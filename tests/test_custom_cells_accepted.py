@@ -8,6 +8,7 @@ from custom_cases import CENTRED, GOOD, make_decaying, sequences, step, step_bac
 import rnnlite
 from rnnlite import cells, gradcheck
 from rnnlite.cells.functions import tanh, zero_like
+from rnnlite.engine.compiled import engine_of
 from rnnlite.kernels import jit, load_store
 from rnnlite.kernels.fingerprint import identity
 from rnnlite.kernels.jit import JIT_DISABLED
@@ -134,11 +135,18 @@ def test_recurrent_wants_a_cell():
 
 @pytest.mark.long
 def test_cells_that_differ_only_in_a_constant_are_told_apart():
-    x, outputs = sequences(), []
-    for rate in (0.5, 0.25):
-        cell = rnnlite.custom_cell("decaying", make_decaying(rate), step_backward, **GOOD)
-        outputs.append(rnnlite.Recurrent(cell, 3, 4, seed=0, dtype="float64").forward(x))
-    assert not np.allclose(*outputs)
+    """By their identity: whether kernels of the other are compiled yet makes no difference."""
+    other, cell = (
+        rnnlite.custom_cell("decaying", make_decaying(rate), step_backward, **GOOD)
+        for rate in (0.5, 0.25)
+    )
+    assert engine_of(other) is not engine_of(cell)
+    outputs = [
+        rnnlite.Recurrent(one, 3, 4, seed=0, dtype="float64").forward(sequences())
+        for one in (cell, *(c._replace(compiled=False) for c in (cell, other)))
+    ]
+    np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-10)
+    assert not np.allclose(outputs[0], outputs[2])
 
 
 def test_a_name_is_what_was_given_and_kernels_are_told_apart_by_equations():
