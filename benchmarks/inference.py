@@ -3,7 +3,7 @@
     pip install torch onnx onnxruntime openvino jax     # or some: what is not there is left out
     python benchmarks/inference.py                      every row
     python benchmarks/inference.py --rows 0 5           the reference workload, and batch 1
-    python benchmarks/inference.py --compute bfloat16   a further column, products of bfloat16
+    python benchmarks/inference.py --compute bfloat16   two columns more, products of bfloat16
     python benchmarks/inference.py --quick              a tenth of the time, to see that it works
 
 A recurrent layer and a Dense layer of ten outputs behind its last step, with the same weights and
@@ -14,6 +14,9 @@ threads.  On a machine that does anything else meanwhile, they mean little.
 
 Settings, the best that were found:
 
+- rnnlite: ``model(x)``, which packs the weights at each call, since they may have changed;
+  ``stream`` is ``model.stream(batch).run(x)``, on one thread, which packed them
+  once, as all others do.
 - torch: ``torch.nn``, eager, under ``inference_mode``; ``autocast`` (on request) the same under
   ``torch.autocast("cpu", torch.bfloat16)``.
 - onnxruntime: the graph of ``rnnlite.interop.export_onnx`` with the sizes of the row written into
@@ -35,7 +38,7 @@ from pathlib import Path
 
 import numpy as np
 from turns import Worker, installed, side_by_side
-from workloads import WORKLOADS
+from workloads import WORKLOADS, Workload
 
 FLOAT32 = ("torch", "onnxruntime", "openvino-f32", "jax")
 PEERS = (*FLOAT32, "openvino", "autocast")
@@ -48,7 +51,7 @@ def compare(workers, workload):
     wanted, differences = answers.pop("rnnlite"), {}
     for name, answer in answers.items():
         differences[name] = difference = float(np.abs(answer - wanted).max())
-        allowed = TOLERANCE if name in FLOAT32 else ROUNDED_TOLERANCE
+        allowed = TOLERANCE if name in (*FLOAT32, "stream") else ROUNDED_TOLERANCE
         if answer.shape != wanted.shape or not difference <= allowed:
             raise SystemExit(f"{workload}: {name} differs by {difference:.2g} from rnnlite")
     return differences
@@ -59,13 +62,24 @@ def geometric_mean(ratios):
     return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
-def row_of(median):
-    """The ratios that are printed: the best float32 peer to rnnlite, OpenVINO to bfloat16."""
+def ratios_of(median):
+    """How many times as fast as the best float32 peer, and in bfloat16 as OpenVINO as it comes."""
     best = min((name for name in FLOAT32 if name in median), key=median.get, default=None)
-    ratios = {"best": best, "float32": best and median[best] / median["rnnlite"]}
-    if {"bfloat16", "openvino"} <= set(median):
-        ratios["bfloat16"] = median["openvino"] / median["bfloat16"]
-    return ratios
+    against = {"rnnlite": best, "stream": best, "bfloat16": "openvino", "bf16-stream": "openvino"}
+    pairs = ((name, peer) for name, peer in against.items() if name in median and peer in median)
+    return best, {name: median[peer] / median[name] for name, peer in pairs}
+
+
+def print_ratios(results):
+    """A line for each row, and the geometric means."""
+    names = list(results[0]["ratios"])
+    print(f"\n{'times as fast':26}" + "".join(f"{name:>14}" for name in names) + "   as")
+    for row in results:
+        ratios = "".join(f"{row['ratios'][name]:14.2f}" for name in names)
+        peers = [row["best"]] * ("rnnlite" in names) + ["openvino"] * ("bfloat16" in names)
+        print(f"{Workload(**row['workload'])!s:26}{ratios}   {', '.join(peers)}")
+    means = (geometric_mean([row["ratios"][name] for row in results]) for name in names)
+    print(f"{'geometric mean':26}" + "".join(f"{mean:14.2f}" for mean in means))
 
 
 def main():
@@ -76,7 +90,7 @@ def main():
     )
     parser.add_argument(
         "--compute", choices=["float32", "bfloat16"], default="float32",
-        help="bfloat16: a further column of rnnlite",
+        help="bfloat16: two columns more of rnnlite",
     )  # fmt: skip
     parser.add_argument(
         "--rows", type=int, nargs="+", choices=range(len(WORKLOADS)), default=range(len(WORKLOADS)),
@@ -91,9 +105,10 @@ def main():
     rounds, seconds = (2, 0.1) if args.quick else (args.rounds, args.seconds)
 
     names = list(installed(parser, args.peers, PEERS))
-    workers = {"rnnlite": Worker("rnnlite", args.threads)}
+    workers = {name: Worker(name, args.threads) for name in ("rnnlite", "stream")}
     if args.compute == "bfloat16":
         workers["bfloat16"] = Worker("rnnlite", args.threads, "bfloat16")
+        workers["bf16-stream"] = Worker("stream", args.threads, "bfloat16")
     workers |= {name: Worker(name, args.threads) for name in names}
     machine, workloads = platform.machine(), [WORKLOADS[row] for row in args.rows]
     print(f"{machine}, {args.threads} threads; {rounds} turns of {seconds:g} s")
@@ -103,23 +118,19 @@ def main():
         largest = max(row.get(name, 0.0) for row in differences)
         print(f"{name:16}{text}; differs by {largest:.1g} at most")
 
-    rounded = {"bfloat16", "openvino"} <= set(workers)
-    head = "".join(f"{name:>14}" for name in workers) + f"{'best float32 peer':>20}{'/ it':>7}"
-    print(f"\n{'inference, ms':26}{head}" + f"{'bfloat16: / openvino':>23}" * rounded)
+    print(f"\n{'inference, ms':26}" + "".join(f"{name:>14}" for name in workers))
     results = []
     for workload, difference in zip(workloads, differences, strict=True):
         median = side_by_side(workers, workload, "infer", rounds, seconds)
-        ratios = row_of(median)
-        line = f"{workload!s:26}" + "".join(f"{time * 1e3:14.3f}" for time in median.values())
-        if ratios["best"]:
-            line += f"{ratios['best']:>20}{ratios['float32']:7.2f}"
-        print(line + (f"{ratios['bfloat16']:23.2f}" if rounded else ""), flush=True)
+        times = "".join(f"{time * 1e3:14.3f}" for time in median.values())
+        print(f"{workload!s:26}{times}", flush=True)
+        best, ratios = ratios_of(median)
         results.append({
-            "workload": workload._asdict(), "seconds": median, "difference": difference, **ratios
+            "workload": workload._asdict(), "seconds": median, "difference": difference,
+            "best": best, "ratios": ratios,
         })  # fmt: skip
-    for kind in ("float32", "bfloat16"):
-        if ratios := [row[kind] for row in results if row.get(kind)]:
-            print(f"geometric mean, {kind}: {geometric_mean(ratios):.2f}, of {len(ratios)} rows")
+    if results[0]["ratios"]:
+        print_ratios(results)
     for worker in workers.values():
         worker.close()
     if args.json:

@@ -56,6 +56,20 @@ class Rnnlite:
         return self.model(self.x)
 
 
+class Stream(Rnnlite):
+    """This library, with the weights packed once, as other libraries do; one thread."""
+
+    def __init__(self, workload, threads, compute="float32"):
+        super().__init__(workload, threads, compute)
+        self.about += ", model.stream, one thread"
+        self.stream = self.model.stream(workload.batch)
+
+    def infer(self):
+        """All steps from zero, of which the answer after the last one counts."""
+        self.stream.reset()
+        return self.stream.run(self.x)[:, -1]
+
+
 class Torch:
     """PyTorch, eager, with its fused Adam."""
 
@@ -295,8 +309,8 @@ class OpenVino:
 
 
 PEERS = {
-    "rnnlite": Rnnlite, "torch": Torch, "autocast": Autocast, "keras": Keras, "jax": Jax,
-    "onnxruntime": OnnxRuntime, "openvino": OpenVino,
+    "rnnlite": Rnnlite, "stream": Stream, "torch": Torch, "autocast": Autocast, "keras": Keras,
+    "jax": Jax, "onnxruntime": OnnxRuntime, "openvino": OpenVino,
     "openvino-f32": functools.partial(OpenVino, precision="f32"),
 }  # fmt: skip
 MODULES = {

@@ -21,7 +21,7 @@ def serve(name, threads, compute):
     """Worker: one JSON request a line on stdin, one answer a line on stdout."""
     with contextlib.redirect_stdout(sys.stderr):
         from peers import PEERS
-    options = {"compute": compute} if name == "rnnlite" else {}
+    options = {"compute": compute} if name in ("rnnlite", "stream") else {}
     made = {}
     for line in sys.stdin:
         request = json.loads(line)
