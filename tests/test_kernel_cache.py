@@ -33,7 +33,7 @@ EDITS = [
         {"sign": -1.0},
     ),
     (
-        "kernels/activations.py", r"return 1\.0 / \(_expm1", "return 0.5 / (_expm1",
+        "kernels/activations.py", r"return 1\.0 / \(p", "return 0.5 / (p",
         {"gate": lambda z: 0.5 * sigmoid(z)},
     ),
     ("kernels/loop.py", r"(xh\[[^]]+\]) = 1\.0", r"\1 = 0.5", {"bias": 0.5}),
