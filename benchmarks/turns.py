@@ -12,9 +12,12 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from workloads import Workload
+
+HERE = Path(__file__).resolve().parents[1]
 
 
 def serve(name, threads, compute):
@@ -58,13 +61,13 @@ ANSWERS = {"times": times_of, "logits": logits_of, "about": lambda peer: peer.ab
 
 
 class Worker:
-    """One library in its own process."""
+    """One library in its own process; ``tree`` is a checkout of rnnlite, this one if not given."""
 
-    def __init__(self, name, threads, compute="float32"):
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    def __init__(self, name, threads, compute="float32", tree=HERE):
+        environment = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=str(tree))
         environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         self.process = subprocess.Popen(
-            [sys.executable, __file__, name, str(threads), compute],
+            [sys.executable, tree / "benchmarks" / "turns.py", name, str(threads), compute],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
 

@@ -212,6 +212,7 @@ def trained(flat, how):
         loss, dlogits = rnnlite.softmax_cross_entropy(logits, y)
         model.backward(dlogits, need_dx=step != 2)
         optimizer.step()
+        model(x)
     state = optimizer.state_dict()  # its moments show a last bit that the weights round away
     numbers = [model.flat_params, *(state[k].ravel() for k in state if k[:2] in ("m.", "v."))]
     return np.concatenate(numbers).tolist()

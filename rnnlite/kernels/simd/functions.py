@@ -63,8 +63,8 @@ def whole_part(builder, value, factor):
 @of_registers
 def as_number(builder, shifted):
     """n, from what ``whole_part`` returned."""
-    # Without flags of its own Numba gives it those of the kernel, and LLVM leaves out what is added
-    # and taken away again.
+    # Flags of its own, since Numba would give it the kernel's, by which LLVM may leave out what is
+    # added and taken away again.
     return builder.fsub(shifted, _shift(shifted.type)[0], flags=FLAGS)
 
 
