@@ -64,7 +64,8 @@ class Worker:
     """One library in its own process; ``tree`` is a checkout of rnnlite, this one if not given."""
 
     def __init__(self, name, threads, compute="float32", tree=HERE):
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=str(tree))
+        path = os.pathsep.join(filter(None, [str(tree), os.environ.get("PYTHONPATH")]))
+        environment = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=path)
         environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         self.process = subprocess.Popen(
             [sys.executable, tree / "benchmarks" / "turns.py", name, str(threads), compute],
