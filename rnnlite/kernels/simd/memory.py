@@ -7,7 +7,6 @@ from numba import types
 from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 
 from rnnlite.kernels.simd.vector import INT32, INT64, Vector, llvm_type, splat
 
@@ -124,7 +123,7 @@ def flat(typingctx, array):
     def codegen(context, builder, signature, arguments):
         source = context.make_array(array)(context, builder, arguments[0])
         view = context.make_array(result)(context, builder)
-        populate_array(
+        context.populate_array(
             view, data=source.data, shape=[source.nitems], strides=[source.itemsize],
             itemsize=source.itemsize, meminfo=source.meminfo, parent=source.parent,
         )  # fmt: skip
@@ -141,7 +140,7 @@ def words_of(typingctx, array):
     def codegen(context, builder, signature, arguments):
         source = context.make_array(array)(context, builder, arguments[0])
         view = context.make_array(result)(context, builder)
-        populate_array(
+        context.populate_array(
             view, data=builder.bitcast(source.data, view.data.type), shape=source.shape,
             strides=source.strides, itemsize=source.itemsize, meminfo=source.meminfo,
             parent=source.parent,
