@@ -3,6 +3,7 @@
     python benchmarks/accuracy_bfloat16.py                     ten seeds of all tasks, hours
     python benchmarks/accuracy_bfloat16.py --seeds 3 --only record pixels
     python benchmarks/accuracy_bfloat16.py --json runs.jsonl   what is in the file is not run again
+    python benchmarks/accuracy_bfloat16.py --compute bfloat16_weight_gradients    beside float32
     python benchmarks/accuracy_bfloat16.py --quick             a fiftieth, to see that it works
 
 Both of a pair have the same weights, data and order; what is printed is the
@@ -27,6 +28,7 @@ import numpy as np
 
 import rnnlite
 from rnnlite import datasets, schedules
+from rnnlite.checking import ROUNDED
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 
@@ -34,7 +36,7 @@ import char_lstm
 import mnist_pixels
 import mnist_record
 
-PRECISIONS = ("float32", "bfloat16")
+WIDTH = 27  # of a column
 digits = functools.cache(datasets.mnist)
 all_digits = functools.cache(functools.partial(datasets.mnist, validation=0))
 
@@ -177,6 +179,7 @@ def runs_in(path):
 def main():
     """Train what was asked for, in both precisions, and print a line for each task."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--compute", choices=ROUNDED, default="bfloat16", help="beside float32")
     parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N - 1")
     parser.add_argument("--threads", type=int, default=rnnlite.get_num_threads())
@@ -191,9 +194,11 @@ def main():
     print(
         "mean ± standard deviation of the seeds; difference: mean ± standard error of the pairs\n"
     )
-    print(f"{'task':36}{'measure':20}{'float32':>18}{'bfloat16':>18}{'difference':>20}", flush=True)
+    precisions = ("float32", args.compute)
+    heads = "".join(f"{precision:>{WIDTH}}" for precision in precisions)
+    print(f"{'task':36}{'measure':20}{heads}{'difference':>20}", flush=True)
     for name in args.only:
-        task, found = TASKS[name], {precision: [] for precision in PRECISIONS}
+        task, found = TASKS[name], {precision: [] for precision in precisions}
         for seed in range(seeds):
             for precision, values in found.items():
                 if (name, seed, precision, every) in done:
@@ -206,9 +211,9 @@ def main():
                            "value": values[-1], "seconds": time.perf_counter() - began}  # fmt: skip
                     with args.json.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(run) + "\n")
-        pairs = np.subtract(found["bfloat16"], found["float32"])
+        pairs = np.subtract(found[args.compute], found["float32"])
         error = pairs.std(ddof=1) / np.sqrt(seeds) if seeds > 1 else 0.0
-        columns = "".join(f"{summary(values):>18}" for values in found.values())
+        columns = "".join(f"{summary(values):>{WIDTH}}" for values in found.values())
         difference = f"{pairs.mean():+.4f} ± {error:.4f}"
         print(f"{task.title:36}{task.measure:20}{columns}{difference:>20}", flush=True)
 

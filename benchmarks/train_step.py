@@ -30,7 +30,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers", default="torch", help=f"comma-separated: {TRAINS}")
     parser.add_argument(
-        "--compute", choices=["float32", "bfloat16"], default="float32",
+        "--compute", choices=["float32", "bfloat16", "bfloat16_weight_gradients"], default="float32",
         help="of rnnlite; bfloat16 stands beside autocast, PyTorch's",
     )  # fmt: skip
     parser.add_argument("--only", type=int, nargs="*", help="numbers of workloads")

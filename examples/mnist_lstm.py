@@ -95,9 +95,10 @@ def options():
         "processes of a machine share them)",
     )
     parser.add_argument(
-        "--compute", choices=["float32", "bfloat16"], default="float32",
-        help="what is multiplied: bfloat16 is faster on processors that have it (see "
-        "docs/bfloat16.md)",
+        "--compute", choices=["float32", "bfloat16", "bfloat16_weight_gradients"],
+        default="float32",
+        help="what is multiplied: bfloat16, in all products or those of the weight gradients "
+        "alone, is faster on processors that have it (see docs/bfloat16.md)",
     )  # fmt: skip
     parser.add_argument(
         "--explain", type=page, metavar="FILE", default=argparse.SUPPRESS,

@@ -10,6 +10,9 @@ import numpy as np
 # Numbers that no memory holds: NumPy's errors from here on are of many kinds.
 LARGEST = 2**39
 
+# What ``compute_dtype`` may be besides float32, which is no rounding: ``docs/bfloat16.md``.
+ROUNDED = ("bfloat16", "bfloat16_weight_gradients")
+
 
 def float_dtype(where, dtype):
     """float32 or float64 as a numpy.dtype."""
@@ -23,13 +26,13 @@ def float_dtype(where, dtype):
 
 
 def compute_dtype(where, value, dtype):
-    """ "bfloat16", or None for products of the numbers as they are."""
+    """One of ``ROUNDED``, or None for products of the numbers as they are."""
     if value is None:
         return None
-    if dtype != np.float32 and isinstance(value, str) and value == "bfloat16":
-        problem = f"compute_dtype is 'bfloat16', and dtype {dtype.name!r}"
+    if dtype != np.float32 and isinstance(value, str) and value in ROUNDED:
+        problem = f"compute_dtype is {value!r}, and dtype {dtype.name!r}"
         raise ValueError(f"{where}: {problem}; products of bfloat16 numbers are summed in float32")
-    allowed = ("bfloat16", "float32") if dtype == np.float32 else (dtype.name,)
+    allowed = (*ROUNDED, "float32") if dtype == np.float32 else (dtype.name,)
     value = one_of(where, "compute_dtype", value, allowed)
     return None if value == dtype.name else value
 

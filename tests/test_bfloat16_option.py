@@ -10,7 +10,7 @@ import pytest
 from conftest import LSTM, RNN_TANH, assert_same_bits, for_each, needs_jit
 
 import rnnlite
-from rnnlite import gradcheck, reference
+from rnnlite import cells, checking, gradcheck, reference
 from rnnlite.layers import Bidirectional, Dense, Dropout, Embedding, Sequential
 
 ROUNDED = {"compute_dtype": "bfloat16"}
@@ -44,15 +44,33 @@ def trained(network, threads=1):
 
 @pytest.mark.long
 @needs_jit
-def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
+@pytest.mark.parametrize("compute", checking.ROUNDED)
+def test_any_number_of_threads_gives_the_same_bits(compute, monkeypatch):
     monkeypatch.setattr(rnnlite.engine.threads, "WORTH_A_THREAD", 1_000)
-    alone = trained(model().copy(compute_dtype="bfloat16"))
+    alone = trained(model().copy(compute_dtype=compute))
     for threads in (2, 3):
-        together = trained(model().copy(compute_dtype="bfloat16"), threads)
+        together = trained(model().copy(compute_dtype=compute), threads)
         assert_same_bits("weights", together.flat_params, alone.flat_params)
         assert_same_bits("gradients", together.flat_grads, alone.flat_grads)
     plain = trained(model())
     assert 0 < np.abs(plain.flat_params - alone.flat_params).max() < 0.05
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_weight_gradients_alone_can_be_rounded(compiled):
+    """The rest has the bits of float32: y, dx, and what a stream answers."""
+    cell = cells.RNN["tanh"]._replace(compiled=compiled)
+    layers = rnnlite.Recurrent(cell, 5, 6, return_sequences=True, seed=0), Dense(6, 3, seed=1)
+    plain = Sequential(layers)
+    twin = plain.copy(compute_dtype="bfloat16_weight_gradients")
+    x, dy = (np.random.default_rng(n).normal(size=(9, 4, n)).astype("f") for n in (5, 3))
+    assert_same_bits("y", twin.forward(x), plain.forward(x))
+    assert_same_bits("dx", twin.backward(dy), plain.backward(dy))
+    difference = np.abs(twin.flat_grads - plain.flat_grads)
+    assert (difference > 0).mean() > 0.9
+    assert difference.max() < 0.02 * np.abs(plain.flat_grads).max()
+    if compiled:
+        assert_same_bits("stream", twin.stream(9)(x[:, 0]), plain.stream(9)(x[:, 0]))
 
 
 @needs_jit
@@ -103,7 +121,7 @@ def test_the_option_is_told_copied_and_refused():
         rnnlite.GRU(3, 4, dtype="float64", **ROUNDED)
     with pytest.raises(ValueError, match=f"copy: compute_dtype is 'bfloat16', and .*; {sums}"):
         layer.copy("float64", compute_dtype="bfloat16")
-    with pytest.raises(ValueError, match="Dense: compute_dtype is 'half'; it can be 'bfloat16' or"):
+    with pytest.raises(ValueError, match="Dense: compute_dtype is 'half'; it can be 'bfloat16', 'bfloat16_w"):
         Dense(3, 4, compute_dtype="half")
     with pytest.raises(ValueError, match=r"no layer of Dropout.* has products"):
         Dropout(0.5).copy(compute_dtype="bfloat16")

@@ -84,7 +84,7 @@ class Engine:
         # bh is multiplied by 1 at t = 0 too.
         skipped = B if workspace.from_zero and not self.cell.recurrent_bias else 0
         weight_gradients(
-            self._operands, workspace.xh.reshape(T * B, -1), gates.reshape(T * B, -1), dW,
+            workspace.compute_dtype, workspace.xh.reshape(T * B, -1), gates.reshape(T * B, -1), dW,
             layout.gradients, skipped, workspace.zeros, B * T * (I + H) * layout.columns,
             workspace.pairs, (layout.dz_at, layout.dz_at + len(layout.blocks) * H),
         )  # fmt: skip

@@ -15,7 +15,8 @@ class PlainEngine:
 
     def __init__(self, cell, compute_dtype=None):
         self.cell = cell
-        self._operand = (lambda a: a) if compute_dtype is None else _rounded
+        self._operand = _rounded if compute_dtype == "bfloat16" else _as_it_is
+        self._gradient_operand = _as_it_is if compute_dtype is None else _rounded
 
     def forward(self, workspace, x, weights, y):
         """Run the sequence; as in ``Engine.forward``."""
@@ -55,7 +56,7 @@ class PlainEngine:
     def backward(self, workspace, gates, dy, weights, grads, dx):
         """Backpropagate; as in ``Engine.backward``."""
         cell, (B, T, I, H), at_a = self.cell, workspace.shape, workspace.layout.a_at
-        dot, operand = self._dot, self._operand
+        dot, gradient_operand = self._dot, self._gradient_operand
         bias_rows, rows, mask = int(cell.recurrent_bias), np.arange(B), self._mask(workspace)
         Wx, Wh, p = self._parameters(workspace, weights)
         grads[...] = 0.0
@@ -85,14 +86,14 @@ class PlainEngine:
             dx_t = np.zeros((B, I), workspace.dtype)
             for n, (x_gate, h_gate, *after_intermediate) in enumerate(cell.projections):
                 if x_gate is not None:
-                    dWx[x_gate] += dot(x1.T, dz[n])
+                    dWx[x_gate] += self._gradient(x1, dz[n])
                     dx_t += dot(dz[n], Wx[x_gate][:I].T)
                 if after_intermediate:
                     a = workspace.xh[t, :, at_a : at_a + H]
-                    dWh[h_gate][bias_rows:] += dot(a.T, dz[n])
-                    dWh[h_gate][:bias_rows] += operand(dz[n]).sum(axis=0)
+                    dWh[h_gate][bias_rows:] += self._gradient(a, dz[n])
+                    dWh[h_gate][:bias_rows] += gradient_operand(dz[n]).sum(axis=0)
                 elif h_gate is not None:
-                    dWh[h_gate] += dot(h1.T, dz[n])
+                    dWh[h_gate] += self._gradient(h1, dz[n])
                     before[0] = before[0] + mask * dot(dz[n], Wh[h_gate][bias_rows:].T)
             for s, value in enumerate(before):
                 dstate[s] = np.where(valid[:, None], value, dstate[s])
@@ -129,6 +130,10 @@ class PlainEngine:
         """a @ b; with ``compute_dtype`` of numbers rounded to it."""
         return self._operand(a) @ self._operand(b)
 
+    def _gradient(self, a, dz):
+        """a.T @ dz, of numbers rounded as those of weight gradients are."""
+        return self._gradient_operand(a).T @ self._gradient_operand(dz)
+
     def _call(self, name, *arguments):
         """Call an equation with arrays (B, H), or row by row if it looks at whole rows."""
         function, (B, H) = getattr(self.cell, name), np.shape(arguments[0])[-2:]
@@ -136,6 +141,10 @@ class PlainEngine:
             return checked(self.cell, name, function(*arguments), (B, H))
         rows = (function(*_row(arguments, row)) for row in range(B))
         return _stacked([checked(self.cell, name, result, (H,)) for result in rows])
+
+
+def _as_it_is(a):
+    return a
 
 
 def _rounded(a):

@@ -19,8 +19,8 @@ def forward(cell, x, weights, hidden_size, workspace=None, *, initial=None, leng
     A workspace that fits is used again; it belongs to the caller: one run at a time.  ``initial``
     has one array (B, H), or None for zeros, a state.  ``reverse`` reads each row from its last
     valid step to its first; y stays at the time of its input.  ``dropout`` is the share of h that
-    ``rng`` drops on its way into the recurrent product.  ``compute_dtype`` "bfloat16" rounds what
-    is multiplied in products, here and on the way back; arrays are float32 then.
+    ``rng`` drops on its way into the recurrent product.  ``compute_dtype`` rounds what is
+    multiplied, as for ``layers.Recurrent``, here and on the way back; arrays are float32 then.
     """
     shape = (*x.shape, hidden_size)
     made_for = cell, shape, x.dtype, for_backward, compute_dtype

@@ -101,7 +101,7 @@ class Workspace:
     def pairs(self):
         """Where xh and dz are rounded for the weight gradients, or None."""
         rows, layout = self.shape[0] * self.shape[1], self.layout
-        return pairs_of(self.operands, (rows, layout.xh_row), (rows, layout.gate_row))
+        return pairs_of(self.compute_dtype, (rows, layout.xh_row), (rows, layout.gate_row))
 
     def begin(self, lengths, initial, dropout, rng):
         """Take what a run is told, as in ``run.forward``; states go into slot 0."""

@@ -52,7 +52,7 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
         ``rnnlite/cells/peephole_lstm.py``).
     clip : float, optional
         Bound every input of a sigmoid or tanh to [-clip, clip], as ONNX does.
-    compute_dtype : {"bfloat16"}, optional
+    compute_dtype : {"bfloat16", "bfloat16_weight_gradients"}, optional
         What the operands of products are rounded to, as for ``Recurrent``; for float32 arrays.
 
     Returns

@@ -62,7 +62,12 @@ def _multiply_pairs(s, s0, s_row, a, a0, a_row, w, w0, w_k, w_panel, c, c0, c_ro
 
 
 def operands_of(compute_dtype):
-    """Those of ``compute_dtype``, None or "bfloat16"."""
+    """Those of y, and of dx and dh, with ``compute_dtype`` None or as for ``Recurrent``."""
+    return PAIRS if compute_dtype == "bfloat16" else NUMBERS
+
+
+def gradient_operands_of(compute_dtype):
+    """Those of the weight gradients."""
     return NUMBERS if compute_dtype is None else PAIRS
 
 

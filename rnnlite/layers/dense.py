@@ -22,7 +22,8 @@ class _Buffers:
     """Memory of one forward pass over ``rows`` rows."""
 
     def __init__(self, rows, I, N, dtype, compute_dtype):
-        self.operands = operands = operands_of(compute_dtype)
+        self.compute_dtype, self.operands = compute_dtype, operands_of(compute_dtype)
+        operands = self.operands
         self.kernels = make_dense(operands)
         self.rows, self.ld, self.dy_row = rows, padded(I + 1, dtype), padded(N, dtype)
         self.x1 = aligned_zeros(rows * self.ld, dtype)
@@ -39,7 +40,7 @@ class _Buffers:
     @functools.cached_property
     def pairs(self):
         """Where backward rounds x1 and dy, or None."""
-        return pairs_of(self.operands, (self.rows, self.ld), (self.rows, self.dy_row))
+        return pairs_of(self.compute_dtype, (self.rows, self.ld), (self.rows, self.dy_row))
 
 
 class Dense(Layer):
@@ -56,7 +57,7 @@ class Dense(Layer):
         f, as in ``Activation``; none: y = x W + b.
     w_init : str
         Initializer of W by name; see ``rnnlite.initializers``.
-    compute_dtype : {"bfloat16"}, optional
+    compute_dtype : {"bfloat16", "bfloat16_weight_gradients"}, optional
         What x, W, b and dy are rounded to before they are multiplied; as for ``Recurrent``.
 
     Attributes
@@ -156,7 +157,7 @@ class Dense(Layer):
         )  # fmt: skip
         _clear_padding(saved, buffers.rows, buffers.dy, dx)
         weight_gradients(
-            buffers.operands, buffers.x1.reshape(buffers.rows, -1),
+            buffers.compute_dtype, buffers.x1.reshape(buffers.rows, -1),
             buffers.dy.reshape(buffers.rows, -1), self.flat_grads.reshape(-1, N), buffers.parts, 0,
             buffers.zeros, buffers.rows * I * N, buffers.pairs, (0, N),
         )  # fmt: skip

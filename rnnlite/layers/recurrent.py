@@ -32,11 +32,12 @@ class Recurrent(RandomLayer):
         same units at every step (Gal & Ghahramani 2016).
     wx_init, wh_init : str
         Initializers of Wx and Wh by name; see ``rnnlite.initializers``.
-    compute_dtype : {"bfloat16"}, optional
-        What x, h, the weights and biases, and dz are rounded to before they are multiplied; the
-        products are summed in float32, and everything else stays float32.  Made for processors
-        with an instruction for it (``rnnlite.multiplies_bfloat16``), slower than float32 on
-        others; ``docs/bfloat16.md`` says when not to use it.
+    compute_dtype : {"bfloat16", "bfloat16_weight_gradients"}, optional
+        What x, h, the weights and biases, and dz are rounded to before they are multiplied, in all
+        products or in those of the weight gradients alone; the products are summed in float32, and
+        everything else stays float32.  Made for processors with an instruction for it
+        (``rnnlite.multiplies_bfloat16``), slower than float32 on others; ``docs/bfloat16.md`` says
+        when not to use it.
     **unknown
         None: an argument that does not exist is refused by its name.
 

@@ -198,8 +198,8 @@ class Tree:
         """An independent layer with the same parameters, without the memory of a forward pass.
 
         ``dtype``, "float32" or "float64", is the copy's precision: the layer's own if not given.
-        ``compute_dtype``, "bfloat16" or "float32", is what every recurrent and Dense layer inside
-        rounds to before it multiplies: each layer's own if not given, none in float64.
+        ``compute_dtype``, "float32" or as for ``Recurrent``, is what each recurrent and Dense layer
+        inside rounds to before it multiplies: each layer's own if not given, none in float64.
 
         >>> from rnnlite.layers import GRU
         >>> GRU(3, 4).copy(compute_dtype="bfloat16")

@@ -43,7 +43,7 @@ def checked(function, gates, lengths, compute_dtype, x, Wx, Wh, **others):
     """
     given = {"x": x, "Wx": Wx, "Wh": Wh} | others
     dtype = float_type(*(array_of(function, name, value) for name, value in given.items()))
-    rounded = rounding(function, compute_dtype, dtype)
+    _, rounded = rounding(function, compute_dtype, dtype)
     H = len(shaped(function, "Wh", Wh, ("hidden", f"{gates}*hidden"), dtype))
     Wh = shaped(function, "Wh", Wh, (H, gates * H), dtype)
     Wx = shaped(function, "Wx", Wx, ("input", gates * H), dtype)

@@ -1,7 +1,8 @@
 """bfloat16: a float32 with 8 binary digits instead of 24, of the same range.
 
 With ``compute_dtype="bfloat16"`` what is multiplied in a matrix product is rounded, and so is the
-bias, which the product multiplies by 1; sums, and all else, are float32.
+bias, which the product multiplies by 1; sums, and all else, are float32.  With
+``"bfloat16_weight_gradients"`` it is in the products alone whose result changes the weights.
 """
 
 import numpy as np
@@ -22,14 +23,19 @@ def to_bfloat16(x):
         return (np.rint(x / unit) * unit).astype(np.float32)
 
 
+def as_it_is(x):
+    """x."""
+    return x
+
+
 def rounding(function, compute_dtype, dtype):
-    """What to do with the operands of products: ``to_bfloat16``, or nothing if it is None."""
+    """What to do with operands, of weight gradients and of all other products: a function each."""
     if compute_dtype is None:
-        return lambda x: x
-    if compute_dtype != "bfloat16":
-        wanted = "None or 'bfloat16'"
+        return as_it_is, as_it_is
+    if compute_dtype not in ("bfloat16", "bfloat16_weight_gradients"):
+        wanted = "None, 'bfloat16' or 'bfloat16_weight_gradients'"
         raise ValueError(f"{function}: compute_dtype is {compute_dtype!r}; wanted {wanted}")
     if dtype != np.float32:
-        problem = f"compute_dtype is 'bfloat16' and arrays are {dtype}"
+        problem = f"compute_dtype is {compute_dtype!r} and arrays are {dtype}"
         raise ValueError(f"{function}: {problem}; wanted float32 arrays, since sums are float32")
-    return to_bfloat16
+    return to_bfloat16, to_bfloat16 if compute_dtype == "bfloat16" else as_it_is

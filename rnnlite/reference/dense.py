@@ -13,7 +13,7 @@ DenseGradients = namedtuple("DenseGradients", "dx dW db")
 def dense_forward(x, W, b, compute_dtype=None):
     """Affine map ``y = x W + b``: x (..., I), W (I, O), b (O,), y (..., O).
 
-    compute_dtype is None or "bfloat16", what x, W and b are rounded to; see ``bfloat16.py``.
+    compute_dtype is None, or what x, W and b are rounded to; see ``bfloat16.py``.
 
     >>> print(dense_forward([[1.0, 2.0]], [[1.0], [10.0]], [100.0]))
     [[121.]]
@@ -22,7 +22,7 @@ def dense_forward(x, W, b, compute_dtype=None):
     W = shaped("dense_forward", "W", W, ("input", "output"), dtype)
     x = shaped("dense_forward", "x", x, (*np.shape(x)[:-1], len(W)), dtype)
     b = shaped("dense_forward", "b", b, (W.shape[1],), dtype)
-    rounded = rounding("dense_forward", compute_dtype, dtype)
+    _, rounded = rounding("dense_forward", compute_dtype, dtype)
     return rounded(x) @ rounded(W) + rounded(b)
 
 
@@ -39,6 +39,7 @@ def dense_backward(dy, x, W, compute_dtype=None):
     W = shaped("dense_backward", "W", W, ("input", "output"), dtype)
     x = shaped("dense_backward", "x", x, (*np.shape(x)[:-1], len(W)), dtype)
     dy = shaped("dense_backward", "dy", dy, (*x.shape[:-1], W.shape[1]), dtype)
-    dy, x, W = map(rounding("dense_backward", compute_dtype, dtype), (dy, x, W))
-    rows_x, rows_dy = x.reshape(-1, len(W)), dy.reshape(-1, W.shape[1])
-    return DenseGradients(dy @ W.T, rows_x.T @ rows_dy, rows_dy.sum(axis=0))  # y = x W + b
+    rounded_for_weights, rounded = rounding("dense_backward", compute_dtype, dtype)
+    dx = rounded(dy) @ rounded(W).T  # y = x W + b
+    x, dy = (rounded_for_weights(a.reshape(-1, a.shape[-1])) for a in (x, dy))
+    return DenseGradients(dx, x.T @ dy, dy.sum(axis=0))

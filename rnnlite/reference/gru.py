@@ -57,7 +57,7 @@ def gru_forward(x, Wx, Wh, b, bh, h0=None, lengths=None, *, reset_after=True,
         h[:, t + 1] = np.where(valid[:, t], h_new, h[:, t])  # padding carries the state on
 
     cache = SimpleNamespace(function="gru_forward", inputs=(x, Wx, Wh, valid), states=h)
-    cache.rounded = rounded
+    cache.rounded, cache.compute_dtype = rounded, compute_dtype
     cache.r, cache.z, cache.n, cache.h_n, cache.h = (
         np.where(valid, a, 0) for a in (r, z, n, h_n, h[:, 1:])
     )
@@ -96,6 +96,7 @@ def gru_backward(dh, cache, dhT=None):
         dh_before = dh * z + rounded(da_h[:, t]) @ Wh.T  # a_h = h_{t-1} Wh + bh
         dh = np.where(valid[:, t], dh_before, dh)
 
-    dx, dWx, db = dense_backward(rounded(da_x), x, Wx)  # a_x = x_t Wx + b, all steps at once
-    _, dWh, dbh = dense_backward(rounded(da_h), rounded(h[:, :-1]), Wh)  # a_h = h_{t-1} Wh + bh
+    # a_x = x_t Wx + b and a_h = h_{t-1} Wh + bh, all steps at once
+    dx, dWx, db = dense_backward(da_x, x, Wx, cache.compute_dtype)
+    _, dWh, dbh = dense_backward(da_h, h[:, :-1], Wh, cache.compute_dtype)
     return GRUGradients(dx, dWx, dWh, db, dbh, dh)

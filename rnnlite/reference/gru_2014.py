@@ -46,7 +46,7 @@ def gru_2014_forward(x, Wx, Wh, b, bh, h0, lengths, compute_dtype=None):
         h[:, t + 1] = np.where(valid[:, t], h_new, h[:, t])  # padding carries the state on
 
     cache = SimpleNamespace(function="gru_forward", inputs=(x, Wx, Wh, valid), states=h)
-    cache.cell, cache.rounded = "GRU of 2014", rounded
+    cache.cell, cache.rounded, cache.compute_dtype = "GRU of 2014", rounded, compute_dtype
     cache.r, cache.z, cache.n, cache.h = (np.where(valid, a, 0) for a in (r, z, n, h[:, 1:]))
     return cache.h.copy(), h[:, T].copy(), cache
 
@@ -81,8 +81,8 @@ def gru_2014_backward(dh, cache, dhT):
         dh_before = dh * z + drh * r + rounded(np.hstack([da_r, da_z])) @ Wh_rz.T
         dh = np.where(valid[:, t], dh_before, dh)  # padding: straight through, as the state
 
-    da, h_before = rounded(da), h[:, :-1]
-    dx, dWx, db = dense_backward(da, x, Wx)  # a_x = x_t Wx + b, all steps at once
-    _, dWh_rz, dbh_rz = dense_backward(da[:, :, : 2 * H], rounded(h_before), Wh_rz)
-    _, dWh_n, dbh_n = dense_backward(da[:, :, 2 * H :], rounded(cache.r * h_before), Wh_n)
+    h_before, compute = h[:, :-1], cache.compute_dtype
+    dx, dWx, db = dense_backward(da, x, Wx, compute)  # a_x = x_t Wx + b, all steps at once
+    _, dWh_rz, dbh_rz = dense_backward(da[:, :, : 2 * H], h_before, Wh_rz, compute)
+    _, dWh_n, dbh_n = dense_backward(da[:, :, 2 * H :], cache.r * h_before, Wh_n, compute)
     return dx, dWx, np.hstack([dWh_rz, dWh_n]), db, np.hstack([dbh_rz, dbh_n]), dh

@@ -31,7 +31,7 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
     lengths : (B,) integers or None, valid steps of each row; None is T for all
     peephole : (3H,) or None, weights by which the gates i, f, o, in this order, see the cell state
     clip : float or None, holds the input of every σ and tanh to [-clip, clip]
-    compute_dtype : None or "bfloat16", what the operands of products are rounded to
+    compute_dtype : None, "bfloat16" or "bfloat16_weight_gradients", see ``bfloat16.py``
 
     Returns
     -------
@@ -67,7 +67,7 @@ def lstm_forward(x, Wx, Wh, b, h0=None, c0=None, lengths=None, *, peephole=None,
         h[:, t + 1] = np.where(valid[:, t], h_new, h[:, t])
 
     cache = SimpleNamespace(function="lstm_forward", inputs=(x, Wx, Wh, valid), states=(h, c))
-    cache.rounded = rounded
+    cache.rounded, cache.compute_dtype = rounded, compute_dtype
     cache.i, cache.f, cache.g, cache.o, cache.c, cache.h = (
         np.where(valid, a, 0) for a in (i, f, g, o, c[:, 1:], h[:, 1:])
     )
@@ -117,7 +117,7 @@ def lstm_backward(dh, cache, dhT=None, dcT=None):
         dh = np.where(valid[:, t], rounded(dz[:, t]) @ Wh.T, dh)  # z = x_t Wx + h_{t-1} Wh + b
         dc = np.where(valid[:, t], dc * f, dc)  # padding: straight through, as the state
 
-    dz, h_before = rounded(dz), rounded(h[:, :-1])
-    dx, dWx, db = dense_backward(dz, x, Wx)  # z = x_t Wx + h_{t-1} Wh + b, all steps at once
-    _, dWh, _ = dense_backward(dz, h_before, Wh)
+    # z = x_t Wx + h_{t-1} Wh + b, all steps at once
+    dx, dWx, db = dense_backward(dz, x, Wx, cache.compute_dtype)
+    _, dWh, _ = dense_backward(dz, h[:, :-1], Wh, cache.compute_dtype)
     return LSTMGradients(dx, dWx, dWh, db, dh, dc)

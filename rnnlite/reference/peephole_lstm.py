@@ -57,7 +57,7 @@ def peephole_lstm_forward(x, Wx, Wh, b, h0, c0, lengths, peephole, clip, compute
         h[:, t + 1] = np.where(valid[:, t], h_new, h[:, t])
 
     cache = SimpleNamespace(function="lstm_forward", inputs=(x, Wx, Wh, valid), states=(h, c))
-    cache.rounded = rounded
+    cache.rounded, cache.compute_dtype = rounded, compute_dtype
     cache.cell, cache.z, cache.p, cache.clip = "LSTM with peepholes", z, p, clip
     cache.has_peepholes = peephole is not None
     cache.i, cache.f, cache.g, cache.o, cache.c, cache.h = (
@@ -110,8 +110,8 @@ def peephole_lstm_backward(dh, cache, dhT, dcT):
         dc = np.where(valid[:, t], dc_before, dc)  # padding: straight through, as the state
 
     # z = x_t Wx + h_{t-1} Wh + b, all steps at once
-    dx, dWx, db = dense_backward(rounded(dz), x, Wx)
-    _, dWh, _ = dense_backward(rounded(dz), rounded(h[:, :-1]), Wh)
+    dx, dWx, db = dense_backward(dz, x, Wx, cache.compute_dtype)
+    _, dWh, _ = dense_backward(dz, h[:, :-1], Wh, cache.compute_dtype)
     dz_i, dz_f, _, dz_o = np.split(dz, 4, axis=2)
     seen = np.dstack([dz_i * c[:, :-1], dz_f * c[:, :-1], dz_o * c[:, 1:]])
     return PeepholeLSTMGradients(dx, dWx, dWh, db, dh, dc, seen.sum(axis=(0, 1)))

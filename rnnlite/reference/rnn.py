@@ -38,7 +38,7 @@ def rnn_forward(x, Wx, Wh, b, h0=None, lengths=None, activation="tanh", *,
         h[:, t + 1] = np.where(valid[:, t], h_new, h[:, t])  # padding carries the state on
 
     cache = SimpleNamespace(function="rnn_forward", inputs=(x, Wx, Wh, valid), states=h)
-    cache.rounded = rounded
+    cache.rounded, cache.compute_dtype = rounded, compute_dtype
     cache.activation, cache.h = activation, np.where(valid, h[:, 1:], 0)
     return cache.h.copy(), h[:, T].copy(), cache
 
@@ -65,7 +65,7 @@ def rnn_backward(dh, cache, dhT=None):
         dz[:, t] = np.where(valid[:, t], dh * slope, 0)  # h_t = tanh(z), or max(z, 0)
         dh = np.where(valid[:, t], rounded(dz[:, t]) @ Wh.T, dh)  # z = x_t Wx + h_{t-1} Wh + b
 
-    dz, h_before = rounded(dz), rounded(h[:, :-1])
-    dx, dWx, db = dense_backward(dz, x, Wx)  # z = x_t Wx + h_{t-1} Wh + b, all steps at once
-    _, dWh, _ = dense_backward(dz, h_before, Wh)
+    # z = x_t Wx + h_{t-1} Wh + b, all steps at once
+    dx, dWx, db = dense_backward(dz, x, Wx, cache.compute_dtype)
+    _, dWh, _ = dense_backward(dz, h[:, :-1], Wh, cache.compute_dtype)
     return RNNGradients(dx, dWx, dWh, db, dh)

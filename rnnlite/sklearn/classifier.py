@@ -61,7 +61,7 @@ class RNNClassifier(ClassifierMixin, RNNEstimator):
         from the steps of the training rows.
     dtype : {"float32", "float64"}, optional
         Precision of the network, if not that of X.
-    compute_dtype : {"bfloat16"}, optional
+    compute_dtype : {"bfloat16", "bfloat16_weight_gradients"}, optional
         Round the numbers of every product, whose sums and all else stay float32: faster where the
         processor has instructions for it (docs/bfloat16.md).  The network is then float32,
         whatever X is.
