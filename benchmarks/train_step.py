@@ -22,6 +22,8 @@ from pathlib import Path
 from turns import Worker, installed, side_by_side
 from workloads import ODD, WORKLOADS
 
+from rnnlite.checking import ROUNDED
+
 TRAINS = "torch, autocast, keras, jax"
 
 
@@ -30,7 +32,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers", default="torch", help=f"comma-separated: {TRAINS}")
     parser.add_argument(
-        "--compute", choices=["float32", "bfloat16", "bfloat16_weight_gradients"], default="float32",
+        "--compute", choices=["float32", *ROUNDED], default="float32",
         help="of rnnlite; bfloat16 stands beside autocast, PyTorch's",
     )  # fmt: skip
     parser.add_argument("--only", type=int, nargs="*", help="numbers of workloads")
