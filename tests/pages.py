@@ -1,10 +1,14 @@
 """Pages whose programs are run: their blocks, what these print, their headings."""
 
 import contextlib
+import importlib.util
 import io
 import math
+import os
 import re
 from typing import NamedTuple
+
+import pytest
 
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w]|\.\d)")
 ANY = math.inf  # what is printed differs from machine to machine
@@ -118,3 +122,11 @@ def check_links(page):
             target = page.parent / file if file else page
             assert target.exists(), link
             assert not anchor or anchor in anchors(target), link
+
+
+def needs(module):
+    """Skip where a part of the extra "docs" is missing, unless ``RNNLITE_SITE`` demands it."""
+    if importlib.util.find_spec(module) is None:
+        reason = f"{module} is not installed: pip install -e '.[docs]'"
+        assert not os.environ.get("RNNLITE_SITE"), reason
+        pytest.skip(reason)

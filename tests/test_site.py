@@ -1,7 +1,5 @@
 """The site: it is built without a warning and without a network, and its links lead somewhere."""
 
-import importlib.util
-import os
 import re
 import subprocess
 import sys
@@ -12,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 from house_docstrings import SHOWN
 from house_reading import name_of
-from pages import blocks, different, python_blocks
+from pages import needs
 
 import rnnlite
 
@@ -52,14 +50,6 @@ def test_every_module_of_the_plain_networks_is_shown():
 
 
 # ---- what follows needs the extra "docs" ---------------------------------------------------
-
-
-def needs(module):
-    """Skip where a part of the extra "docs" is missing, unless ``RNNLITE_SITE`` demands it."""
-    if importlib.util.find_spec(module) is None:
-        reason = f"{module} is not installed: pip install -e '.[docs]'"
-        assert not os.environ.get("RNNLITE_SITE"), reason
-        pytest.skip(reason)
 
 
 @pytest.fixture
@@ -114,39 +104,6 @@ def test_an_indented_block_is_shown_as_it_is_written(extensions):
     assert shown_as_written(text) == ["A:", "", ".. code-block:: text", "", *text[2:]]
     written = ["A::", "", "    a = 1", "", "- one", "", "  two"]
     assert shown_as_written(written) == written
-
-
-@pytest.mark.parametrize("number", "1247")
-def test_a_lesson_opens_as_a_notebook(number):
-    needs("jupytext")
-    import jupytext
-
-    (lesson,) = (DOCS / "lessons").glob(f"{number}_*.md")
-    cells = jupytext.read(lesson).cells
-    programs = [cell.source for cell in cells if cell.cell_type == "code"]
-    assert programs == [block.rstrip("\n") for _, block in python_blocks(lesson)]
-    assert cells[0].cell_type == "markdown" and cells[0].source.startswith(f"# {number}. ")
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("number", "1247")
-def test_a_lesson_runs_as_a_notebook_and_prints_what_it_shows(number, tmp_path, monkeypatch):
-    for module in ("jupytext", "nbclient", "ipykernel"):
-        needs(module)
-    import jupytext
-    from nbclient import NotebookClient
-
-    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    (lesson,) = (DOCS / "lessons").glob(f"{number}_*.md")
-    notebook = jupytext.read(lesson)
-    resources = {"metadata": {"path": str(tmp_path)}}  # where it draws into
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for block, cell in zip(blocks(lesson), cells, strict=True):
-        printed = [out.text for out in cell.outputs if out.get("name") == "stdout"]
-        difference = different(block.output or "", "".join(printed), block.within)
-        assert not difference, f"{lesson.name}:{block.line}: {difference}"
-    assert any("image/png" in out.get("data", ()) for cell in cells for out in cell.outputs)
 
 
 @pytest.fixture(scope="module")
