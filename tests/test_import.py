@@ -4,7 +4,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+from conftest import needs_jit
 from fresh_process import ONE_STEP, run
+
+from rnnlite.cache_folder import cache_folder
 
 UNWANTED = ("torch", "matplotlib", "pooch", "tqdm", "scipy", "requests", "urllib3", "tensorflow")
 
@@ -50,6 +54,39 @@ new = set(sys.modules) - before
 print(json.dumps([name for name in new if name.split(".")[0] in ("numba", "llvmlite")]))
 """
     assert run(script, cache=tmp_path) == ([], [])
+
+
+AT_ONCE = """
+import json, sys, threading
+import numpy as np
+import rnnlite
+
+assert "numba.np.arrayobj" not in sys.modules
+layers = [rnnlite.LSTM(2, 3, seed=0), rnnlite.RNN(2, 3, seed=0), rnnlite.Dense(2, 3, seed=0)]
+begin, failures = threading.Barrier(len(layers)), []
+
+def first_step(layer):
+    begin.wait()
+    try:
+        layer.backward(np.ones_like(layer.forward(np.ones((2, 4, 2)))))
+    except BaseException as error:
+        failures.append(repr(error))
+
+threads = [threading.Thread(target=first_step, args=(layer,)) for layer in layers]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps(failures))
+"""
+
+
+@pytest.mark.long
+@needs_jit
+def test_several_threads_may_be_the_first_to_need_the_rest_of_numba():
+    """Its modules import each other in circles, which several threads at once cannot."""
+    for _ in range(3):
+        assert run(AT_ONCE, cache=cache_folder())[0] == []
 
 
 def test_a_folder_of_the_same_name_does_not_hide_it(tmp_path):
