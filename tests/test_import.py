@@ -44,7 +44,7 @@ def test_import_compiles_nothing(tmp_path):
 
 
 def test_import_takes_in_no_more_of_numba_than_import_numba(tmp_path):
-    """It leaves to the first kernel what would take a quarter of the time: arrays above all."""
+    """It leaves to the first kernel what would take a tenth of the time: arrays above all."""
     script = """
 import json, sys
 import numba
