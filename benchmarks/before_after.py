@@ -18,6 +18,8 @@ from pathlib import Path
 from turns import HERE, Worker
 from workloads import WORKLOADS
 
+from rnnlite.checking import ROUNDED
+
 
 def measure(workers, workload, what, rounds, seconds):
     """Median seconds of both, and the ratios of each turn."""
@@ -41,7 +43,7 @@ def main():
         "--rows", type=int, nargs="+", choices=range(len(WORKLOADS)), default=range(len(WORKLOADS)),
         help="numbers of rows (all)",
     )  # fmt: skip
-    parser.add_argument("--compute", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--compute", choices=["float32", *ROUNDED], default="float32")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()))
     parser.add_argument("--rounds", type=int, default=30, help="turns of each")
     parser.add_argument("--seconds", type=float, default=0.1, help="length of a turn")

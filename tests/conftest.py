@@ -74,9 +74,6 @@ def pytest_xdist_make_scheduler(config, log):
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
-# Their tests take longest, and come first: at the end no worker waits for another.
-LONGEST = ("vector_widths", "threads_interrupted", "kernel_cache", "labs", "endurance")
-
 # Doors, and the library that their examples need.
 DOORS = {
     "rnnlite/interop/onnx_": "onnx",
@@ -91,7 +88,6 @@ DOORS = {
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
 def pytest_collection_modifyitems(items):
     """Skip the examples of a door whose library is not installed; what is not quick is long."""
-    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
     cases = Counter()
     for item in items:
         if marker := item.get_closest_marker("quick"):

@@ -121,7 +121,8 @@ def test_the_option_is_told_copied_and_refused():
         rnnlite.GRU(3, 4, dtype="float64", **ROUNDED)
     with pytest.raises(ValueError, match=f"copy: compute_dtype is 'bfloat16', and .*; {sums}"):
         layer.copy("float64", compute_dtype="bfloat16")
-    with pytest.raises(ValueError, match="Dense: compute_dtype is 'half'; it can be 'bfloat16', "):
+    wanted = "it can be 'bfloat16', 'bfloat16_weight_gradients' or 'float32'"
+    with pytest.raises(ValueError, match=f"Dense: compute_dtype is 'half'; {wanted}"):
         Dense(3, 4, compute_dtype="half")
     with pytest.raises(ValueError, match=r"no layer of Dropout.* has products"):
         Dropout(0.5).copy(compute_dtype="bfloat16")

@@ -22,8 +22,8 @@ class _Buffers:
     """Memory of one forward pass over ``rows`` rows."""
 
     def __init__(self, rows, I, N, dtype, compute_dtype):
-        self.compute_dtype, self.operands = compute_dtype, operands_of(compute_dtype)
-        operands = self.operands
+        self.compute_dtype = compute_dtype
+        self.operands = operands = operands_of(compute_dtype)
         self.kernels = make_dense(operands)
         self.rows, self.ld, self.dy_row = rows, padded(I + 1, dtype), padded(N, dtype)
         self.x1 = aligned_zeros(rows * self.ld, dtype)

@@ -62,9 +62,9 @@ class RNNClassifier(ClassifierMixin, RNNEstimator):
     dtype : {"float32", "float64"}, optional
         Precision of the network, if not that of X.
     compute_dtype : {"bfloat16", "bfloat16_weight_gradients"}, optional
-        Round the numbers of every product, whose sums and all else stay float32: faster where the
-        processor has instructions for it (docs/bfloat16.md).  The network is then float32,
-        whatever X is.
+        Round the numbers of every product, or of the weight gradients alone; sums and all else stay
+        float32: faster where the processor has instructions for it (docs/bfloat16.md).  The network
+        is then float32, whatever X is.
     random_state : int, RandomState or None
         Of initial weights, dropout, the order of rows, and the rows set aside.
     n_threads : int, optional
